@@ -1,0 +1,189 @@
+/*
+ * catalog.c - our schemas, tables and roles, and SQL run as the extension.
+ *
+ * Locks: none of its own beyond what the SQL takes.  Memory: results live in
+ * the SPI context until twp_sql_finish().  Failure: errors of the SQL go to
+ * the caller; the internal mark and the user are restored either way.
+ */
+#include "postgres.h"
+
+#include "base/catalog.h"
+#include "base/errors.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "commands/extension.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+
+static const char *const role_names[] = {
+	[TWP_ROLE_ADMIN] = "twin_privacy_admin",
+	[TWP_ROLE_OFFICER] = "twin_privacy_officer",
+	[TWP_ROLE_REGISTRAR] = "twin_privacy_registrar",
+	[TWP_ROLE_AUDITOR] = "twin_privacy_auditor",
+};
+
+/* How many of our own SQL calls are running; more than zero opens our tables. */
+static int	internal_depth = 0;
+
+/* True when the extension is installed in this database. */
+bool
+twp_catalog_installed(void)
+{
+	return OidIsValid(get_namespace_oid(TWP_INTERNAL_SCHEMA, true)) &&
+		OidIsValid(get_extension_oid("twin_privacy", true));
+}
+
+/* Finds a relation of the internal schema, or InvalidOid. */
+Oid
+twp_catalog_internal_relid_or_invalid(const char *name)
+{
+	Oid			nsp = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
+
+	return OidIsValid(nsp) ? get_relname_relid(name, nsp) : InvalidOid;
+}
+
+/* Finds a relation of the internal schema; its absence closes everything. */
+Oid
+twp_catalog_internal_relid(const char *name)
+{
+	Oid			relid = twp_catalog_internal_relid_or_invalid(name);
+
+	if (!OidIsValid(relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_NOT_READY),
+				 errmsg("extension twin_privacy is not installed in this database"),
+				 errhint("Run CREATE EXTENSION twin_privacy CASCADE.")));
+	return relid;
+}
+
+/* True for a relation in one of our two schemas. */
+bool
+twp_catalog_is_ours(Oid relid)
+{
+	Oid			nsp = get_rel_namespace(relid);
+
+	return OidIsValid(nsp) &&
+		(nsp == get_namespace_oid(TWP_SCHEMA, true) ||
+		 nsp == get_namespace_oid(TWP_INTERNAL_SCHEMA, true));
+}
+
+/* Announces a change of one of our tables to every backend, at commit. */
+void
+twp_catalog_announce(const char *table)
+{
+	CacheInvalidateRelcacheByRelid(twp_catalog_internal_relid(table));
+}
+
+/* True when roleid has the privileges of one of our roles in the set. */
+bool
+twp_role_has(Oid roleid, int roles)
+{
+	for (int role = 0; role < lengthof(role_names); role++)
+	{
+		Oid			oid;
+
+		if ((roles & TWP_ROLES(role)) == 0)
+			continue;
+		oid = get_role_oid(role_names[role], true);
+		if (OidIsValid(oid) && has_privs_of_role(roleid, oid))
+			return true;
+	}
+	return false;
+}
+
+/* Refuses the action unless the current user holds one of the roles. */
+void
+twp_role_require(int roles, const char *action)
+{
+	StringInfoData names;
+
+	if (twp_role_has(GetUserId(), roles))
+		return;
+
+	initStringInfo(&names);
+	for (int role = 0; role < lengthof(role_names); role++)
+		if ((roles & TWP_ROLES(role)) != 0)
+			appendStringInfo(&names, "%s%s", names.len > 0 ? " or " : "", role_names[role]);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("permission denied to %s", action),
+			 errhint("Ask for membership in %s.", names.data)));
+}
+
+/* Opens an SPI connection for twp_sql_exec(). */
+void
+twp_sql_connect(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+/* Closes it; results are gone afterwards. */
+void
+twp_sql_finish(void)
+{
+	SPI_finish();
+}
+
+/* True while our own SQL runs, and only then may our tables be written. */
+bool
+twp_sql_is_internal(void)
+{
+	return internal_depth > 0;
+}
+
+/*
+ * Runs one statement as the bootstrap superuser with a pinned search_path and
+ * returns SPI's result code; rows are in SPI_tuptable.
+ */
+int
+twp_sql_exec(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	Oid			save_userid;
+	int			save_sec_context;
+	int			nestlevel = NewGUCNestLevel();
+	int			result = 0;
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp",
+							 PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	GetUserIdAndSecContext(&save_userid, &save_sec_context);
+	internal_depth++;
+	PG_TRY();
+	{
+		SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID,
+							   save_sec_context | SECURITY_LOCAL_USERID_CHANGE |
+							   SECURITY_RESTRICTED_OPERATION);
+		result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+	}
+	PG_FINALLY();
+	{
+		internal_depth--;
+		SetUserIdAndSecContext(save_userid, save_sec_context);
+	}
+	PG_END_TRY();
+	AtEOXact_GUC(false, nestlevel);
+	if (result < 0)
+		elog(ERROR, "internal statement failed: %s", SPI_result_code_string(result));
+	return result;
+}
+
+/* Reads one cell of the last result; columns count from 1, rows from 0. */
+Datum
+twp_sql_value(int row, int column, bool *isnull)
+{
+	Assert(row < (int) SPI_processed);
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
+}
+
+/* Reads one cell of the last result as text. */
+char *
+twp_sql_text(int row, int column)
+{
+	Assert(row < (int) SPI_processed);
+	return SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+}

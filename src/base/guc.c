@@ -1,0 +1,43 @@
+/*
+ * guc.c - settings every floor may ask, and the reserved prefix.
+ *
+ * twin_privacy.maintenance is PGC_SUSET: a superuser opens the raw tables for
+ * backup, restore and repair.  Switching it is an event for the ledger, which
+ * the statement path records at the first statement that runs under it.
+ */
+#include "postgres.h"
+
+#include "base/guc.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
+
+bool		twp_guc_maintenance = false;
+
+/* Drops cached plans: one made for raw tables must not outlive the setting. */
+static void
+assign_maintenance(bool newval, void *extra)
+{
+	if (newval != twp_guc_maintenance)
+		ResetPlanCache();
+}
+
+/* Defines the settings of the ground floor. */
+void
+twp_guc_init(void)
+{
+	DefineCustomBoolVariable("twin_privacy.maintenance",
+							 "Opens protected tables raw for dump, restore and repair.",
+							 "Superusers only; recorded in the ledger.",
+							 &twp_guc_maintenance,
+							 false,
+							 PGC_SUSET,
+							 GUC_NOT_WHILE_SEC_REST,
+							 NULL, assign_maintenance, NULL);
+}
+
+/* Reserves the prefix once every room has defined its settings. */
+void
+twp_guc_init_finish(void)
+{
+	MarkGUCPrefixReserved("twin_privacy");
+}

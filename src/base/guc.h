@@ -1,0 +1,18 @@
+/*
+ * guc.h - settings that belong to no room above, and the binding epoch.
+ *
+ * Rooms define their own settings in their init functions; this one holds
+ * what every floor may ask.
+ */
+#ifndef TWP_BASE_GUC_H
+#define TWP_BASE_GUC_H
+
+#include "postgres.h"
+
+/* twin_privacy.maintenance: superuser-only raw access for dump, restore, repair. */
+extern bool twp_guc_maintenance;
+
+extern void twp_guc_init(void);
+extern void twp_guc_init_finish(void);
+
+#endif							/* TWP_BASE_GUC_H */

@@ -1,0 +1,69 @@
+/*
+ * consent.h - what the data subjects agreed to, and asking it fast.
+ *
+ * Glossary.  Directive: one recorded permit or deny (FHIR: a provision).
+ * Lens: one question asked of many subjects - a purpose, a recipient and how
+ * a missing permit counts.  Open: permitted for (subject, purpose, category,
+ * recipient) at the statement's time.
+ *
+ * Contract: a lens is backend-local and lives until the backend ends; it is
+ * found again by its question.  twp_consent_refresh() must be called at the
+ * start of each statement (and FETCH) that reads through it: it accepts
+ * pending invalidations, drops what changed, and fixes the time of decision.
+ * Look-ups read the directives under a fresh snapshot, never the
+ * transaction's.  Works in parallel workers and on standbys.
+ */
+#ifndef TWP_CONSENT_H
+#define TWP_CONSENT_H
+
+#include "postgres.h"
+
+#include "base/subject.h"
+#include "datatype/timestamp.h"
+#include "vocab/vocab.h"
+
+typedef enum TwpDecision
+{
+	TWP_DECISION_NONE,			/* no directive applies */
+	TWP_DECISION_PERMIT,
+	TWP_DECISION_DENY,
+} TwpDecision;
+
+typedef struct TwpLensQuestion
+{
+	const char *purpose;
+	const char *recipient;
+	bool		none_permits;	/* basis other than consent: a missing permit counts as permit */
+	bool		overrides_deny; /* the use overrides an explicit deny */
+} TwpLensQuestion;
+
+typedef struct TwpLens TwpLens;
+
+extern void twp_consent_init(void);
+
+/* Finds or makes the lens for a question. */
+extern TwpLens *twp_consent_lens(const TwpLensQuestion *question);
+/* Start of a statement: nothing seen before it may be wrong for `now`. */
+extern void twp_consent_refresh(TwpLens *lens, TimestampTz now);
+/* Categories open for the subject, as of the last refresh. */
+extern TwpCategorySet twp_consent_open(TwpLens *lens, const TwpSubject *subject);
+
+/*
+ * The decision for one subject and category at a time, from the directives,
+ * three-valued, deny for a prohibited purpose.  Not a fast path.
+ */
+extern TwpDecision twp_consent_decide(const char *subject, const char *purpose,
+									  int category, const char *recipient, TimestampTz at);
+/* True when a deny in force names the purpose itself (not an ancestor) for the subject: stops break-glass. */
+extern bool twp_consent_denies_by_name(const char *subject, const char *purpose, TimestampTz at);
+/* Revision of the consent base: grows with each recorded directive or withdrawal. */
+extern uint64 twp_consent_revision(void);
+
+/*
+ * Kinds of subject keys in use, told by the room below that knows the
+ * protected tables; subjects named in text are checked against them.  Raises
+ * 22023 naming the canonical form when the text is another spelling of a key.
+ */
+extern void twp_consent_check_subject_text(const char *subject);
+
+#endif							/* TWP_CONSENT_H */

@@ -1,0 +1,32 @@
+/*
+ * twin_privacy.c - module magic and the list of room inits.
+ *
+ * The library refuses to load other than through shared_preload_libraries:
+ * loaded half-way, without its hooks, it would answer questions while
+ * protecting nothing.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/guc.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+
+PG_MODULE_MAGIC;
+
+TWP_EXPORT void _PG_init(void);
+
+/* Starts each room, floor by floor. */
+void
+_PG_init(void)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_NOT_READY),
+				 errmsg("twin_privacy must be loaded via shared_preload_libraries"),
+				 errhint("Add twin_privacy to shared_preload_libraries and restart the server.")));
+
+	twp_guc_init();
+	twp_guc_init_finish();
+}
