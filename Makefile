@@ -16,22 +16,36 @@ INSTALL_PARTS = src/install/header.sql \
 DATA = $(wildcard src/install/upgrade/*--*--*.sql)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
-PG_CPPFLAGS = -Isrc -MMD -MP
+# 15 leaves PGDLLEXPORT empty, which under -fvisibility=hidden would hide even
+# the magic block; later versions define it like this themselves.
+PG_CPPFLAGS = -Isrc -MMD -MP -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
             -Wno-sign-compare -Wno-clobbered -fvisibility=hidden $(EXTRA_CFLAGS)
 SHLIB_LINK = -lcrypto
 EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) tmp_check results output_iso log
 
+include test/schedule.mk
+
 # Nothing here gains from JIT inlining, and building bitcode asks for clang.
 override with_llvm = no
 
+# The harness makes its own clusters; there is nothing to check on a running one.
+NO_INSTALLCHECK = 1
+
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
-ifneq ($(PGXS),)
-include $(PGXS)
+HARNESS_GOALS = check check-regress check-isolation check-tap dev-cluster dev-stop bootstrap
+ifneq ($(filter $(HARNESS_GOALS),$(MAKECMDGOALS)),)
+include test/harness/targets.mk
+else
+
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifeq ($(PGXS),)
+$(error $(PG_CONFIG) names no PGXS makefile: install postgresql-server-dev-NN or set PG_CONFIG ("make check" as root does the former))
 endif
+include $(PGXS)
 
 $(EXTENSION)--$(EXTVERSION).sql: $(INSTALL_PARTS) twin_privacy.control Makefile
 	cat $(INSTALL_PARTS) > $@
 
 -include $(OBJS:.o=.d)
+endif

@@ -23,7 +23,27 @@
 #include "varatt.h"
 #endif
 
-/* Symbols that other libraries (or the server) look up by name. */
+/*
+ * Symbols that other libraries (or the server) look up by name.  Everything else
+ * is hidden (-fvisibility=hidden); the Makefile gives PGDLLEXPORT the meaning
+ * that 16 and later give it by themselves.
+ */
 #define TWP_EXPORT PGDLLEXPORT
+
+/* 16 exports the function here, not only its info record. */
+#if !TWP_PG16_GE
+#include "fmgr.h"
+#undef PG_FUNCTION_INFO_V1
+#define PG_FUNCTION_INFO_V1(funcname) \
+extern PGDLLEXPORT Datum funcname(PG_FUNCTION_ARGS); \
+extern PGDLLEXPORT const Pg_finfo_record *CppConcat(pg_finfo_,funcname)(void); \
+const Pg_finfo_record * \
+CppConcat(pg_finfo_,funcname) (void) \
+{ \
+	static const Pg_finfo_record my_finfo = { 1 }; \
+	return &my_finfo; \
+} \
+extern int	no_such_variable
+#endif
 
 #endif							/* TWP_BASE_COMPAT_H */

@@ -1,0 +1,33 @@
+# targets.mk - targets that find, or as root install, PostgreSQL themselves and
+# never touch a cluster that exists.  TESTS=... narrows the check-* targets.
+HARNESS = test/harness
+export PG_CONFIG
+
+.PHONY: $(HARNESS_GOALS)
+.NOTPARALLEL:
+
+check: bootstrap
+	@REGRESS_TESTS='$(REGRESS)' ISOLATION_TESTS='$(ISOLATION)' TAP_TESTS='$(TAP)' $(HARNESS)/run
+
+check-regress: bootstrap
+	@REGRESS_TESTS='$(or $(TESTS),$(REGRESS))' $(HARNESS)/run regress
+
+check-isolation: bootstrap
+	@ISOLATION_TESTS='$(or $(TESTS),$(ISOLATION))' $(HARNESS)/run isolation
+
+check-tap: bootstrap
+	@TAP_TESTS='$(or $(wildcard $(TESTS)),$(TESTS),$(TAP))' $(HARNESS)/run tap
+
+# A cluster to play with: make dev-cluster DIR=/var/tmp/twp [COMMAND='psql ...']
+dev-cluster: bootstrap
+	@$(HARNESS)/dev-cluster start '$(DIR)'
+
+dev-stop:
+	@$(HARNESS)/dev-cluster stop '$(DIR)'
+
+bootstrap:
+	@$(HARNESS)/bootstrap
+
+# Anything else asked for in the same breath goes to the PGXS half.
+.DEFAULT:
+	@$(MAKE) --no-print-directory $@

@@ -1,0 +1,36 @@
+# schedule.mk - the tests, room by room in floor order; a file that is not listed
+# here fails "make lint".  Each regress file (sql/NAME.sql, expected/NAME.out) and
+# each spec (test/isolation/specs/NAME.spec) runs in a database of its own with the
+# extension in it; TAP files start their own servers.
+
+# base
+REGRESS += base_install
+TAP += test/t/001_preload.pl
+
+# crypto
+
+# vocab
+
+# keys
+
+# protect
+
+# uses
+
+# consent
+
+# pseudonym
+
+# ledger
+
+# breakglass
+
+# anonymity
+
+# decision
+
+# enforce
+
+# hooks
+
+# the whole
