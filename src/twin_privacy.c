@@ -12,6 +12,7 @@
 #include "base/guc.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "vocab/vocab.h"
 
 PG_MODULE_MAGIC;
 
@@ -28,5 +29,6 @@ _PG_init(void)
 				 errhint("Add twin_privacy to shared_preload_libraries and restart the server.")));
 
 	twp_guc_init();
+	twp_vocab_init();
 	twp_guc_init_finish();
 }
