@@ -33,7 +33,8 @@ override with_llvm = no
 NO_INSTALLCHECK = 1
 
 PG_CONFIG ?= pg_config
-HARNESS_GOALS = check check-regress check-isolation check-tap dev-cluster dev-stop bootstrap
+HARNESS_GOALS = check check-regress check-isolation check-tap dev-cluster dev-stop bootstrap \
+                lint
 ifneq ($(filter $(HARNESS_GOALS),$(MAKECMDGOALS)),)
 include test/harness/targets.mk
 else

@@ -7,7 +7,7 @@
 # it, is a whole installation of its own: `make install DESTDIR=...` lands in it
 # and nothing outside the work directory is touched.
 #
-#   WORK       scratch directory of this run; holds root/, src/, clusters
+#   WORK       scratch directory of this run; holds inst/, src/, clusters
 #   RUN_USER   who runs servers and tests (never root)
 #   BIN        bin directory of the temporary installation
 
@@ -66,9 +66,9 @@ link_entries() {
 	done
 }
 
-# Lays the temporary installation under WORK/root and installs the extension.
+# Lays the temporary installation under WORK/inst and installs the extension.
 install_temp() {
-	local bindir sharedir pkglibdir root=$WORK/root
+	local bindir sharedir pkglibdir root=$WORK/inst
 	bindir=$("$PG_CONFIG" --bindir)
 	sharedir=$("$PG_CONFIG" --sharedir)
 	pkglibdir=$("$PG_CONFIG" --pkglibdir)
