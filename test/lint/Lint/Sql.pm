@@ -24,12 +24,14 @@ sub check
 	my %code = map { $_ => blank($text{$_}) } @$files;
 	my $all = join "\n", values %code;
 	my %revoked = map { $_ => 1 } names_in($all, qr/\bREVOKE\b[^;]*?\bON\s+(?:FUNCTION|PROCEDURE|ROUTINE)\s+([^;]*?)\s+FROM\s+PUBLIC/is);
+	my %for_all = map { lc($_) => 1 }
+	  $all =~ m{\bCOMMENT\s+ON\s+(?:FUNCTION|PROCEDURE)\s+(twin_privacy\.\w+)[^;']*'(?:[^']|'')*\(all\)}gi;
 	my %commented = map { lc($_) => 1 } $all =~ m{\bCOMMENT\s+ON\s+\w+(?:\s+VIEW)?\s+(twin_privacy\.\w+)}gi;
 
 	for my $file (@$files)
 	{
 		my $code = $code{$file};
-		while ($code =~ m{\bOR\s+REPLACE\b}gi)
+		while ($code =~ m{\bCREATE\s+OR\s+REPLACE\b}gi)
 		{
 			$report->($file, Lint::C::line_at($code, $-[0]), 'sql-replace',
 				'OR REPLACE would adopt an object that someone planted');
@@ -41,8 +43,8 @@ sub check
 			next if $name !~ m{^twin_privacy\.};
 			$report->($file, $line, 'sql-comment', "no COMMENT ON $name") if !$commented{$name};
 			next if $kind !~ m{FUNCTION|PROCEDURE};
-			$report->($file, $line, 'sql-rights', "neither REVOKE ... FROM PUBLIC nor a comment \"(all)\" for $name")
-			  if !$revoked{$name} && !above($text{$file}, $line, qr/\(all\)/);
+			$report->($file, $line, 'sql-rights', "neither REVOKE ... FROM PUBLIC nor \"(all)\" in its comment for $name")
+			  if !$revoked{$name} && !$for_all{$name} && !above($text{$file}, $line, qr/\(all\)/);
 		}
 	}
 }
