@@ -34,9 +34,15 @@ NO_INSTALLCHECK = 1
 
 PG_CONFIG ?= pg_config
 HARNESS_GOALS = check check-regress check-isolation check-tap dev-cluster dev-stop bootstrap \
-                lint
+                lint demo bench check-versions check-sanitizers
 ifneq ($(filter $(HARNESS_GOALS),$(MAKECMDGOALS)),)
 include test/harness/targets.mk
+
+# Fast, needs nothing built; sees the exported symbols when something is.
+lint:
+	@test/lint/lint
+	@test/lint/selftest
+
 else
 
 PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))

@@ -25,11 +25,6 @@ dev-cluster: bootstrap
 dev-stop:
 	@$(HARNESS)/dev-cluster stop '$(DIR)'
 
-# Fast, needs nothing built; sees the exported symbols when something is.
-lint:
-	@test/lint/lint
-	@test/lint/selftest
-
 bootstrap:
 	@$(HARNESS)/bootstrap
 

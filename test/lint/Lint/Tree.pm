@@ -118,7 +118,7 @@ sub check_versions
 	my ($version) = slurp('twin_privacy.control') =~ m{^default_version\s*=\s*'([^']+)'}m;
 	if (-e 'META.json')
 	{
-		(my $meta = slurp('META.json')) =~ s{"meta-spec"\s*:\s*\{[^}]*\}}{}s;
+		(my $meta = slurp('META.json')) =~ s!"meta-spec"\s*:\s*\{[^}]*\}!!s;
 		for my $other ($meta =~ m{^\s*"version"\s*:\s*"([^"]+)"}mg)
 		{
 			$report->('META.json', 0, 'versions-equal', "version $other, the control file has $version")
