@@ -18,6 +18,10 @@ check-isolation: bootstrap
 check-tap: bootstrap
 	@TAP_TESTS='$(or $(wildcard $(TESTS)),$(TESTS),$(TAP))' $(HARNESS)/run tap
 
+# The suite on other major versions, in chroots: make check-versions [VERSIONS='17 18']
+check-versions:
+	@test/versions/run $(VERSIONS)
+
 # A cluster to play with: make dev-cluster DIR=/var/tmp/twp [COMMAND='psql ...']
 dev-cluster: bootstrap
 	@$(HARNESS)/dev-cluster start '$(DIR)'
