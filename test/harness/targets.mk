@@ -22,6 +22,14 @@ check-tap: bootstrap
 check-versions:
 	@test/versions/run $(VERSIONS)
 
+# The guided tour; DIR=... keeps its server.
+demo: bootstrap
+	@$(HARNESS)/demo '$(DIR)'
+
+# Figures beside their targets: make bench [BENCH='core ...'] [BENCH_SCALE=full]
+bench: bootstrap
+	@BENCH='$(BENCH)' BENCH_SCALE='$(or $(BENCH_SCALE),small)' test/bench/run
+
 # A cluster to play with: make dev-cluster DIR=/var/tmp/twp [COMMAND='psql ...']
 dev-cluster: bootstrap
 	@$(HARNESS)/dev-cluster start '$(DIR)'
