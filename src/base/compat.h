@@ -46,4 +46,11 @@ CppConcat(pg_finfo_,funcname) (void) \
 extern int	no_such_variable
 #endif
 
+/* 16 lets input functions report bad input without raising (commit d9f7f5d32f2). */
+#if TWP_PG16_GE
+#include "nodes/miscnodes.h"
+#else
+#define ereturn(context, dummy_value, ...) ereport_domain((ERROR), TEXTDOMAIN, __VA_ARGS__)
+#endif
+
 #endif							/* TWP_BASE_COMPAT_H */
