@@ -1,0 +1,190 @@
+/*
+ * provider.c - where the master key comes from: a file or a command.
+ *
+ * The key is 64 hexadecimal digits.  The file must be a regular file of the
+ * server's own user that nobody else can read or write; the command's output
+ * is read through a pipe and its exit code must be zero.  What is wrong goes
+ * to the server log (it may name the path), the client hears only that the
+ * master key is not available.
+ *
+ * Memory: buffers are on the stack and wiped on every way out that does not
+ * raise out of the operating system's own calls.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/errors.h"
+#include "keys/keys_internal.h"
+#include "storage/fd.h"
+#include "utils/guc.h"
+
+#define MASTER_HEX_LEN (2 * TWP_KEY_LEN)
+/* the digits, a line end, and one byte more to see that there is more */
+#define MASTER_TEXT_MAX (MASTER_HEX_LEN + 3)
+
+static char *master_key_file = NULL;
+static char *master_key_command = NULL;
+
+/* Raises TP005; the reason is for the log alone. */
+static void
+master_unavailable(const char *reason)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_NOT_READY),
+			 errmsg("the master key is not available"),
+			 errdetail_log("%s", reason),
+			 errhint("Ask the server's administrator to check twin_privacy.master_key_file or "
+					 "twin_privacy.master_key_command; the server log says what is wrong.")));
+}
+
+/* Value of a hexadecimal digit, or -1. */
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* Parses the digits, which a line end may follow; false when it is anything else. */
+static bool
+parse_master(const char *text, size_t len, uint8 key[TWP_KEY_LEN])
+{
+	while (len > MASTER_HEX_LEN && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+		len--;
+	if (len != MASTER_HEX_LEN)
+		return false;
+	for (int i = 0; i < TWP_KEY_LEN; i++)
+	{
+		int			high = hex_digit(text[2 * i]);
+		int			low = hex_digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		key[i] = (uint8) (high << 4 | low);
+	}
+	return true;
+}
+
+/* Says what is wrong with the key file's owner or mode, or NULL. */
+static const char *
+file_fault(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return "The master key file cannot be examined.";
+	if (!S_ISREG(st.st_mode))
+		return "The master key file is not a regular file.";
+	if (st.st_uid != geteuid())
+		return "The master key file is not owned by the server's user.";
+	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return "The master key file can be reached by group or others; its mode must be 0600.";
+	return NULL;
+}
+
+/* Reads the key file; returns the number of bytes. */
+static size_t
+read_file(char text[MASTER_TEXT_MAX])
+{
+	int			fd = OpenTransientFile(master_key_file, O_RDONLY | PG_BINARY);
+	const char *fault;
+	ssize_t		n;
+
+	if (fd < 0)
+		master_unavailable(psprintf("The file \"%s\" cannot be opened: %m.", master_key_file));
+	fault = file_fault(fd);
+	if (fault != NULL)
+		master_unavailable(fault);
+	n = read(fd, text, MASTER_TEXT_MAX);
+	CloseTransientFile(fd);
+	if (n < 0)
+		master_unavailable("The master key file cannot be read.");
+	return (size_t) n;
+}
+
+/* Runs the command and reads what it prints; returns the number of bytes. */
+static size_t
+read_command(char text[MASTER_TEXT_MAX])
+{
+	FILE	   *pipe = OpenPipeStream(master_key_command, "r");
+	size_t		n;
+	int			rc;
+
+	if (pipe == NULL)
+		master_unavailable("The master key command cannot be started.");
+	/* unbuffered: stdio would keep a copy of the key in freed memory */
+	setvbuf(pipe, NULL, _IONBF, 0);
+	n = fread(text, 1, MASTER_TEXT_MAX, pipe);
+	rc = ClosePipeStream(pipe);
+	if (rc != 0)
+	{
+		twp_crypto_wipe(text, MASTER_TEXT_MAX);
+		master_unavailable("The master key command failed.");
+	}
+	return n;
+}
+
+/* Reads the master key from its one provider. */
+void
+twp_keys_master(uint8 key[TWP_KEY_LEN])
+{
+	bool		from_file = master_key_file != NULL && master_key_file[0] != '\0';
+	bool		from_command = master_key_command != NULL && master_key_command[0] != '\0';
+	char		text[MASTER_TEXT_MAX];
+	size_t		n;
+	bool		ok;
+
+	if (from_file && from_command)
+		master_unavailable("Both twin_privacy.master_key_file and twin_privacy.master_key_command are set.");
+	if (!from_file && !from_command)
+		master_unavailable("Neither twin_privacy.master_key_file nor twin_privacy.master_key_command is set.");
+
+	n = from_file ? read_file(text) : read_command(text);
+	ok = parse_master(text, n, key);
+	twp_crypto_wipe(text, sizeof(text));
+	if (!ok)
+	{
+		twp_crypto_wipe(key, TWP_KEY_LEN);
+		master_unavailable("The master key is not exactly 64 hexadecimal digits.");
+	}
+}
+
+/* Names a master key by a MAC under it, from which nothing of the key follows. */
+void
+twp_keys_master_id(const uint8 key[TWP_KEY_LEN], uint8 id[TWP_MASTER_ID_LEN])
+{
+	static const char info[] = "twin_privacy/master key id";
+
+	twp_crypto_hkdf(key, TWP_KEY_LEN, NULL, 0, (const uint8 *) info, sizeof(info) - 1,
+					id, TWP_MASTER_ID_LEN);
+}
+
+/* Defines the provider's settings: the server's configuration only, shown to superusers only. */
+void
+twp_keys_provider_init(void)
+{
+	DefineCustomStringVariable("twin_privacy.master_key_command",
+							   "Command that prints the master key as 64 hexadecimal digits.",
+							   "Run by the server's user; exclusive with twin_privacy.master_key_file.",
+							   &master_key_command,
+							   "",
+							   PGC_SIGHUP,
+							   GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+	DefineCustomStringVariable("twin_privacy.master_key_file",
+							   "File that holds the master key as 64 hexadecimal digits.",
+							   "Owned by the server's user, mode 0600.",
+							   &master_key_file,
+							   "",
+							   PGC_SIGHUP,
+							   GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+}
