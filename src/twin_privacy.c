@@ -11,7 +11,9 @@
 #include "base/errors.h"
 #include "base/guc.h"
 #include "fmgr.h"
+#include "keys/keys.h"
 #include "miscadmin.h"
+#include "pseudonym/pseudonym.h"
 #include "vocab/vocab.h"
 
 PG_MODULE_MAGIC;
@@ -30,5 +32,7 @@ _PG_init(void)
 
 	twp_guc_init();
 	twp_vocab_init();
+	twp_keys_init();
+	twp_pseudonym_init();
 	twp_guc_init_finish();
 }

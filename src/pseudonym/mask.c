@@ -1,0 +1,233 @@
+/*
+ * mask.c - one domain opened for many values; the masks that keep a type.
+ *
+ * Memory: a TwpDomain and all its keys live in the context it was opened in
+ * and are wiped with it.  Keys for permutations and shifts are derived when
+ * first needed.  Failure: TP005 for a missing domain or key, nothing weaker.
+ *
+ * varchar(n) and char(n): the mask is always the whole text form of 37
+ * characters; cut short it would no longer be unique.  Reading never applies a
+ * column's length; storing the mask into a shorter column fails with 22001.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/pg_type.h"
+#include "port/pg_bswap.h"
+#include "pseudonym/pseudonym_internal.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/uuid.h"
+
+struct TwpDomain
+{
+	MemoryContext context;
+	TwpDataKey *key;
+	TwpMac	   *mac;			/* pseudonyms */
+	TwpAes	   *permutation;	/* integers; NULL until needed */
+	TwpMac	   *shift;			/* date offsets; NULL until needed */
+};
+
+/* Derives a MAC for one purpose of the domain. */
+static TwpMac *
+derive_mac(TwpDomain *domain, const char *purpose)
+{
+	uint8		key[TWP_KEY_LEN];
+	TwpMac	   *mac;
+
+	twp_keys_derive(domain->key, purpose, key, sizeof(key));
+	mac = twp_crypto_mac_create(domain->context, key, sizeof(key));
+	twp_crypto_wipe(key, sizeof(key));
+	return mac;
+}
+
+/* Opens a version of a domain, 0 for the newest. */
+TwpDomain *
+twp_pseudonym_open_version(const char *name, int version, MemoryContext context)
+{
+	TwpDomain  *domain = MemoryContextAllocZero(context, sizeof(TwpDomain));
+
+	domain->context = context;
+	domain->key = twp_keys_open(name, version, context);
+	domain->mac = derive_mac(domain, "twin_privacy/pseudonym");
+	return domain;
+}
+
+/* Opens a domain's current key. */
+TwpDomain *
+twp_pseudonym_open(const char *name, MemoryContext context)
+{
+	return twp_pseudonym_open_version(name, 0, context);
+}
+
+/* Creates a domain and its first key unless it exists. */
+void
+twp_pseudonym_create_domain(const char *name)
+{
+	twp_keys_create_domain(name);
+}
+
+/* Makes the pseudonym of a canonical value. */
+void
+twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonical, TwpPseudonym *value)
+{
+	uint8		mac[TWP_MAC_LEN];
+
+	twp_crypto_mac(domain->mac, &canonical->tag, 1, canonical->data, canonical->len, mac);
+	memcpy(value->mac, mac, TWP_PSEUDONYM_MAC_LEN);
+	twp_pseudonym_set_key(value, domain->key->domain_id, domain->key->version);
+}
+
+/* True when the type (domains looked through) has a mask that keeps it. */
+bool
+twp_pseudonym_can_mask(Oid type)
+{
+	switch (getBaseType(type))
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case UUIDOID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Permutes an integer within its own width. */
+static uint64
+mask_number(TwpDomain *domain, int bits, uint64 number)
+{
+	if (domain->permutation == NULL)
+	{
+		uint8		key[TWP_KEY_LEN];
+
+		twp_keys_derive(domain->key, "twin_privacy/permutation", key, sizeof(key));
+		domain->permutation = twp_crypto_aes_create(domain->context, key, sizeof(key));
+		twp_crypto_wipe(key, sizeof(key));
+	}
+	return twp_pseudonym_permute(domain->permutation, bits, number);
+}
+
+/* Makes a uuid of version 8 (RFC 9562: custom) of a uuid. */
+static Datum
+mask_uuid(const TwpPseudonym *pseudonym)
+{
+	pg_uuid_t  *uuid = palloc(sizeof(pg_uuid_t));
+
+	memcpy(uuid->data, pseudonym->mac, UUID_LEN);
+	uuid->data[6] = (uuid->data[6] & 0x0f) | 0x80;
+	uuid->data[8] = (uuid->data[8] & 0x3f) | 0x80;
+	return UUIDPGetDatum(uuid);
+}
+
+/* Masks a value by one of its own type. */
+Datum
+twp_pseudonym_mask(TwpDomain *domain, Oid type, Datum value)
+{
+	TwpCanonical canonical;
+	TwpPseudonym pseudonym;
+	char		text[TWP_PSEUDONYM_TEXT_LEN + 1];
+
+	switch (type)
+	{
+		case INT2OID:
+			return Int16GetDatum((int16) mask_number(domain, 16, (uint16) DatumGetInt16(value)));
+		case INT4OID:
+			return Int32GetDatum((int32) mask_number(domain, 32, (uint32) DatumGetInt32(value)));
+		case INT8OID:
+			return Int64GetDatum((int64) mask_number(domain, 64, (uint64) DatumGetInt64(value)));
+		case UUIDOID:
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+			twp_pseudonym_canonical(type, value, &canonical);
+			twp_pseudonym_compute(domain, &canonical, &pseudonym);
+			if (type == UUIDOID)
+				return mask_uuid(&pseudonym);
+			twp_pseudonym_format(&pseudonym, text);
+			return PointerGetDatum(cstring_to_text_with_len(text, TWP_PSEUDONYM_TEXT_LEN));
+		default:
+			if (get_typtype(type) == TYPTYPE_DOMAIN)
+				return twp_pseudonym_mask(domain, getBaseType(type), value);
+			elog(ERROR, "type %u has no pseudonym mask", type);
+	}
+}
+
+/* True for the types that can be shifted. */
+bool
+twp_pseudonym_can_shift(Oid type)
+{
+	Oid			base = getBaseType(type);
+
+	return base == DATEOID || base == TIMESTAMPOID || base == TIMESTAMPTZOID;
+}
+
+/*
+ * Finds the subject's offset: -max..max days, never zero.  64 bits modulo at
+ * most 7,300 leave a bias below 2^-50.
+ */
+static int
+shift_days(TwpDomain *domain, const TwpSubject *subject)
+{
+	TwpCanonical canonical;
+	uint8		mac[TWP_MAC_LEN];
+	uint64		number;
+	int			max = domain->key->max_shift_days;
+	int			days;
+
+	if (domain->shift == NULL)
+		domain->shift = derive_mac(domain, "twin_privacy/shift");
+	twp_pseudonym_canonical_subject(subject, &canonical);
+	twp_crypto_mac(domain->shift, &canonical.tag, 1, canonical.data, canonical.len, mac);
+	memcpy(&number, mac, sizeof(number));
+	days = (int) (pg_ntoh64(number) % (2 * max));
+	return days < max ? days - max : days - max + 1;
+}
+
+/* Raises 22008: the shifted value would leave the type's range. */
+static void
+shift_out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+			 errmsg("shifted date out of range"),
+			 errhint("Dates within %d days of the type's limits cannot be shifted.", 3650)));
+}
+
+/* Moves a date or time by whole days; infinity stays infinity. */
+Datum
+twp_pseudonym_shift(TwpDomain *domain, const TwpSubject *subject, Oid type, Datum value)
+{
+	int			days = shift_days(domain, subject);
+
+	if (type == DATEOID)
+	{
+		DateADT		date = DatumGetDateADT(value);
+
+		if (DATE_NOT_FINITE(date))
+			return value;
+		if (!IS_VALID_DATE((int64) date + days))
+			shift_out_of_range();
+		return DateADTGetDatum(date + days);
+	}
+	if (type == TIMESTAMPOID || type == TIMESTAMPTZOID)
+	{
+		Timestamp	time = DatumGetTimestamp(value);
+
+		if (TIMESTAMP_NOT_FINITE(time))
+			return value;
+		time += days * USECS_PER_DAY;
+		if (!IS_VALID_TIMESTAMP(time))
+			shift_out_of_range();
+		return TimestampGetDatum(time);
+	}
+	if (get_typtype(type) == TYPTYPE_DOMAIN)
+		return twp_pseudonym_shift(domain, subject, getBaseType(type), value);
+	elog(ERROR, "type %u cannot be shifted", type);
+}
