@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/guc.h"
+#include "consent/consent.h"
 #include "fmgr.h"
 #include "keys/keys.h"
 #include "miscadmin.h"
@@ -33,6 +34,7 @@ _PG_init(void)
 	twp_guc_init();
 	twp_vocab_init();
 	twp_keys_init();
+	twp_consent_init();
 	twp_pseudonym_init();
 	twp_guc_init_finish();
 }

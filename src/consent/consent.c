@@ -1,0 +1,119 @@
+/*
+ * consent.c - the room's start, and single decisions.
+ *
+ * A single decision reads the subject's directives anew each time; it serves
+ * officers' questions and break-glass, not rows.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "consent/consent_internal.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+int			twp_consent_combining = TWP_COMBINE_DENY_OVERRIDES;
+
+static const struct config_enum_entry combining_options[] = {
+	{"deny_overrides", TWP_COMBINE_DENY_OVERRIDES, false},
+	{"latest", TWP_COMBINE_LATEST, false},
+	{NULL, 0, false}
+};
+
+/* Drops remembered answers that were combined the other way. */
+static void
+assign_combining(int newval, void *extra)
+{
+	if (newval != twp_consent_combining)
+		twp_consent_count_change();
+}
+
+/* Starts the room: its setting and its ear for changes. */
+void
+twp_consent_init(void)
+{
+	DefineCustomEnumVariable("twin_privacy.consent_combining",
+							 "How several directives of one person become one decision.",
+							 "deny_overrides: any deny in force wins; latest: the one given last wins.",
+							 &twp_consent_combining,
+							 TWP_COMBINE_DENY_OVERRIDES,
+							 combining_options,
+							 PGC_SUSET,
+							 GUC_NOT_WHILE_SEC_REST,
+							 NULL, assign_combining, NULL);
+	twp_consent_cache_init();
+}
+
+/* Gives the one answer an outcome has for a category; what is not sure counts against the asker. */
+TwpDecision
+twp_outcome_decision(const TwpOutcome *outcome, int category)
+{
+	TwpCategorySet bit = TWP_CATEGORY_BIT(category);
+
+	if ((outcome->deny & bit) != 0)
+		return TWP_DECISION_DENY;
+	if ((outcome->none & bit) != 0)
+		return TWP_DECISION_NONE;
+	return TWP_DECISION_PERMIT;
+}
+
+/* Decides for one subject and category. */
+TwpDecision
+twp_consent_decide(const char *subject, const char *purpose, int category,
+				   const char *recipient, TimestampTz at)
+{
+	Snapshot	snapshot;
+	TwpRuleQuestion question = {purpose, recipient, at};
+	TwpDirective *directives;
+	TwpOutcome	total;
+	int			n;
+
+	if (twp_vocab_purpose_prohibited(purpose, NULL))
+		return TWP_DECISION_DENY;
+	snapshot = RegisterSnapshot(twp_consent_snapshot());
+	n = twp_store_directives(subject, snapshot, &directives);
+	twp_outcome_init(&total);
+	for (int i = 0; i < n; i++)
+	{
+		TwpOutcome	outcome;
+
+		twp_rule_ask(twp_store_rule(directives[i].terms_id, snapshot), &question, &outcome);
+		twp_directive_limit(&directives[i], at, &outcome);
+		twp_outcome_add(&total, &outcome, twp_consent_combining);
+	}
+	UnregisterSnapshot(snapshot);
+	return twp_outcome_decision(&total, category);
+}
+
+/* True when a deny in force names the purpose itself. */
+bool
+twp_consent_denies_by_name(const char *subject, const char *purpose, TimestampTz at)
+{
+	Snapshot	snapshot = RegisterSnapshot(twp_consent_snapshot());
+	TwpDirective *directives;
+	int			n = twp_store_directives(subject, snapshot, &directives);
+	bool		denies = false;
+
+	for (int i = 0; i < n && !denies; i++)
+		if (!directives[i].withdrawn && at >= directives[i].valid_from && at < directives[i].valid_until)
+			denies = twp_rule_denies_by_name(twp_store_rule(directives[i].terms_id, snapshot), purpose);
+	UnregisterSnapshot(snapshot);
+	return denies;
+}
+
+/* Gives the revision of the consent base, remembered until something changes. */
+uint64
+twp_consent_revision(void)
+{
+	static uint64 revision = 0;
+	static uint64 seen = 0;
+	uint64		changes = twp_consent_changes();
+
+	if (seen != changes)
+	{
+		revision = twp_store_latest_change();
+		seen = changes;
+	}
+	return revision;
+}

@@ -1,0 +1,323 @@
+/*
+ * explain.c - decide, explain_decision and consent_summary.
+ *
+ * Contract: for the four roles only; the subject's directives are read under
+ * a fresh snapshot each time.  Nothing is written or remembered.
+ */
+#include "postgres.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/pg_type.h"
+#include "consent/consent_internal.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "pgtime.h"
+#include "utils/builtins.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(twp_consent_decide_sql);
+PG_FUNCTION_INFO_V1(twp_consent_explain_sql);
+PG_FUNCTION_INFO_V1(twp_consent_summary_sql);
+
+TWP_EXPORT Datum twp_consent_decide_sql(PG_FUNCTION_ARGS);
+TWP_EXPORT Datum twp_consent_explain_sql(PG_FUNCTION_ARGS);
+TWP_EXPORT Datum twp_consent_summary_sql(PG_FUNCTION_ARGS);
+
+#define READERS \
+	(TWP_ROLES(TWP_ROLE_REGISTRAR) | TWP_ROLES(TWP_ROLE_OFFICER) | \
+	 TWP_ROLES(TWP_ROLE_AUDITOR) | TWP_ROLES(TWP_ROLE_ADMIN))
+
+/* Columns of explain_decision. */
+#define EXPLAIN_COLUMNS 4
+
+/* A question as the SQL functions take it. */
+typedef struct Asked
+{
+	char	   *subject;
+	char	   *purpose;
+	char	   *category_code;
+	int			category;
+	char	   *recipient;
+	TimestampTz at;
+} Asked;
+
+static const char *const decision_names[] = {
+	[TWP_DECISION_NONE] = "none",
+	[TWP_DECISION_PERMIT] = "permit",
+	[TWP_DECISION_DENY] = "deny",
+};
+
+/* Checks the caller and reads the five arguments. */
+static Asked
+read_question(FunctionCallInfo fcinfo)
+{
+	Asked		asked;
+
+	twp_role_require(READERS, "ask for a decision on consent");
+	TWP_REQUIRE_ARG(0, "subject");
+	TWP_REQUIRE_ARG(1, "purpose");
+	TWP_REQUIRE_ARG(2, "category");
+	TWP_REQUIRE_ARG(3, "recipient");
+	TWP_REQUIRE_ARG(4, "at");
+	asked.subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	asked.purpose = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	asked.category_code = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	asked.recipient = text_to_cstring(PG_GETARG_TEXT_PP(3));
+	asked.at = PG_GETARG_TIMESTAMPTZ(4);
+	twp_consent_check_subject_text(asked.subject);
+	twp_vocab_require_purpose(asked.purpose);
+	asked.category = twp_vocab_require_category(asked.category_code);
+	return asked;
+}
+
+/* decide(subject, purpose, category, recipient, at) gives the decision. */
+Datum
+twp_consent_decide_sql(PG_FUNCTION_ARGS)
+{
+	Asked		asked = read_question(fcinfo);
+	TwpDecision decision = twp_consent_decide(asked.subject, asked.purpose, asked.category,
+											  asked.recipient, asked.at);
+
+	PG_RETURN_TEXT_P(cstring_to_text(decision_names[decision]));
+}
+
+/* Says why a directive in force answers as it does. */
+static char *
+explain_terms(const TwpRule *rule, const Asked *asked, TwpDecision decision)
+{
+	const char *mismatch = twp_rule_mismatch(rule, asked->purpose, asked->category, asked->recipient);
+
+	if (decision == TWP_DECISION_NONE)
+		return psprintf("does not apply: %s", mismatch == NULL ? "its provisions ask for more than is known" : mismatch);
+	return psprintf("applies to %s, %s and %s", asked->purpose, asked->category_code, asked->recipient);
+}
+
+/* Says what one directive answers, and why. */
+static TwpDecision
+explain_directive(const TwpDirective *directive, const Asked *asked, Snapshot snapshot, char **reason)
+{
+	TwpRuleQuestion question = {asked->purpose, asked->recipient, asked->at};
+	TwpRule    *rule = twp_store_rule(directive->terms_id, snapshot);
+	TwpOutcome	outcome;
+	TwpDecision decision;
+
+	*reason = NULL;
+	if (directive->withdrawn)
+		*reason = "withdrawn";
+	else if (asked->at < directive->valid_from)
+		*reason = "its validity has not begun";
+	else if (asked->at >= directive->valid_until)
+		*reason = "its validity has ended";
+	if (*reason != NULL)
+		return TWP_DECISION_NONE;
+	twp_rule_ask(rule, &question, &outcome);
+	decision = twp_outcome_decision(&outcome, asked->category);
+	*reason = explain_terms(rule, asked, decision);
+	return decision;
+}
+
+/* Puts one row of explain_decision. */
+static void
+put_row(ReturnSetInfo *result, const int64 *consent_id, TwpDecision decision, bool decisive,
+		const char *reason)
+{
+	Datum		values[EXPLAIN_COLUMNS];
+	bool		nulls[EXPLAIN_COLUMNS] = {consent_id == NULL};
+
+	values[0] = consent_id == NULL ? (Datum) 0 : Int64GetDatum(*consent_id);
+	values[1] = CStringGetTextDatum(decision_names[decision]);
+	values[2] = BoolGetDatum(decisive);
+	values[3] = CStringGetTextDatum(reason);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* Finds which directives decided: those that say so, or the last of them. */
+static TwpDecision
+find_decisive(const TwpDecision *decisions, int n, int *last)
+{
+	TwpDecision total = TWP_DECISION_NONE;
+
+	*last = -1;
+	for (int i = 0; i < n; i++)
+	{
+		if (decisions[i] == TWP_DECISION_NONE)
+			continue;
+		*last = i;
+		if (twp_consent_combining == TWP_COMBINE_LATEST || total != TWP_DECISION_DENY)
+			total = decisions[i];
+	}
+	return total;
+}
+
+/* explain_decision(...) gives a row for each directive of the subject. */
+Datum
+twp_consent_explain_sql(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Asked		asked = read_question(fcinfo);
+	const char *prohibition;
+	bool		prohibited = twp_vocab_purpose_prohibited(asked.purpose, &prohibition);
+	Snapshot	snapshot;
+	TwpDirective *directives;
+	TwpDecision *decisions;
+	TwpDecision total;
+	char	  **reasons;
+	int			n;
+	int			last;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	snapshot = RegisterSnapshot(twp_consent_snapshot());
+	n = twp_store_directives(asked.subject, snapshot, &directives);
+	decisions = palloc(Max(n, 1) * sizeof(TwpDecision));
+	reasons = palloc(Max(n, 1) * sizeof(char *));
+	for (int i = 0; i < n; i++)
+		decisions[i] = explain_directive(&directives[i], &asked, snapshot, &reasons[i]);
+	UnregisterSnapshot(snapshot);
+	total = find_decisive(decisions, n, &last);
+
+	if (prohibited)
+		put_row(result, NULL, TWP_DECISION_DENY, true,
+				psprintf("purpose %s is prohibited: %s", asked.purpose, prohibition));
+	else if (last < 0)
+		put_row(result, NULL, TWP_DECISION_NONE, true, "no directive in force applies");
+	for (int i = 0; i < n; i++)
+	{
+		bool		decisive = !prohibited && decisions[i] != TWP_DECISION_NONE &&
+			decisions[i] == total && (twp_consent_combining == TWP_COMBINE_DENY_OVERRIDES || i == last);
+		const char *why = reasons[i];
+
+		if (decisions[i] != TWP_DECISION_NONE && !decisive)
+			why = psprintf("%s, but %s", why, prohibited ? "the purpose is prohibited" :
+						   twp_consent_combining == TWP_COMBINE_LATEST ? "a later directive decides" :
+						   "a deny overrides it");
+		put_row(result, &directives[i].consent_id, decisions[i], decisive, why);
+	}
+	return (Datum) 0;
+}
+
+/* Gives the display text of a purpose or category, or its code. */
+static char *
+display_of(const char *table, const char *code)
+{
+	Oid			types[1] = {TEXTOID};
+	Datum		values[1] = {CStringGetTextDatum(code)};
+	char	   *sql = psprintf("SELECT display FROM twin_privacy_internal.%s"
+							   " WHERE code OPERATOR(pg_catalog.=) $1", table);
+
+	twp_sql_exec(sql, 1, types, values, NULL);
+	return SPI_processed == 1 ? twp_sql_text(0, 1) : pstrdup(code);
+}
+
+/* Appends a list in words: "a; b and c". */
+static void
+append_list(StringInfo words, char **items, int n)
+{
+	for (int i = 0; i < n; i++)
+		appendStringInfo(words, "%s%s", i == 0 ? "" : i == n - 1 ? " and " : "; ", items[i]);
+}
+
+/* Appends a moment: the date alone when it is a midnight. */
+static void
+append_moment(StringInfo words, TimestampTz moment)
+{
+	struct pg_tm tm;
+	fsec_t		fsec;
+	int			tz;
+
+	if (timestamp2tm(moment, &tz, &tm, &fsec, NULL, NULL) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("timestamp out of range")));
+	appendStringInfo(words, "%04d-%02d-%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
+	if (tm.tm_hour != 0 || tm.tm_min != 0 || tm.tm_sec != 0)
+		appendStringInfo(words, " %02d:%02d", tm.tm_hour, tm.tm_min);
+}
+
+/* Appends when a directive holds. */
+static void
+append_period(StringInfo words, const TwpDirective *directive)
+{
+	if (!TIMESTAMP_NOT_FINITE(directive->valid_from))
+	{
+		appendStringInfoString(words, ", from ");
+		append_moment(words, directive->valid_from);
+	}
+	if (TIMESTAMP_NOT_FINITE(directive->valid_until))
+		appendStringInfoString(words, ", until further notice");
+	else
+	{
+		appendStringInfoString(words, ", until ");
+		append_moment(words, directive->valid_until);
+	}
+}
+
+/* Appends one directive as a sentence. */
+static void
+append_directive(StringInfo words, const TwpDirective *directive, const TwpRule *rule)
+{
+	char	  **names = palloc(Max(rule->ncategories, 1) * sizeof(char *));
+
+	appendStringInfo(words, "Consent " INT64_FORMAT " %s ", directive->consent_id,
+					 rule->effect == TWP_DECISION_PERMIT ? "permits" : "refuses");
+	for (int i = 0; i < rule->ncategories; i++)
+		names[i] = display_of("category", rule->category_codes[i]);
+	if (rule->all_categories)
+		appendStringInfoString(words, "the use of all data");
+	else
+	{
+		appendStringInfoString(words, "the use of ");
+		append_list(words, names, rule->ncategories);
+	}
+	appendStringInfoString(words, " for ");
+	appendStringInfoString(words, rule->purpose == NULL ? "any purpose" : display_of("purpose", rule->purpose));
+	appendStringInfoString(words, " by ");
+	if (rule->nrecipients == 0)
+		appendStringInfoString(words, "anyone");
+	else
+		append_list(words, rule->recipients, rule->nrecipients);
+	append_period(words, directive);
+	appendStringInfoChar(words, '.');
+}
+
+/* consent_summary(subject) says in plain words what is in force or to come. */
+Datum
+twp_consent_summary_sql(PG_FUNCTION_ARGS)
+{
+	StringInfoData words;
+	Snapshot	snapshot;
+	TwpDirective *directives;
+	TimestampTz now = GetCurrentTimestamp();
+	char	   *subject;
+	text	   *result;
+	int			n;
+
+	twp_role_require(READERS, "read a consent summary");
+	TWP_REQUIRE_ARG(0, "subject");
+	subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	twp_consent_check_subject_text(subject);
+	initStringInfo(&words);
+
+	twp_sql_connect();
+	snapshot = RegisterSnapshot(twp_consent_snapshot());
+	n = twp_store_directives(subject, snapshot, &directives);
+	for (int i = 0; i < n; i++)
+	{
+		if (directives[i].withdrawn || directives[i].valid_until <= now)
+			continue;
+		if (words.len > 0)
+			appendStringInfoChar(&words, '\n');
+		append_directive(&words, &directives[i], twp_store_rule(directives[i].terms_id, snapshot));
+	}
+	UnregisterSnapshot(snapshot);
+	twp_sql_finish();
+	if (words.len == 0)
+		appendStringInfoString(&words, "No consent is in force or to come: nothing may be used that needs one.");
+	result = cstring_to_text_with_len(words.data, words.len);
+	PG_RETURN_TEXT_P(result);
+}
