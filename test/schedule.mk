@@ -8,6 +8,7 @@ REGRESS += base_install
 TAP += test/t/001_preload.pl
 
 # crypto
+REGRESS += crypto_vectors
 
 # vocab
 

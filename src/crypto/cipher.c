@@ -1,16 +1,11 @@
 /*
- * cipher.c - AES: single blocks, key wrap and SIV.
- *
- * Ciphers are fetched once per handle, never per value: a fetch walks the
- * provider tables and costs more than the encryption.
+ * cipher.c - AES: single blocks and key wrap.
  *
  * Memory: see crypto.h; handles are freed by a reset callback of their context.
  */
 #include "postgres.h"
 
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
 
 #include "crypto/crypto.h"
 #include "crypto/crypto_internal.h"
@@ -19,14 +14,6 @@
 struct TwpAes
 {
 	EVP_CIPHER_CTX *state;
-	MemoryContextCallback on_reset;
-};
-
-struct TwpSiv
-{
-	EVP_CIPHER *cipher;
-	EVP_CIPHER_CTX *seal;
-	EVP_CIPHER_CTX *open;
 	MemoryContextCallback on_reset;
 };
 
@@ -119,100 +106,4 @@ twp_crypto_unwrap(const uint8 kek[TWP_KEY_LEN], const uint8 wrapped[TWP_WRAPPED_
 		memcpy(out, plain, TWP_KEY_LEN);
 	twp_crypto_wipe(plain, sizeof(plain));
 	return ok;
-}
-
-/* Frees both directions, which wipes their keys. */
-static void
-siv_release(void *arg)
-{
-	TwpSiv	   *siv = arg;
-
-	EVP_CIPHER_CTX_free(siv->seal);
-	EVP_CIPHER_CTX_free(siv->open);
-	EVP_CIPHER_free(siv->cipher);
-	siv->seal = siv->open = NULL;
-	siv->cipher = NULL;
-}
-
-/* Keys one direction for many messages. */
-static bool
-siv_start(EVP_CIPHER_CTX *state, EVP_CIPHER *cipher, const uint8 *key, bool seal)
-{
-	/* without "speed" the library takes one message a keying */
-	unsigned int speed = 1;
-	OSSL_PARAM	params[] = {
-		OSSL_PARAM_construct_uint(OSSL_CIPHER_PARAM_SPEED, &speed),
-		OSSL_PARAM_construct_end(),
-	};
-
-	return EVP_CipherInit_ex2(state, cipher, key, NULL, seal ? 1 : 0, NULL) == 1 &&
-		EVP_CIPHER_CTX_set_params(state, params) == 1;
-}
-
-/* Prepares AES-SIV under a key of 32, 48 or 64 bytes. */
-TwpSiv *
-twp_crypto_siv_create(MemoryContext context, const uint8 *key, size_t len)
-{
-	TwpSiv	   *siv = MemoryContextAllocZero(context, sizeof(TwpSiv));
-	const char *name = len == 32 ? "AES-128-SIV" : len == 48 ? "AES-192-SIV" : "AES-256-SIV";
-
-	Assert(len == 32 || len == 48 || len == 64);
-	siv->on_reset.func = siv_release;
-	siv->on_reset.arg = siv;
-	MemoryContextRegisterResetCallback(context, &siv->on_reset);
-
-	siv->cipher = EVP_CIPHER_fetch(NULL, name, NULL);
-	siv->seal = EVP_CIPHER_CTX_new();
-	siv->open = EVP_CIPHER_CTX_new();
-	if (siv->cipher == NULL || siv->seal == NULL || siv->open == NULL ||
-		!siv_start(siv->seal, siv->cipher, key, true) ||
-		!siv_start(siv->open, siv->cipher, key, false))
-		twp_crypto_fail("AES-SIV");
-	return siv;
-}
-
-/* Feeds the associated data, one component at a time. */
-static void
-siv_associate(EVP_CIPHER_CTX *state, const TwpBytes *ad, int n_ad)
-{
-	int			n;
-
-	for (int i = 0; i < n_ad; i++)
-		if (EVP_CipherUpdate(state, NULL, &n, ad[i].data, (int) ad[i].len) != 1)
-			twp_crypto_fail("AES-SIV");
-}
-
-/* Encrypts deterministically: out is the tag and then the cipher text. */
-void
-twp_crypto_siv_seal(TwpSiv *siv, const TwpBytes *ad, int n_ad,
-					const uint8 *plain, size_t len, uint8 *out)
-{
-	int			n;
-
-	siv_associate(siv->seal, ad, n_ad);
-	if (EVP_CipherUpdate(siv->seal, out + TWP_SIV_TAG_LEN, &n, plain, (int) len) != 1 ||
-		EVP_CipherFinal_ex(siv->seal, out + TWP_SIV_TAG_LEN + n, &n) != 1 ||
-		EVP_CIPHER_CTX_ctrl(siv->seal, EVP_CTRL_AEAD_GET_TAG, TWP_SIV_TAG_LEN, out) != 1)
-		twp_crypto_fail("AES-SIV");
-}
-
-/* Decrypts; false, with out wiped, when text, tag or associated data were altered. */
-bool
-twp_crypto_siv_open(TwpSiv *siv, const TwpBytes *ad, int n_ad,
-					const uint8 *in, size_t len, uint8 *out)
-{
-	uint8		tag[TWP_SIV_TAG_LEN];
-	int			n;
-
-	if (len < TWP_SIV_TAG_LEN)
-		return false;
-	memcpy(tag, in, TWP_SIV_TAG_LEN);
-	if (EVP_CIPHER_CTX_ctrl(siv->open, EVP_CTRL_AEAD_SET_TAG, TWP_SIV_TAG_LEN, tag) != 1)
-		twp_crypto_fail("AES-SIV");
-	siv_associate(siv->open, ad, n_ad);
-	if (EVP_CipherUpdate(siv->open, out, &n, in + TWP_SIV_TAG_LEN, (int) (len - TWP_SIV_TAG_LEN)) == 1 &&
-		EVP_CipherFinal_ex(siv->open, out + n, &n) == 1)
-		return true;
-	twp_crypto_wipe(out, len - TWP_SIV_TAG_LEN);
-	return false;
 }

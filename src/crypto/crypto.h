@@ -66,6 +66,16 @@ extern void twp_crypto_siv_seal(TwpSiv *siv, const TwpBytes *ad, int n_ad,
 extern bool twp_crypto_siv_open(TwpSiv *siv, const TwpBytes *ad, int n_ad,
 								const uint8 *in, size_t len, uint8 *out);
 
+/*
+ * FF1 (NIST SP 800-38G): encrypts numerals below radix in place.  False, with
+ * nothing changed, unless radix is 2..65536, every numeral is below it,
+ * 2 <= n <= TWP_FF1_MAX_LEN and radix^n >= 1,000,000.
+ */
+#define TWP_FF1_MAX_LEN 1024
+
+extern bool twp_crypto_ff1(TwpAes *aes, bool encrypt, uint32 radix, const uint8 *tweak, size_t tweak_len,
+						   uint32 *digits, int n);
+
 extern void twp_crypto_random(void *buf, size_t len);
 extern void twp_crypto_wipe(void *buf, size_t len);
 /* Compares in time that depends on len only. */
