@@ -12,7 +12,9 @@
 #include "base/guc.h"
 #include "consent/consent.h"
 #include "fmgr.h"
+#include "hooks/hooks.h"
 #include "keys/keys.h"
+#include "ledger/ledger.h"
 #include "miscadmin.h"
 #include "pseudonym/pseudonym.h"
 #include "vocab/vocab.h"
@@ -36,5 +38,7 @@ _PG_init(void)
 	twp_keys_init();
 	twp_consent_init();
 	twp_pseudonym_init();
+	twp_ledger_init();
+	twp_hooks_init();
 	twp_guc_init_finish();
 }

@@ -5,7 +5,8 @@
  * twin_privacy.ledger_commit asks, or raises TP004 and nothing may be read.
  * twp_ledger_complete() never raises: room for the completion was reserved
  * with the intent; it may be called from abort callbacks.  Neither takes part
- * in the transaction: records survive ROLLBACK.  Parallel workers never call.
+ * in the transaction: records survive ROLLBACK.  Parallel workers never call;
+ * they collect subjects into a set of their own, which the leader merges.
  */
 #ifndef TWP_LEDGER_H
 #define TWP_LEDGER_H
@@ -47,17 +48,23 @@ typedef struct TwpIntent
 	uint64		break_glass;	/* event id, 0 for none */
 } TwpIntent;
 
+/* Distinct subjects that a statement was given, being collected. */
+typedef struct TwpSubjectSet TwpSubjectSet;
+
 typedef struct TwpCompletion
 {
 	TwpOutcome	outcome;
 	uint64		row_count;
 	uint64		subject_count;
 	bool		subjects_exact;
-	/* distinct subjects in canonical text (List of char *), or NIL when only counted */
-	List	   *subjects;
+	/* the distinct subjects (then subject_count is taken from it), or NULL when only counted */
+	TwpSubjectSet *subjects;
 } TwpCompletion;
 
 extern void twp_ledger_init(void);
+/* To be called from shmem_request_hook and shmem_startup_hook. */
+extern void twp_ledger_shmem_request(void);
+extern void twp_ledger_shmem_startup(void);
 
 /* Records an intent and returns its record_id (never 0). */
 extern uint64 twp_ledger_intend(const TwpIntent *intent);
@@ -65,5 +72,24 @@ extern uint64 twp_ledger_intend(const TwpIntent *intent);
 extern void twp_ledger_complete(uint64 record_id, const TwpCompletion *completion);
 /* Records a refusal in one record (no intent needed); best effort in an already failing statement. */
 extern void twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate);
+
+/*
+ * Records an event durably and returns its record_id, like twp_event_emit()
+ * for rooms that may include this header.  The event's outcome follows its
+ * transaction.  justification may be NULL; it is stored, never logged.
+ */
+extern uint64 twp_ledger_event(const char *kind, const char *object, const char *subject,
+							   const char *detail, const char *justification);
+
+/* Starts an empty set that lives in the context. */
+extern TwpSubjectSet *twp_ledger_subjects_create(MemoryContext context);
+/* Adds a subject; adding twice changes nothing.  Cheap for integers near each other. */
+extern void twp_ledger_subjects_add(TwpSubjectSet *set, const TwpSubject *subject);
+/* Number of distinct subjects. */
+extern uint64 twp_ledger_subjects_count(const TwpSubjectSet *set);
+/* Compact form, palloc'd (bytea-like: length in *len), to store or to hand to another process. */
+extern char *twp_ledger_subjects_pack(const TwpSubjectSet *set, uint32 *len);
+/* Adds all subjects of a packed set. */
+extern void twp_ledger_subjects_merge(TwpSubjectSet *set, const char *packed, uint32 len);
 
 #endif							/* TWP_LEDGER_H */

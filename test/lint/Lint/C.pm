@@ -192,7 +192,7 @@ sub check_symbols
 	my %symbol = map { $_ => 1 } map { /\s[A-TV-Z]\s(\S+)$/ ? $1 : () } `$nm -D --defined-only $library`;
 	for my $name (sort keys %symbol)
 	{
-		next if $name =~ m{^(?:_PG_init|Pg_magic_func|pg_finfo_twp_\w+)$};
+		next if $name =~ m{^(?:_PG_init|Pg_magic_func|pg_finfo_twp_\w+|twp_\w+_worker_main)$};
 		next if $name =~ m{^twp_} && $symbol{"pg_finfo_$name"};
 		$report->($library, 0, 'symbols', "exports $name");
 	}

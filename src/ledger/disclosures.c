@@ -1,0 +1,205 @@
+/*
+ * disclosures.c - the ledger as rows: disclosures, events, who and whom.
+ *
+ * An auditor reads everything of the database, anybody else what their own
+ * login did.  Only an auditor may ask which subjects: to a user of a
+ * pseudonymised use the answer would undo the pseudonyms.
+ */
+#include "postgres.h"
+
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "ledger/ledger_internal.h"
+#include "ledger/statement_fields.h"
+#include "ledger/subjects_internal.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(twp_ledger_disclosures);
+PG_FUNCTION_INFO_V1(twp_ledger_events);
+PG_FUNCTION_INFO_V1(twp_ledger_subjects_of);
+PG_FUNCTION_INFO_V1(twp_ledger_disclosures_of);
+
+/* What a visit for rows needs. */
+typedef struct RowSink
+{
+	ReturnSetInfo *rsinfo;
+	const char *only_session_role;	/* NULL: everybody's */
+	TwpSubject	wanted[3];		/* the subject asked for, as each kind its text may be */
+	int			wanted_count;
+} RowSink;
+
+/* Names the login whose records the caller may see, or NULL for all. */
+static const char *
+visible_session_role(void)
+{
+	if (twp_role_has(GetUserId(), TWP_ROLES(TWP_ROLE_AUDITOR)))
+		return NULL;
+	return GetUserNameFromId(GetSessionUserId(), false);
+}
+
+/* Emits a statement or refusal as a row. */
+static bool
+emit_disclosure(const TwpStatement *statement, void *arg)
+{
+	RowSink    *sink = arg;
+	TwpStatementFields fields;
+	Datum		values[TWP_DISCLOSURE_COLUMNS];
+	bool		nulls[TWP_DISCLOSURE_COLUMNS];
+
+	if (statement->begin->type == TWP_RECORD_EVENT)
+		return true;
+	twp_statement_fields(statement, &fields);
+	if (sink->only_session_role != NULL &&
+		(fields.text[TWP_FIELD_SESSION_ROLE] == NULL ||
+		 strcmp(fields.text[TWP_FIELD_SESSION_ROLE], sink->only_session_role) != 0))
+		return true;
+	twp_statement_row(statement, &fields, values, nulls);
+	tuplestore_putvalues(sink->rsinfo->setResult, sink->rsinfo->setDesc, values, nulls);
+	return true;
+}
+
+/* Gives every statement on protected data that the caller may know of. */
+Datum
+twp_ledger_disclosures(PG_FUNCTION_ARGS)
+{
+	RowSink		sink = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+
+	InitMaterializedSRF(fcinfo, 0);
+	sink.only_session_role = visible_session_role();
+	twp_statements_visit(false, 0, 0, emit_disclosure, &sink);
+	return (Datum) 0;
+}
+
+/* Emits an event as a row. */
+static bool
+emit_event(const TwpStatement *statement, void *arg)
+{
+	static const TwpField columns[] = {
+		TWP_FIELD_SESSION_ROLE, TWP_FIELD_ACTING_ROLE, TWP_FIELD_ACTOR, TWP_FIELD_KIND,
+		TWP_FIELD_OBJECT, TWP_FIELD_SUBJECT, TWP_FIELD_DETAIL
+	};
+	RowSink    *sink = arg;
+	TwpStatementFields fields;
+	Datum		values[lengthof(columns) + 3];
+	bool		nulls[lengthof(columns) + 3] = {0};
+
+	if (statement->begin->type != TWP_RECORD_EVENT)
+		return true;
+	twp_statement_fields(statement, &fields);
+	values[0] = Int64GetDatum((int64) statement->record_id);
+	values[1] = TimestampTzGetDatum(statement->begin->recorded_at);
+	for (int i = 0; i < lengthof(columns); i++)
+	{
+		const char *text = fields.text[columns[i]];
+
+		nulls[i + 2] = text == NULL;
+		values[i + 2] = text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+	}
+	values[lengthof(columns) + 2] = CStringGetTextDatum(twp_outcome_name(fields.outcome));
+	tuplestore_putvalues(sink->rsinfo->setResult, sink->rsinfo->setDesc, values, nulls);
+	return true;
+}
+
+/* Gives every recorded change of policy, consent, keys and protection. */
+Datum
+twp_ledger_events(PG_FUNCTION_ARGS)
+{
+	RowSink		sink = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+
+	InitMaterializedSRF(fcinfo, 0);
+	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read the ledger's events");
+	twp_statements_visit(false, 0, 0, emit_event, &sink);
+	return (Datum) 0;
+}
+
+/* Emits one subject's text. */
+static bool
+emit_subject(const TwpSubject *subject, void *arg)
+{
+	RowSink    *sink = arg;
+	char	   *text = twp_subject_to_text(subject);
+	Datum		value = CStringGetTextDatum(text);
+	bool		isnull = false;
+
+	CHECK_FOR_INTERRUPTS();
+	tuplestore_putvalues(sink->rsinfo->setResult, sink->rsinfo->setDesc, &value, &isnull);
+	pfree(DatumGetPointer(value));
+	pfree(text);
+	return true;
+}
+
+/* Emits a statement's subjects. */
+static bool
+emit_subjects(const TwpStatement *statement, void *arg)
+{
+	if (statement->packed != NULL &&
+		!twp_subjects_walk(statement->packed, statement->packed_len, emit_subject, arg))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the subject set of record " INT64_FORMAT " is damaged", (int64) statement->record_id),
+				 errhint("Call twin_privacy.verify_ledger().")));
+	return true;
+}
+
+/* Gives the subjects a statement was told of. */
+Datum
+twp_ledger_subjects_of(PG_FUNCTION_ARGS)
+{
+	RowSink		sink = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+	int64		record_id;
+
+	TWP_REQUIRE_ARG(0, "record_id");
+	record_id = PG_GETARG_INT64(0);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read which subjects were disclosed");
+	if (record_id <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("record_id must be positive"),
+				 errhint("Take it from twin_privacy.disclosures.")));
+	twp_statements_visit(true, record_id, record_id, emit_subjects, &sink);
+	return (Datum) 0;
+}
+
+/* Emits a statement if the subject asked for is in its set. */
+static bool
+emit_if_subject(const TwpStatement *statement, void *arg)
+{
+	RowSink    *sink = arg;
+
+	for (int i = 0; statement->packed != NULL && i < sink->wanted_count; i++)
+		if (twp_subjects_contain(statement->packed, statement->packed_len, &sink->wanted[i]))
+			return emit_disclosure(statement, arg);
+	return true;
+}
+
+/* Reads a subject's text as every kind of key it can be. */
+static void
+want_subject(RowSink *sink, const char *text)
+{
+	static const TwpSubjectKind kinds[] = {TWP_SUBJECT_INT, TWP_SUBJECT_UUID, TWP_SUBJECT_TEXT};
+
+	for (int i = 0; i < lengthof(kinds); i++)
+		if (twp_subject_from_text(&sink->wanted[sink->wanted_count], kinds[i], text))
+			sink->wanted_count++;
+}
+
+/* Gives the statements that were told of a subject. */
+Datum
+twp_ledger_disclosures_of(PG_FUNCTION_ARGS)
+{
+	RowSink		sink = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+
+	TWP_REQUIRE_ARG(0, "subject");
+	InitMaterializedSRF(fcinfo, 0);
+	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read what was disclosed about a subject");
+	want_subject(&sink, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	twp_statements_visit(true, 0, 0, emit_if_subject, &sink);
+	return (Datum) 0;
+}

@@ -1,0 +1,378 @@
+/*
+ * ledger.c - intents, completions, refusals and events as records.
+ *
+ * Each backend remembers what it owes: the slot of every intent and event it
+ * has not completed.  Events are completed with their transaction, intents by
+ * the statement path; whatever is left when the backend exits is completed as
+ * aborted.  Locks and failure: see ring.c and drain.c; only functions that
+ * begin something raise errors (TP004).
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/errors.h"
+#include "base/event.h"
+#include "ledger/ledger_internal.h"
+#include "miscadmin.h"
+#include "postmaster/bgworker.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+typedef enum CommitMode
+{
+	COMMIT_STATEMENT,
+	COMMIT_BINDING,
+} CommitMode;
+
+static const struct config_enum_entry commit_modes[] = {
+	{"statement", COMMIT_STATEMENT, false},
+	{"binding", COMMIT_BINDING, false},
+	{NULL, 0, false}
+};
+
+static int	commit_mode = COMMIT_STATEMENT;
+char	   *twp_ledger_directory = NULL;
+int			twp_ledger_buffer_kb = 4096;
+int			twp_ledger_max_size_mb = 0;
+
+/* One completion this backend owes. */
+typedef struct Owed
+{
+	struct Owed *next;
+	uint64		seq;
+	int			slot;
+	int			event_nest;		/* nesting of the transaction an event hangs on; 0 for intents */
+} Owed;
+
+static Owed *owed = NULL;
+
+/* Raises TP004 with the reason. */
+static void
+refuse_unrecorded(void)
+{
+	const char *reason = twp_ledger_shared == NULL ? "its shared memory is missing" :
+		twp_ledger_shared->reason;
+
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_LEDGER_UNAVAILABLE),
+			 errmsg("the ledger cannot record, so nothing is disclosed"),
+			 *reason != '\0' ? errdetail_log("%s", reason) : 0,
+			 errhint("Ask the administrator to look at the server log and at twin_privacy.status().")));
+}
+
+/* Writes an outcome's record from the room kept for it and gives the slot back. */
+static void
+settle(Owed *entry, const char *payload, uint32 len)
+{
+	uint64		end = 0;
+
+	(void) twp_ledger_append(TWP_RECORD_COMPLETION, entry->seq, payload, len, NULL, true, &end);
+	twp_ledger_release_slot(entry->slot);
+	/* Nobody may be there to drain it later. */
+	if (proc_exit_inprogress && end != 0)
+		(void) twp_ledger_flush(end);
+}
+
+/* Settles an entry with nothing but an outcome. */
+static void
+settle_outcome(Owed *entry, TwpOutcome outcome)
+{
+	const char	payload[] = {TWP_FIELD_OUTCOME, 1, (char) outcome};
+
+	settle(entry, payload, sizeof(payload));
+}
+
+/* Takes an entry off the list. */
+static void
+forget(Owed *entry)
+{
+	for (Owed **link = &owed; *link != NULL; link = &(*link)->next)
+		if (*link == entry)
+		{
+			*link = entry->next;
+			break;
+		}
+	pfree(entry);
+}
+
+/* Completes what the backend still owes when it exits. */
+static void
+settle_at_exit(int code, Datum arg)
+{
+	while (owed != NULL)
+	{
+		settle_outcome(owed, TWP_OUTCOME_ABORTED);
+		owed = owed->next;
+	}
+}
+
+/* Completes events with their transaction. */
+static void
+xact_ended(XactEvent event, void *arg)
+{
+	TwpOutcome	outcome = event == XACT_EVENT_COMMIT ? TWP_OUTCOME_DONE : TWP_OUTCOME_ABORTED;
+
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PRE_PREPARE)
+		return;
+	for (Owed *entry = owed, *next; entry != NULL; entry = next)
+	{
+		next = entry->next;
+		if (entry->event_nest == 0)
+			continue;
+		if (event == XACT_EVENT_PRE_PREPARE)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot prepare a transaction that changed privacy policy, consent or keys"),
+					 errhint("Use COMMIT.")));
+		settle_outcome(entry, outcome);
+		forget(entry);
+	}
+}
+
+/* Completes events of a rolled-back savepoint; those of a released one follow its parent. */
+static void
+subxact_ended(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	int			nest = GetCurrentTransactionNestLevel();
+
+	if (event != SUBXACT_EVENT_ABORT_SUB && event != SUBXACT_EVENT_COMMIT_SUB)
+		return;
+	for (Owed *entry = owed, *next; entry != NULL; entry = next)
+	{
+		next = entry->next;
+		if (entry->event_nest < nest)
+			continue;
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			entry->event_nest = nest - 1;
+		else
+		{
+			settle_outcome(entry, TWP_OUTCOME_ABORTED);
+			forget(entry);
+		}
+	}
+}
+
+/* Prepares this backend for owing completions, once. */
+static void
+register_callbacks(void)
+{
+	static bool registered = false;
+
+	if (registered)
+		return;
+	RegisterXactCallback(xact_ended, NULL);
+	RegisterSubXactCallback(subxact_ended, NULL);
+	on_shmem_exit(settle_at_exit, (Datum) 0);
+	registered = true;
+}
+
+/*
+ * Appends a record whose completion will be owed and waits until it is
+ * durable (or, for intents in mode binding, will be within the window).
+ */
+static uint64
+begin_record(TwpRecordType type, StringInfo payload, int event_nest)
+{
+	Owed	   *entry;
+	uint64		end;
+
+	if (payload->len > TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too much to record in the ledger"),
+				 errhint("Shorten the justification, or name fewer tables in one statement.")));
+	if (twp_ledger_shared == NULL)
+		refuse_unrecorded();
+	register_callbacks();
+	entry = MemoryContextAllocZero(TopMemoryContext, sizeof(Owed));
+	entry->event_nest = event_nest;
+	entry->seq = twp_ledger_append(type, 0, payload->data, payload->len, &entry->slot, false, &end);
+	if (entry->seq == 0)
+	{
+		pfree(entry);
+		refuse_unrecorded();
+	}
+	if ((type == TWP_RECORD_EVENT || commit_mode == COMMIT_STATEMENT) && !twp_ledger_flush(end))
+	{
+		/* It may reach the disk later: then it must say that nothing was given. */
+		settle_outcome(entry, TWP_OUTCOME_REFUSED);
+		pfree(entry);
+		refuse_unrecorded();
+	}
+	entry->next = owed;
+	owed = entry;
+	return twp_ledger_record_id(entry->seq);
+}
+
+/* Writes an intent's fields. */
+static void
+put_intent(StringInfo buf, const TwpIntent *intent)
+{
+	ListCell   *lc;
+
+	initStringInfo(buf);
+	twp_field_put_text(buf, TWP_FIELD_SESSION_ROLE, intent->session_role);
+	twp_field_put_text(buf, TWP_FIELD_ACTING_ROLE, intent->acting_role);
+	twp_field_put_text(buf, TWP_FIELD_ACTOR, intent->actor);
+	twp_field_put_text(buf, TWP_FIELD_USE_CODE, intent->use_code);
+	twp_field_put_text(buf, TWP_FIELD_PURPOSE, intent->purpose);
+	twp_field_put_text(buf, TWP_FIELD_RECIPIENT, intent->recipient);
+	twp_field_put_text(buf, TWP_FIELD_JUSTIFICATION, intent->justification);
+	twp_field_put_text(buf, TWP_FIELD_FORM, intent->form);
+	foreach(lc, intent->tables)
+		twp_field_put_text(buf, TWP_FIELD_TABLE, lfirst(lc));
+	foreach(lc, intent->categories)
+		twp_field_put_text(buf, TWP_FIELD_CATEGORY, lfirst(lc));
+	twp_field_put_number(buf, TWP_FIELD_CONSENT_REVISION, intent->consent_revision);
+	twp_field_put_number(buf, TWP_FIELD_POLICY_HASH, intent->policy_hash);
+	twp_field_put_number(buf, TWP_FIELD_FINGERPRINT, intent->query_fingerprint);
+	twp_field_put_number(buf, TWP_FIELD_PARENT, intent->parent);
+	twp_field_put_number(buf, TWP_FIELD_BREAK_GLASS, intent->break_glass);
+}
+
+/* Records an intent. */
+uint64
+twp_ledger_intend(const TwpIntent *intent)
+{
+	StringInfoData buf;
+	uint64		record_id;
+
+	put_intent(&buf, intent);
+	record_id = begin_record(TWP_RECORD_INTENT, &buf, 0);
+	pfree(buf.data);
+	return record_id;
+}
+
+/* Appends one number field to a fixed buffer; a completion's fields cannot overflow it. */
+static char *
+put_number(char *at, TwpField tag, uint64 value)
+{
+	char	   *len = at + 1;
+	char	   *end = at + 2;
+
+	for (; value != 0; value >>= 8)
+		*end++ = (char) value;
+	*at = (char) tag;
+	*len = (char) (end - at - 2);
+	return end;
+}
+
+/* Records how an intent ended; never raises. */
+void
+twp_ledger_complete(uint64 record_id, const TwpCompletion *completion)
+{
+	char		payload[TWP_COMPLETION_MAX - sizeof(TwpRecordHeader)];
+	char	   *end = payload;
+	uint64		count = completion->subject_count;
+	Owed	   *entry = owed;
+	bool		stored = false;
+
+	while (entry != NULL && twp_ledger_record_id(entry->seq) != record_id)
+		entry = entry->next;
+	if (entry == NULL)
+		return;
+	if (completion->subjects != NULL)
+	{
+		count = twp_ledger_subjects_count(completion->subjects);
+		stored = twp_subjects_append(entry->seq, completion->subjects);
+	}
+	end = put_number(end, TWP_FIELD_OUTCOME, completion->outcome);
+	end = put_number(end, TWP_FIELD_ROWS, completion->row_count);
+	end = put_number(end, TWP_FIELD_SUBJECT_COUNT, count);
+	end = put_number(end, TWP_FIELD_SUBJECTS_EXACT, completion->subjects_exact);
+	end = put_number(end, TWP_FIELD_SUBJECTS_STORED, stored);
+	settle(entry, payload, end - payload);
+	forget(entry);
+}
+
+/* Records a refusal; gives up silently when it cannot. */
+void
+twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate)
+{
+	StringInfoData buf;
+	uint64		end;
+
+	if (twp_ledger_shared == NULL)
+		return;
+	put_intent(&buf, intent);
+	twp_field_put_text(&buf, TWP_FIELD_SQLSTATE, sqlstate);
+	if (buf.len <= TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader) &&
+		twp_ledger_append(TWP_RECORD_REFUSAL, 0, buf.data, buf.len, NULL, false, &end) != 0 &&
+		commit_mode == COMMIT_STATEMENT)
+		(void) twp_ledger_flush(end);
+	pfree(buf.data);
+}
+
+/* Records an event durably; its outcome follows the transaction. */
+uint64
+twp_ledger_event(const char *kind, const char *object, const char *subject,
+				 const char *detail, const char *justification)
+{
+	StringInfoData buf;
+	uint64		record_id;
+
+	initStringInfo(&buf);
+	twp_field_put_text(&buf, TWP_FIELD_KIND, kind);
+	twp_field_put_text(&buf, TWP_FIELD_OBJECT, object);
+	twp_field_put_text(&buf, TWP_FIELD_SUBJECT, subject);
+	twp_field_put_text(&buf, TWP_FIELD_DETAIL, detail);
+	twp_field_put_text(&buf, TWP_FIELD_JUSTIFICATION, justification);
+	twp_field_put_text(&buf, TWP_FIELD_SESSION_ROLE, GetUserNameFromId(GetSessionUserId(), true));
+	twp_field_put_text(&buf, TWP_FIELD_ACTING_ROLE, GetUserNameFromId(GetOuterUserId(), true));
+	twp_field_put_text(&buf, TWP_FIELD_ACTOR, GetConfigOption("twin_privacy.actor", true, false));
+	record_id = begin_record(TWP_RECORD_EVENT, &buf, GetCurrentTransactionNestLevel());
+	pfree(buf.data);
+	return record_id;
+}
+
+/* Takes an event from the rooms below. */
+static void
+event_sink(const TwpEvent *event)
+{
+	(void) twp_ledger_event(event->kind, event->object, event->subject, event->detail, NULL);
+}
+
+/* Defines the ledger's settings. */
+static void
+define_settings(void)
+{
+	DefineCustomStringVariable("twin_privacy.ledger_directory",
+							   "Directory of the ledger's spool.",
+							   "Relative to the data directory unless absolute; a disk of its own is best.",
+							   &twp_ledger_directory, "pg_twin_privacy",
+							   PGC_POSTMASTER, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomIntVariable("twin_privacy.ledger_buffer_size",
+							"Shared memory for records on their way to the spool.",
+							NULL, &twp_ledger_buffer_kb, 4096, 1024, 1024 * 1024,
+							PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("twin_privacy.ledger_max_size",
+							"Size at which the spool is full and reads are refused.",
+							"0 means no limit but the disk's.",
+							&twp_ledger_max_size_mb, 0, 0, INT_MAX / 2,
+							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomEnumVariable("twin_privacy.ledger_commit",
+							 "When the record of a read must be durable.",
+							 "\"statement\": before its first row; \"binding\": within 200 ms.",
+							 &commit_mode, COMMIT_STATEMENT, commit_modes,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+/* Starts the room: settings, the sink for events, the worker. */
+void
+twp_ledger_init(void)
+{
+	BackgroundWorker worker = {
+		.bgw_flags = BGWORKER_SHMEM_ACCESS,
+		.bgw_start_time = BgWorkerStart_PostmasterStart,
+		.bgw_restart_time = 1,
+		.bgw_name = "twin_privacy ledger",
+		.bgw_type = "twin_privacy ledger",
+		.bgw_library_name = "twin_privacy",
+		.bgw_function_name = "twp_ledger_worker_main",
+	};
+
+	define_settings();
+	twp_event_register_sink(event_sink);
+	RegisterBackgroundWorker(&worker);
+}

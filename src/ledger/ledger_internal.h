@@ -1,0 +1,273 @@
+/*
+ * ledger_internal.h - what the files of the ledger share among themselves.
+ *
+ * Glossary.
+ *   node      one server with a chain of its own; a copied spool is another node
+ *   spool     the node's append-only, zero-filled segment files: the ledger itself
+ *   record    header, payload of tagged fields, zero padding to 8 bytes
+ *   ring      shared-memory buffer of records not yet chained and written
+ *   drainer   whoever holds the flush lock: chains, writes, syncs, publishes
+ *   seq       position of a record in its node's chain, from 1 without gaps
+ *   record_id (node number << 47) + seq: unique over all nodes of a cluster
+ *
+ * Locks, always in this order: flush lock (the segment, the chain's head),
+ * then append lock (the ring, the reservations, the open intents).
+ *
+ * Failure: nothing below raises an error; functions return false and leave
+ * the reason in shared memory, so that they may be called while aborting.
+ */
+#ifndef TWP_LEDGER_INTERNAL_H
+#define TWP_LEDGER_INTERNAL_H
+
+#include "ledger/ledger.h"
+#include "lib/stringinfo.h"
+#include "port/atomics.h"
+#include "storage/condition_variable.h"
+#include "storage/latch.h"
+#include "storage/lwlock.h"
+
+#define TWP_HASH_LEN 32
+#define TWP_NODE_LEN 16
+
+#define TWP_SEGMENT_SIZE (16 * 1024 * 1024)
+#define TWP_SEGMENT_START 256	/* records begin behind the header */
+#define TWP_SEGMENT_MAGIC "TWPLEDG1"
+#define TWP_RECORD_MAGIC 0x52505754 /* "TWPR" */
+#define TWP_RECORD_MAX (64 * 1024)
+#define TWP_COMPLETION_MAX 256	/* room kept for one completion without its subjects */
+#define TWP_RECORD_ALIGN(len) (((len) + 7) & ~((uint32) 7))
+
+/* Longest a statement of mode binding waits in shared memory. */
+#define TWP_BINDING_WINDOW_MS 200
+
+#define TWP_SEQ_BITS 47
+#define TWP_SEQ_MASK ((UINT64CONST(1) << TWP_SEQ_BITS) - 1)
+
+typedef enum TwpRecordType
+{
+	TWP_RECORD_GENESIS = 1,		/* first of a chain */
+	TWP_RECORD_INTENT,
+	TWP_RECORD_COMPLETION,		/* of the intent or event in ref */
+	TWP_RECORD_REFUSAL,
+	TWP_RECORD_EVENT,
+	TWP_RECORD_SUBJECTS,		/* one piece of the subject set of the intent in ref */
+	TWP_RECORD_GAP,				/* the server crashed; what that means is in the detail */
+	TWP_RECORD_RETENTION,		/* older segments were dropped; their head is in the payload */
+} TwpRecordType;
+
+typedef struct TwpRecordHeader
+{
+	uint32		magic;
+	uint32		length;			/* header and payload, without padding */
+	uint64		seq;
+	int64		recorded_at;	/* TimestampTz */
+	uint64		ref;			/* seq of the record this one belongs to, or 0 */
+	uint64		durable_seq;	/* all up to here were durable when this was written */
+	uint32		database;
+	uint16		type;
+	uint16		flags;
+	uint8		hash[TWP_HASH_LEN];
+} TwpRecordHeader;
+
+typedef struct TwpSegmentHeader
+{
+	char		magic[8];
+	uint32		version;
+	uint32		node_number;
+	uint8		node[TWP_NODE_LEN];
+	uint64		system;			/* system identifier of the cluster */
+	uint64		segno;
+	uint64		first_seq;
+	uint64		oldest_open;	/* smallest seq not yet completed when it was begun */
+	int64		created_at;
+	uint8		prev_hash[TWP_HASH_LEN];	/* hash of the record before first_seq */
+	uint8		hash[TWP_HASH_LEN]; /* of all above */
+} TwpSegmentHeader;
+
+/* Field tags of payloads.  Numbers are on disk for ever. */
+typedef enum TwpField
+{
+	TWP_FIELD_SESSION_ROLE = 1,
+	TWP_FIELD_ACTING_ROLE,
+	TWP_FIELD_ACTOR,
+	TWP_FIELD_USE_CODE,
+	TWP_FIELD_PURPOSE,
+	TWP_FIELD_RECIPIENT,
+	TWP_FIELD_JUSTIFICATION,
+	TWP_FIELD_FORM,
+	TWP_FIELD_TABLE,
+	TWP_FIELD_CATEGORY,
+	TWP_FIELD_CONSENT_REVISION,
+	TWP_FIELD_POLICY_HASH,
+	TWP_FIELD_FINGERPRINT,
+	TWP_FIELD_PARENT,
+	TWP_FIELD_BREAK_GLASS,
+	TWP_FIELD_OUTCOME,
+	TWP_FIELD_ROWS,
+	TWP_FIELD_SUBJECT_COUNT,
+	TWP_FIELD_SUBJECTS_EXACT,
+	TWP_FIELD_SUBJECTS_STORED,
+	TWP_FIELD_SQLSTATE,
+	TWP_FIELD_KIND,
+	TWP_FIELD_OBJECT,
+	TWP_FIELD_SUBJECT,
+	TWP_FIELD_DETAIL,
+	TWP_FIELD_SET_KIND,
+	TWP_FIELD_SET_DATA,
+	TWP_FIELD_SEQ,
+	TWP_FIELD_HASH,
+	TWP_FIELD_MAX = TWP_FIELD_HASH
+} TwpField;
+
+/* One intent or event whose completion is owed, with room reserved for it. */
+typedef struct TwpOpenSlot
+{
+	uint64		seq;			/* 0: free */
+	int			next_free;
+} TwpOpenSlot;
+
+typedef enum TwpLedgerState
+{
+	TWP_LEDGER_CLOSED,			/* start failed: see reason */
+	TWP_LEDGER_OPEN,
+	TWP_LEDGER_BROKEN,			/* a sync failed: nothing more until restart */
+} TwpLedgerState;
+
+typedef struct TwpLedgerShared
+{
+	LWLock	   *append_lock;
+	LWLock	   *flush_lock;
+
+	/* Fixed at start. */
+	char		directory[MAXPGPATH];	/* the node's own */
+	uint8		node[TWP_NODE_LEN];
+	uint32		node_number;
+	uint64		system;
+	uint64		ring_size;
+	int			slot_count;
+
+	/* Under the append lock. */
+	uint64		insert_pos;
+	uint64		drained_pos;	/* written under both locks */
+	uint64		next_seq;
+	uint64		space_left;		/* bytes on disk behind drained_pos, safely usable */
+	uint64		reserved;		/* of these, kept for completions */
+	int			free_slot;
+	int			worker_idle;	/* the worker sleeps long: wake it */
+
+	/* Under the flush lock. */
+	uint64		segno;
+	uint64		first_segno;	/* oldest segment kept */
+	uint32		offset;			/* end of the records in the segment */
+	int			spares;			/* zero-filled segments waiting */
+	uint64		head_seq;
+	uint8		head[TWP_HASH_LEN];
+
+	pg_atomic_uint32 state;
+	pg_atomic_uint64 flushed_pos;
+	pg_atomic_uint64 flushed_seq;
+	pg_atomic_uint64 requested_pos;
+	char		reason[256];
+	Latch	   *worker_latch;	/* under the append lock */
+	ConditionVariable flushed_cv;
+
+	TwpOpenSlot slots[FLEXIBLE_ARRAY_MEMBER];
+} TwpLedgerShared;
+
+extern TwpLedgerShared *twp_ledger_shared;
+
+/* Where the head was last seen (anchor.c). */
+typedef struct TwpAnchor
+{
+	char		magic[8];
+	uint64		seq;
+	uint8		hash[TWP_HASH_LEN];
+	uint32		check;
+} TwpAnchor;
+
+/* settings (ledger.c) */
+extern char *twp_ledger_directory;
+extern int	twp_ledger_buffer_kb;
+extern int	twp_ledger_max_size_mb;
+
+/* ring.c: shared memory and appending */
+extern char *twp_ledger_ring(void);
+extern char *twp_ledger_staging(void);
+extern void twp_ledger_fail(TwpLedgerState state, const char *format,...) pg_attribute_printf(2, 3);
+extern uint64 twp_ledger_append(TwpRecordType type, uint64 ref, const char *payload, uint32 payload_len,
+								int *open_slot, bool from_reserve, uint64 *end_pos);
+extern void twp_ledger_release_slot(int slot);
+extern uint64 twp_ledger_record_id(uint64 seq);
+
+/* drain.c: chaining, writing, syncing */
+extern bool twp_ledger_drain(void);
+extern bool twp_ledger_flush(uint64 upto);
+extern bool twp_ledger_next_segment_locked(void);
+extern bool twp_ledger_grow_locked(void);
+extern void twp_ledger_publish_locked(uint64 pos);
+
+/* spool.c: files */
+extern bool twp_spool_hash_record(const uint8 *node, const uint8 *prev, TwpRecordHeader *record, uint8 *out);
+extern bool twp_spool_hash_segment(const TwpSegmentHeader *header, uint8 *out);
+extern void twp_spool_segment_path(char *path, const char *directory, uint64 segno);
+extern bool twp_spool_make_spare(const char *directory, int number);
+extern int	twp_spool_begin_segment(const char *directory, int spare, const TwpSegmentHeader *header);
+extern int	twp_spool_open(const char *directory, uint64 segno, bool for_writing);
+extern bool twp_spool_write(int fd, const char *data, size_t len, off_t offset);
+extern bool twp_spool_find_node(const char *root, uint64 system, TwpLedgerShared *shared, bool *created);
+
+/* anchor.c */
+extern bool twp_anchor_read(const char *directory, TwpAnchor *anchor);
+extern void twp_anchor_write(void);
+
+/* recover.c: start */
+extern void twp_ledger_recover(void);
+
+/* subjects.c */
+extern char *twp_subjects_pack_quietly(const TwpSubjectSet *set, uint64 *len);
+/* stores a set as records that belong to seq; false when it could not */
+extern bool twp_subjects_append(uint64 seq, const TwpSubjectSet *set);
+
+/* codec.c: payload fields */
+extern void twp_field_put(StringInfo buf, TwpField tag, const void *data, size_t len);
+extern void twp_field_put_text(StringInfo buf, TwpField tag, const char *text);
+extern void twp_field_put_number(StringInfo buf, TwpField tag, uint64 value);
+extern bool twp_field_next(const char **cursor, const char *end, int *tag, const char **data, uint32 *len);
+extern uint64 twp_field_number(const char *data, uint32 len);
+
+/* scan.c: reading a chain back */
+typedef struct TwpScan TwpScan;
+typedef struct TwpNodeRef
+{
+	char		directory[MAXPGPATH];
+	uint8		node[TWP_NODE_LEN];
+	uint32		node_number;
+	bool		own;
+} TwpNodeRef;
+
+extern bool twp_scan_segments(const char *directory, uint64 *first, uint64 *last);
+extern bool twp_scan_load(const char *directory, uint64 segno, char *buffer, size_t len);
+extern const TwpRecordHeader *twp_scan_record_at(const char *buffer, uint32 offset);
+extern List *twp_scan_nodes(void);
+extern TwpScan *twp_scan_begin(const TwpNodeRef *node, uint64 from_seq);
+extern const TwpRecordHeader *twp_scan_next(TwpScan *scan);
+extern void twp_scan_end(TwpScan *scan);
+
+/* statements.c: intents, refusals and events with what became of them */
+typedef struct TwpStatement
+{
+	const TwpRecordHeader *begin;	/* intent, refusal or event */
+	const TwpRecordHeader *completion;	/* NULL while open */
+	const char *packed;			/* subject set as stored so far, or NULL */
+	uint64		packed_len;
+	uint64		record_id;
+} TwpStatement;
+
+/* Called in a memory context that is reset afterwards; false stops the visit. */
+typedef bool (*TwpStatementVisitor) (const TwpStatement *statement, void *arg);
+
+/* Visits those of the current database, of one node or of all, in the order they ended. */
+extern void twp_statements_visit(bool want_sets, uint64 from_record_id, uint64 to_record_id,
+								 TwpStatementVisitor visit, void *arg);
+
+#endif							/* TWP_LEDGER_INTERNAL_H */
