@@ -22,6 +22,14 @@ check-tap: bootstrap
 check-versions:
 	@test/versions/run $(VERSIONS)
 
+# Debian packages, built and tried in chroots: make deb [VERSIONS=17]
+deb:
+	@test/deb/run $(VERSIONS)
+
+# The suite with assertions and sanitizers: make check-sanitizers [KINDS=regress]
+check-sanitizers: bootstrap
+	@test/sanitizers/run $(KINDS)
+
 # The guided tour; DIR=... keeps its server.
 demo: bootstrap
 	@$(HARNESS)/demo '$(DIR)'
