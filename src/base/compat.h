@@ -46,6 +46,11 @@ CppConcat(pg_finfo_,funcname) (void) \
 extern int	no_such_variable
 #endif
 
+/* 18 has the C11 keyword before the declaration instead of an attribute behind it. */
+#if !TWP_PG18_GE
+#define pg_noreturn _Noreturn
+#endif
+
 /* 16 lets input functions report bad input without raising (commit d9f7f5d32f2). */
 #if TWP_PG16_GE
 #include "nodes/miscnodes.h"

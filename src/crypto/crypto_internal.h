@@ -6,7 +6,9 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 /* Raises XX000: the library refused or ran out of memory. */
-extern void twp_crypto_fail(const char *what) pg_attribute_noreturn();
+pg_noreturn extern void twp_crypto_fail(const char *what);
 
 #endif							/* TWP_CRYPTO_INTERNAL_H */

@@ -18,9 +18,9 @@ check-isolation: bootstrap
 check-tap: bootstrap
 	@TAP_TESTS='$(or $(wildcard $(TESTS)),$(TESTS),$(TAP))' $(HARNESS)/run tap
 
-# The suite on other major versions, in chroots: make check-versions [VERSIONS='17 18']
+# The suite on other major versions, in chroots: make check-versions [VERSIONS='17 18'] [GOAL=all]
 check-versions:
-	@test/versions/run $(VERSIONS)
+	@GOAL='$(or $(GOAL),check)' test/versions/run $(VERSIONS)
 
 # Debian packages, built and tried in chroots: make deb [VERSIONS=17]
 deb:
