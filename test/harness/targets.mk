@@ -1,5 +1,17 @@
 # targets.mk - targets that find, or as root install, PostgreSQL themselves and
 # never touch a cluster that exists.  TESTS=... narrows the check-* targets.
+#
+## make                    builds; make install installs (PG_CONFIG=... another server)
+## make demo               the guided tour on a throwaway server (DIR=... keeps it)
+## make check              all tests on throwaway servers; ends with "N passed, N failed"
+## make check-regress      some of them: TESTS='NAME ...'; also check-isolation, check-tap
+## make lint               the habits that a script can check
+## make bench              figures beside their targets (BENCH='core ...', BENCH_SCALE=full)
+## make check-versions     the suite on 15, 17, 18 in chroots (VERSIONS='17', GOAL=all builds only)
+## make check-sanitizers   the suite with assertions, ASan and UBSan (KINDS=regress)
+## make deb                Debian packages, built and tried in chroots
+## make dev-cluster DIR=D  a server to play with; make dev-stop DIR=D ends it
+
 HARNESS = test/harness
 export PG_CONFIG
 
@@ -18,32 +30,29 @@ check-isolation: bootstrap
 check-tap: bootstrap
 	@TAP_TESTS='$(or $(wildcard $(TESTS)),$(TESTS),$(TAP))' $(HARNESS)/run tap
 
-# The suite on other major versions, in chroots: make check-versions [VERSIONS='17 18'] [GOAL=all]
 check-versions:
 	@GOAL='$(or $(GOAL),check)' test/versions/run $(VERSIONS)
 
-# Debian packages, built and tried in chroots: make deb [VERSIONS=17]
 deb:
 	@test/deb/run $(VERSIONS)
 
-# The suite with assertions and sanitizers: make check-sanitizers [KINDS=regress]
 check-sanitizers: bootstrap
 	@test/sanitizers/run $(KINDS)
 
-# The guided tour; DIR=... keeps its server.
 demo: bootstrap
 	@$(HARNESS)/demo '$(DIR)'
 
-# Figures beside their targets: make bench [BENCH='core ...'] [BENCH_SCALE=full]
 bench: bootstrap
 	@BENCH='$(BENCH)' BENCH_SCALE='$(or $(BENCH_SCALE),small)' test/bench/run
 
-# A cluster to play with: make dev-cluster DIR=/var/tmp/twp [COMMAND='psql ...']
 dev-cluster: bootstrap
 	@$(HARNESS)/dev-cluster start '$(DIR)'
 
 dev-stop:
 	@$(HARNESS)/dev-cluster stop '$(DIR)'
+
+help:
+	@grep -hE '^## ' test/harness/targets.mk | cut -c4-
 
 bootstrap:
 	@$(HARNESS)/bootstrap
