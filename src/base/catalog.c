@@ -137,6 +137,13 @@ twp_sql_is_internal(void)
 	return internal_depth > 0;
 }
 
+/* True while our own install or upgrade script runs. */
+bool
+twp_sql_is_installing(void)
+{
+	return creating_extension && CurrentExtensionObject == get_extension_oid("twin_privacy", true);
+}
+
 /*
  * Runs one statement as the bootstrap superuser with a pinned search_path and
  * returns SPI's result code; rows are in SPI_tuptable.

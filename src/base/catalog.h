@@ -51,6 +51,8 @@ extern int	twp_sql_exec(const char *sql, int nargs, Oid *types,
 						 Datum *values, const char *nulls);
 extern void twp_sql_finish(void);
 extern bool twp_sql_is_internal(void);
+/* True while our own install or upgrade script runs, which builds those tables. */
+extern bool twp_sql_is_installing(void);
 
 /* Cell of the first result row (or row n), with NULL as *isnull. */
 extern Datum twp_sql_value(int row, int column, bool *isnull);

@@ -18,6 +18,11 @@
 #define TWP_PG17_GE (PG_VERSION_NUM >= 170000)
 #define TWP_PG18_GE (PG_VERSION_NUM >= 180000)
 
+#include "access/genam.h"
+#include "nodes/parsenodes.h"
+#include "nodes/primnodes.h"
+#include "parser/parse_relation.h"
+
 /* 16 moved the varlena macros out of postgres.h (commit d952373a987). */
 #if TWP_PG16_GE
 #include "varatt.h"
@@ -56,6 +61,93 @@ extern int	no_such_variable
 #include "nodes/miscnodes.h"
 #else
 #define ereturn(context, dummy_value, ...) ereport_domain((ERROR), TEXTDOMAIN, __VA_ARGS__)
+#endif
+/*
+ * 16 moved permissions out of range table entries into a list of the query
+ * (commit a61b1f74823).  When an entry becomes a subquery over itself, its
+ * permissions go with the inner entry.
+ */
+static inline void
+twp_compat_move_permissions(Query *query, RangeTblEntry *outer, Query *sub, RangeTblEntry *inner)
+{
+#if TWP_PG16_GE
+	if (outer->perminfoindex > 0)
+	{
+		sub->rteperminfos = list_make1(copyObject(getRTEPermissionInfo(query->rteperminfos, outer)));
+		inner->perminfoindex = 1;
+		outer->perminfoindex = 0;
+	}
+#else
+	outer->requiredPerms = 0;
+	outer->checkAsUser = InvalidOid;
+	outer->selectedCols = outer->insertedCols = outer->updatedCols = NULL;
+	outer->extraUpdatedCols = NULL;
+#endif
+}
+
+/* Columns an INSERT or UPDATE names explicitly (offset FirstLowInvalidHeapAttributeNumber). */
+static inline Bitmapset *
+twp_compat_written_columns(Query *query, RangeTblEntry *rte, bool insert)
+{
+#if TWP_PG16_GE
+	RTEPermissionInfo *info = getRTEPermissionInfo(query->rteperminfos, rte);
+
+	return insert ? info->insertedCols : info->updatedCols;
+#else
+	return insert ? rte->insertedCols : rte->updatedCols;
+#endif
+}
+
+/*
+ * 18 lets RETURNING name the old and new row (commit 80feb727c86): what
+ * replaces such a reference must be NULL when that row does not exist.
+ */
+static inline Node *
+twp_compat_returning(Node *replacement, const Var *original)
+{
+#if TWP_PG18_GE
+	if (original->varreturningtype != VAR_RETURNING_DEFAULT)
+	{
+		ReturningExpr *expr = makeNode(ReturningExpr);
+
+		expr->retlevelsup = original->varlevelsup;
+		expr->retold = (original->varreturningtype == VAR_RETURNING_OLD);
+		expr->retexpr = (Expr *) replacement;
+		return (Node *) expr;
+	}
+#endif
+	return replacement;
+}
+
+/* 17 lets MERGE's target differ from the result relation (commit 0294df2f1f8). */
+static inline int
+twp_compat_merge_target(const Query *query)
+{
+#if TWP_PG17_GE
+	return query->mergeTargetRelation;
+#else
+	return 0;
+#endif
+}
+
+/* 18 counts index searches through an extra argument (commit 0fbceae841c). */
+static inline IndexScanDesc
+twp_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int nkeys)
+{
+#if TWP_PG18_GE
+	return index_beginscan(heap, index, snapshot, NULL, nkeys, 0);
+#else
+	return index_beginscan(heap, index, snapshot, nkeys, 0);
+#endif
+}
+
+/* 18 dropped ExecutorRun's execute_once (commit 3eea7a0c97e). */
+#if TWP_PG18_GE
+#define TWP_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define TWP_EXECUTOR_RUN_PASS queryDesc, direction, count
+#else
+#define TWP_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define TWP_EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
 #endif
 
 #endif							/* TWP_BASE_COMPAT_H */

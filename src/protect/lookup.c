@@ -1,0 +1,415 @@
+/*
+ * lookup.c - the protection of a relation, cached.
+ *
+ * Every relation of every planned query is asked about, so the common answer
+ * ("none") is one hash probe.  An entry is dropped when its relation's
+ * relcache entry is invalidated (relabelling does that); an entry that depends
+ * on other relations (ancestors, path tables, user categories) is dropped on
+ * any invalidation.  Entries live in their own contexts under
+ * CacheMemoryContext; an error while building leaves no entry behind.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "base/catalog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_seclabel.h"
+#include "commands/seclabel.h"
+#include "common/hashfn.h"
+#include "protect/protect_internal.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+typedef struct CacheEntry
+{
+	Oid			relid;			/* hash key */
+	bool		valid;
+	bool		has_others;		/* depends on other relations than relid */
+	uint64		generation;		/* when built; counts only with has_others */
+	MemoryContext context;		/* NULL when unprotected */
+	TwpProtection *protection;	/* NULL when unprotected */
+} CacheEntry;
+
+static HTAB *cache = NULL;
+static uint64 generation = 1;
+
+/* Marks what one relation's invalidation makes doubtful. */
+static void
+invalidate_relation(Datum arg, Oid relid)
+{
+	generation++;
+	if (cache == NULL)
+		return;
+	if (OidIsValid(relid))
+	{
+		CacheEntry *entry = hash_search(cache, &relid, HASH_FIND, NULL);
+
+		if (entry != NULL)
+			entry->valid = false;
+	}
+	else
+	{
+		HASH_SEQ_STATUS status;
+		CacheEntry *entry;
+
+		hash_seq_init(&status, cache);
+		while ((entry = hash_seq_search(&status)) != NULL)
+			entry->valid = false;
+	}
+}
+
+/* Registers the label provider and the cache's invalidation. */
+void
+twp_protect_init(void)
+{
+	register_label_provider("twin_privacy", twp_protect_check_relabel);
+	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+}
+
+/* Grows whenever any protection may have changed. */
+uint64
+twp_protect_generation(void)
+{
+	return generation;
+}
+
+/* Reads our label of a relation (attno 0) or one of its columns; NULL when none. */
+char *
+twp_protect_label_text(Oid relid, AttrNumber attno)
+{
+	ObjectAddress object = {RelationRelationId, relid, attno};
+
+	return GetSecurityLabel(&object, "twin_privacy");
+}
+
+/* Direct parents of a relation in the inheritance or partition tree. */
+static List *
+parents_of(Oid relid)
+{
+	List	   *parents = NIL;
+	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relid));
+	scan = systable_beginscan(inherits, InheritsRelidSeqnoIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		parents = lappend_oid(parents, ((Form_pg_inherits) GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(inherits, AccessShareLock);
+	return parents;
+}
+
+/* Finds the nearest relation, upward from relid, that carries a table label. */
+static Oid
+find_source(Oid relid, char **label, bool *has_parents)
+{
+	List	   *queue = list_make1_oid(relid);
+
+	*has_parents = false;
+	for (int i = 0; i < list_length(queue); i++)
+	{
+		Oid			candidate = list_nth_oid(queue, i);
+		List	   *parents;
+
+		*label = twp_protect_label_text(candidate, 0);
+		if (*label != NULL)
+			return candidate;
+		parents = parents_of(candidate);
+		*has_parents |= (parents != NIL);
+		queue = list_concat_unique_oid(queue, parents);
+	}
+	return InvalidOid;
+}
+
+/* Mixes a label text into the protection's hash. */
+static void
+mix_hash(uint64 *hash, const char *text)
+{
+	if (text != NULL)
+		*hash = hash_combine64(*hash, DatumGetUInt64(hash_any_extended((const unsigned char *) text,
+																	   strlen(text), 0)));
+	else
+		*hash = hash_combine64(*hash, 1);
+}
+
+/*
+ * Resolves one column.  A column the source also has speaks through the
+ * source's label, so that parent and child never disagree; a column of the
+ * child's own speaks through its own.
+ */
+static void
+resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
+{
+	AttrNumber	source_attno = p->source == p->relid ? att->attnum :
+		get_attnum(p->source, NameStr(att->attname));
+	char	   *text = source_attno > 0 ? twp_protect_label_text(p->source, source_attno) :
+		twp_protect_label_text(p->relid, att->attnum);
+	TwpColumnLabel *label;
+
+	column->labelled = false;
+	column->category = p->category;
+	column->kind = TWP_KIND_IDENTIFIER;
+	column->mask.kind = TWP_MASK_NULL;
+	mix_hash(&p->hash, text);
+	if (text == NULL)
+		return;
+
+	label = twp_protect_parse_column_label(text);
+	column->labelled = true;
+	column->kind = label->kind;
+	column->mask = label->mask;
+	if (label->category != NULL)
+	{
+		column->category = twp_vocab_category(label->category);
+		if (column->category < 0)
+			p->broken = psprintf("category \"%s\" of column \"%s\" does not exist",
+								 label->category, NameStr(att->attname));
+	}
+	if (!twp_protect_mask_fits(&column->mask, getBaseType(att->atttypid), att->atttypmod))
+		p->broken = psprintf("mask \"%s\" does not fit column \"%s\"",
+							 twp_protect_mask_name(column->mask.kind), NameStr(att->attname));
+}
+
+/* Resolves the table label against the relation; sets broken on failure. */
+static void
+resolve_table(TwpProtection *p, const TwpTableLabel *label)
+{
+	const char *problem;
+	TwpPath    *path = twp_protect_resolve_path(p->relid, label->subject, &problem);
+
+	p->native_rls = label->native_rls;
+	p->category = twp_vocab_category(label->category);
+	if (p->category < 0)
+		p->broken = psprintf("category \"%s\" does not exist", label->category);
+	if (path == NULL)
+		p->broken = problem;
+	else
+	{
+		p->subject = *path;
+		p->subject_kind = twp_subject_kind(path->type);
+		if (p->subject_kind == TWP_SUBJECT_INVALID)
+			p->broken = "the subject column is not of type bigint, int, uuid or text";
+	}
+	if (label->label_column != NULL)
+	{
+		path = twp_protect_resolve_path(p->relid, label->label_column, &problem);
+		if (path == NULL)
+			p->broken = problem;
+		else
+		{
+			p->has_label_path = true;
+			p->labels = *path;
+		}
+	}
+}
+
+/* Builds the protection of a relation in the current memory context. */
+static TwpProtection *
+build_protection(Oid relid, Oid source, const char *label_text)
+{
+	TwpProtection *p = palloc0(sizeof(TwpProtection));
+	Relation	rel = relation_open(relid, NoLock);
+	TupleDesc	tupdesc = RelationGetDescr(rel);
+
+	p->relid = relid;
+	p->source = source;
+	mix_hash(&p->hash, label_text);
+	resolve_table(p, twp_protect_parse_table_label(label_text));
+	p->natts = tupdesc->natts;
+	p->columns = palloc0(sizeof(TwpColumn) * Max(p->natts, 1));
+	for (int i = 0; i < p->natts; i++)
+		if (!TupleDescAttr(tupdesc, i)->attisdropped)
+			resolve_column(p, TupleDescAttr(tupdesc, i), &p->columns[i]);
+	relation_close(rel, NoLock);
+	return p;
+}
+
+/* Fills a cache entry; the caller's entry stays invalid on error. */
+static void
+fill_entry(CacheEntry *entry)
+{
+	uint64		started = generation;
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy lookup",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(scratch);
+	char	   *label;
+	bool		has_parents;
+	Oid			source = find_source(entry->relid, &label, &has_parents);
+	TwpProtection *protection = NULL;
+	MemoryContext context = NULL;
+
+	if (OidIsValid(source))
+	{
+		context = AllocSetContextCreate(scratch, "twin_privacy protection", ALLOCSET_SMALL_SIZES);
+		MemoryContextSwitchTo(context);
+		protection = build_protection(entry->relid, source, label);
+		MemoryContextSetParent(context, CacheMemoryContext);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(scratch);
+
+	entry->context = context;
+	entry->protection = protection;
+	entry->generation = started;
+	entry->has_others = has_parents || protection != NULL;
+	/* News that came while reading: answer now, read again next time. */
+	entry->valid = (generation == started);
+}
+
+/* Says whether relations of this OID and kind can carry or inherit a protection. */
+static bool
+can_be_protected(Oid relid)
+{
+	char		relkind;
+
+	if (relid < FirstNormalObjectId)
+		return false;
+	relkind = get_rel_relkind(relid);
+	return relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
+		relkind == RELKIND_FOREIGN_TABLE;
+}
+
+/* Looks a relation's protection up; NULL when it has none. */
+const TwpProtection *
+twp_protect_lookup(Oid relid)
+{
+	CacheEntry *entry;
+	bool		found;
+
+	if (relid < FirstNormalObjectId)
+		return NULL;
+	if (cache == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(CacheEntry),
+		.hcxt = CacheMemoryContext};
+
+		CreateCacheMemoryContext();
+		ctl.hcxt = CacheMemoryContext;
+		cache = hash_create("twin_privacy protections", 128, &ctl,
+							HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(cache, &relid, HASH_FIND, NULL);
+	if (entry != NULL && entry->valid &&
+		(!entry->has_others || entry->generation == generation))
+		return entry->protection;
+	if (!can_be_protected(relid))
+		return NULL;
+
+	entry = hash_search(cache, &relid, HASH_ENTER, &found);
+	if (!found)
+		entry->context = NULL;
+	entry->valid = false;
+	entry->protection = NULL;
+	if (entry->context != NULL)
+	{
+		MemoryContext old = entry->context;
+
+		entry->context = NULL;
+		MemoryContextDelete(old);
+	}
+	fill_entry(entry);
+	return entry->protection;
+}
+
+/* Copies a path's hops. */
+static void
+copy_path(TwpPath *path)
+{
+	TwpHop	   *hops = palloc(sizeof(TwpHop) * Max(path->nhops, 1));
+
+	if (path->nhops > 0)
+		memcpy(hops, path->hops, sizeof(TwpHop) * path->nhops);
+	path->hops = hops;
+}
+
+/* Copies a protection into a context of the caller's. */
+TwpProtection *
+twp_protect_copy(const TwpProtection *p, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TwpProtection *copy = palloc(sizeof(TwpProtection));
+
+	*copy = *p;
+	copy->broken = p->broken != NULL ? pstrdup(p->broken) : NULL;
+	copy_path(&copy->subject);
+	copy_path(&copy->labels);
+	copy->columns = palloc(sizeof(TwpColumn) * Max(p->natts, 1));
+	for (int i = 0; i < p->natts; i++)
+	{
+		copy->columns[i] = p->columns[i];
+		if (p->columns[i].mask.step != NULL)
+			copy->columns[i].mask.step = pstrdup(p->columns[i].mask.step);
+	}
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+/* Answers only whether a relation is protected. */
+bool
+twp_protect_is_protected(Oid relid)
+{
+	return twp_protect_lookup(relid) != NULL;
+}
+
+/* Lists the relations that carry a table label of ours. */
+List *
+twp_protect_labelled_relations(void)
+{
+	List	   *relids = NIL;
+	Relation	seclabels = table_open(SecLabelRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(seclabels, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		FormData_pg_seclabel *row = (FormData_pg_seclabel *) GETSTRUCT(tuple);
+		bool		isnull;
+		Datum		provider = heap_getattr(tuple, Anum_pg_seclabel_provider,
+											RelationGetDescr(seclabels), &isnull);
+
+		if (row->classoid == RelationRelationId && row->objsubid == 0 && !isnull &&
+			strcmp(TextDatumGetCString(provider), "twin_privacy") == 0)
+			relids = lappend_oid(relids, row->objoid);
+	}
+	systable_endscan(scan);
+	table_close(seclabels, AccessShareLock);
+	return relids;
+}
+
+/* Collects the kinds of subject keys that protected tables use. */
+int
+twp_protect_subject_kinds(void)
+{
+	static int	kinds = 0;
+	static uint64 kinds_generation = 0;
+	uint64		started = generation;
+	ListCell   *lc;
+
+	if (kinds_generation == generation)
+		return kinds;
+	kinds = 0;
+	foreach(lc, twp_protect_labelled_relations())
+	{
+		const TwpProtection *p = twp_protect_lookup(lfirst_oid(lc));
+
+		if (p != NULL && p->broken == NULL)
+			kinds |= 1 << p->subject_kind;
+	}
+	kinds_generation = started;
+	return kinds;
+}

@@ -1,0 +1,218 @@
+/*
+ * path.c - the way from a row to its data subject (or to its labels).
+ *
+ *	column
+ *	column -> schema.table(unique_column).column [-> ...]
+ *
+ * Each step looks the value up in a unique column of another table, so that a
+ * row has at most one subject.  Names may be double-quoted.  Locks: none kept;
+ * failure is reported in *problem, never raised, so that a table whose path is
+ * gone can be refused at the right place.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_index.h"
+#include "lib/stringinfo.h"
+#include "protect/protect_internal.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/* Skips white space. */
+static const char *
+skip_space(const char *p)
+{
+	while (isspace((unsigned char) *p))
+		p++;
+	return p;
+}
+
+/* Reads one identifier, folded as SQL does unless quoted; NULL when there is none. */
+static char *
+read_identifier(const char **cursor)
+{
+	const char *p = skip_space(*cursor);
+	StringInfoData name;
+
+	initStringInfo(&name);
+	if (*p == '"')
+	{
+		for (p++; *p != '\0'; p++)
+		{
+			if (*p == '"' && *++p != '"')
+				break;
+			appendStringInfoChar(&name, *p);
+		}
+		if (p[-1] != '"')
+			return NULL;
+	}
+	else
+	{
+		while (isalnum((unsigned char) *p) || *p == '_' || *p == '$' || (*p & 0x80) != 0)
+			appendStringInfoChar(&name, (char) tolower((unsigned char) *p++));
+	}
+	*cursor = skip_space(p);
+	return name.len > 0 && name.len < NAMEDATALEN ? name.data : NULL;
+}
+
+/* Steps over an expected symbol. */
+static bool
+read_symbol(const char **cursor, const char *symbol)
+{
+	size_t		len = strlen(symbol);
+
+	*cursor = skip_space(*cursor);
+	if (strncmp(*cursor, symbol, len) != 0)
+		return false;
+	*cursor = skip_space(*cursor + len);
+	return true;
+}
+
+/* Finds the unique, valid, plain index on exactly this column. */
+static Oid
+find_unique_index(Oid relid, AttrNumber attno)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	List	   *indexes = RelationGetIndexList(rel);
+	Oid			found = InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		if (index->indisunique && index->indisvalid && index->indisready && index->indimmediate &&
+			index->indnkeyatts == 1 && index->indkey.values[0] == attno &&
+			heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+			found = index->indexrelid;
+		ReleaseSysCache(tuple);
+		if (OidIsValid(found))
+			break;
+	}
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+/* Resolves "schema.table(key).value" behind an arrow. */
+static bool
+resolve_hop(const char **cursor, Oid from_type, TwpHop *hop, const char **problem)
+{
+	char	   *schema = read_identifier(cursor);
+	char	   *table = NULL;
+	char	   *key;
+	char	   *value;
+
+	if (schema == NULL ||
+		(read_symbol(cursor, ".") && (table = read_identifier(cursor)) == NULL) ||
+		!read_symbol(cursor, "(") || (key = read_identifier(cursor)) == NULL ||
+		!read_symbol(cursor, ")") || !read_symbol(cursor, ".") ||
+		(value = read_identifier(cursor)) == NULL)
+	{
+		*problem = "the path does not parse";
+		return false;
+	}
+	if (table == NULL)
+	{
+		*problem = psprintf("the path names table \"%s\" without its schema", schema);
+		return false;
+	}
+	hop->relid = get_relname_relid(table, get_namespace_oid(schema, true));
+	if (!OidIsValid(hop->relid) || get_rel_relkind(hop->relid) != RELKIND_RELATION)
+	{
+		*problem = psprintf("the path's table \"%s.%s\" does not exist", schema, table);
+		return false;
+	}
+	hop->key_attno = get_attnum(hop->relid, key);
+	hop->value_attno = get_attnum(hop->relid, value);
+	if (hop->key_attno <= 0 || hop->value_attno <= 0)
+	{
+		*problem = psprintf("the path's column \"%s\" does not exist in \"%s.%s\"",
+							hop->key_attno <= 0 ? key : value, schema, table);
+		return false;
+	}
+	hop->key_type = getBaseType(get_atttype(hop->relid, hop->key_attno));
+	hop->value_type = getBaseType(get_atttype(hop->relid, hop->value_attno));
+	hop->index = find_unique_index(hop->relid, hop->key_attno);
+	if (hop->key_type != from_type)
+	{
+		*problem = psprintf("the path joins columns of different types at \"%s.%s(%s)\"", schema, table, key);
+		return false;
+	}
+	if (!OidIsValid(hop->index))
+	{
+		*problem = psprintf("the path's column \"%s.%s(%s)\" is not unique", schema, table, key);
+		return false;
+	}
+	return true;
+}
+
+/* Resolves a path's text for a relation; NULL and *problem when it can not. */
+TwpPath *
+twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
+{
+	TwpPath    *path = palloc0(sizeof(TwpPath));
+	const char *cursor = text;
+	char	   *column = read_identifier(&cursor);
+	Oid			type;
+
+	*problem = NULL;
+	if (column == NULL)
+	{
+		*problem = "the path does not parse";
+		return NULL;
+	}
+	path->start = get_attnum(relid, column);
+	if (path->start <= 0)
+	{
+		*problem = psprintf("column \"%s\" does not exist", column);
+		return NULL;
+	}
+	type = path->start_type = getBaseType(get_atttype(relid, path->start));
+	path->hops = palloc0(sizeof(TwpHop) * (strlen(text) / 2 + 1));
+	while (*cursor != '\0')
+	{
+		if (!read_symbol(&cursor, "->"))
+		{
+			*problem = "the path does not parse";
+			return NULL;
+		}
+		if (!resolve_hop(&cursor, type, &path->hops[path->nhops], problem))
+			return NULL;
+		type = path->hops[path->nhops++].value_type;
+	}
+	path->type = type;
+	return path;
+}
+
+/* Prints a resolved path with today's names. */
+char *
+twp_protect_format_path(Oid relid, const TwpPath *path)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, quote_identifier(get_attname(relid, path->start, false)));
+	for (int i = 0; i < path->nhops; i++)
+	{
+		const TwpHop *hop = &path->hops[i];
+
+		appendStringInfo(&text, " -> %s(%s).%s",
+						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(hop->relid)),
+													get_rel_name(hop->relid)),
+						 quote_identifier(get_attname(hop->relid, hop->key_attno, false)),
+						 quote_identifier(get_attname(hop->relid, hop->value_attno, false)));
+	}
+	return text.data;
+}

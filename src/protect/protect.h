@@ -1,0 +1,131 @@
+/*
+ * protect.h - which tables and columns are protected, and how.
+ *
+ * Glossary.  Protection: what the security labels of a table and its columns
+ * say, resolved to attribute numbers.  Path: a column of the table, or a
+ * column followed through unique keys of other tables, that ends at a value
+ * (the data subject's key, or the row's labels).
+ *
+ * The labels themselves (pg_seclabel, provider twin_privacy) are the only
+ * store: they follow renames, dumps and drops of what they label.
+ *
+ * Contract: twp_protect_lookup() answers from a backend-local cache dropped by
+ * relcache invalidation; the result is valid until the next lock is taken or
+ * invalidations are accepted, so callers copy what must live longer.  Needs a
+ * transaction, takes AccessShareLock on pg_seclabel and pg_inherits only.  A
+ * label that can not be resolved gives a protection with broken set: such a
+ * table must be refused, not skipped.
+ */
+#ifndef TWP_PROTECT_H
+#define TWP_PROTECT_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "base/subject.h"
+#include "nodes/pg_list.h"
+#include "vocab/vocab.h"
+
+typedef enum TwpColumnKind
+{
+	TWP_KIND_PLAIN,
+	TWP_KIND_SENSITIVE,
+	TWP_KIND_QUASI,
+	TWP_KIND_IDENTIFIER,
+} TwpColumnKind;
+
+typedef enum TwpMaskKind
+{
+	TWP_MASK_NULL,
+	TWP_MASK_REDACT,
+	TWP_MASK_PSEUDONYM,
+	TWP_MASK_YEAR,
+	TWP_MASK_MONTH,
+	TWP_MASK_DATE_SHIFT,
+	TWP_MASK_BAND,
+	TWP_MASK_ROUND,
+	TWP_MASK_ZIP3,
+	TWP_MASK_PARTIAL,
+} TwpMaskKind;
+
+typedef struct TwpMask
+{
+	TwpMaskKind kind;
+	/* band, round: the step as text of a positive number; partial: kept characters */
+	char	   *step;
+	int			first;
+	int			last;
+} TwpMask;
+
+/* What a column's label says; kind and mask are the defaults when unlabelled. */
+typedef struct TwpColumn
+{
+	bool		labelled;
+	int			category;		/* resolved: the table's when the label names none */
+	TwpColumnKind kind;
+	TwpMask		mask;
+} TwpColumn;
+
+typedef struct TwpHop
+{
+	Oid			relid;
+	AttrNumber	key_attno;		/* unique column looked up */
+	Oid			key_type;
+	Oid			index;			/* its unique index */
+	AttrNumber	value_attno;	/* column read from the row found */
+	Oid			value_type;
+} TwpHop;
+
+typedef struct TwpPath
+{
+	AttrNumber	start;			/* column of the protected table */
+	Oid			start_type;
+	Oid			type;			/* type of the value at the end */
+	int			nhops;
+	TwpHop	   *hops;
+} TwpPath;
+
+typedef struct TwpProtection
+{
+	Oid			relid;			/* the relation asked about */
+	Oid			source;			/* the relation whose label protects it: itself or an ancestor */
+	const char *broken;			/* why the label can not be resolved, or NULL */
+	TwpPath		subject;
+	TwpSubjectKind subject_kind;
+	bool		has_label_path;
+	TwpPath		labels;
+	int			category;		/* the table's own */
+	bool		native_rls;		/* had row security policies of its own before */
+	int			natts;
+	TwpColumn  *columns;		/* natts entries, index attno - 1 */
+	uint64		hash;			/* of all label texts, part of the policy hash */
+} TwpProtection;
+
+extern void twp_protect_init(void);
+
+/* The protection of a relation, or NULL when it has none. */
+extern const TwpProtection *twp_protect_lookup(Oid relid);
+/* A deep copy in the context, for what must outlive the next lookup. */
+extern TwpProtection *twp_protect_copy(const TwpProtection *p, MemoryContext context);
+/* True when a lookup would find a protection; the cheap question. */
+extern bool twp_protect_is_protected(Oid relid);
+/* OIDs of all relations that carry a table label of ours. */
+extern List *twp_protect_labelled_relations(void);
+/* Bit mask (1 << TwpSubjectKind) of the subject keys in use. */
+extern int	twp_protect_subject_kinds(void);
+/* Grows whenever any protection may have changed. */
+extern uint64 twp_protect_generation(void);
+
+/* True when the mask can be applied to a column of the (base) type and typmod. */
+extern bool twp_protect_mask_fits(const TwpMask *mask, Oid type, int32 typmod);
+/* Name of a mask kind or column kind, as in labels. */
+extern const char *twp_protect_mask_name(TwpMaskKind kind);
+extern const char *twp_protect_kind_name(TwpColumnKind kind);
+
+/* Turns row security on (and force) for a relation and all below it. */
+extern void twp_protect_switch_rls(Oid relid, bool on);
+/* Writes the labels that name something renamed anew; call with what was resolved before. */
+extern List *twp_protect_remember_labels(void);
+extern void twp_protect_rewrite_labels(List *remembered);
+
+#endif							/* TWP_PROTECT_H */

@@ -1,0 +1,116 @@
+--
+-- protect: which tables and columns are protected, and how.
+--
+
+CREATE FUNCTION twin_privacy.protect_table(target regclass, subject text, category text,
+                                           label_column text DEFAULT NULL)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_table'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.protect_table(regclass, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.protect_table(regclass, text, text, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.protect_table(regclass, text, text, text) IS
+'Protects a table and its partitions and children: target, subject (column or foreign-key path to the data subject''s key), category (code of the table''s own category), label_column (column or path with row labels, or NULL). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 unknown category or bad path, 42703 unknown column, 42804 wrong type, 42809 not a table, 2BP01 a materialized view reads the table.';
+
+CREATE FUNCTION twin_privacy.unprotect_table(target regclass, reason text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_unprotect_table'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.unprotect_table(regclass, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.unprotect_table(regclass, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.unprotect_table(regclass, text) IS
+'Ends a table''s protection: target, reason (recorded in the ledger, not empty). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 empty reason, 55000 not protected.';
+
+CREATE FUNCTION twin_privacy.label_column(target regclass, column_name name, label text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_label_column'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.label_column(regclass, name, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.label_column(regclass, name, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.label_column(regclass, name, text) IS
+'Labels a column of a protected table, as SECURITY LABEL FOR twin_privacy ON COLUMN does: target, column_name, label (''category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK''; NULL takes the label away, which hides the column). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 label does not parse, 42703 unknown column, 42804 mask does not fit the type, 55000 table not protected.';
+
+CREATE FUNCTION twin_privacy_internal.list_protected_tables(
+    OUT target regclass, OUT source regclass, OUT subject text, OUT category text,
+    OUT label_column text, OUT problem text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'twp_protect_list_tables'
+LANGUAGE C STABLE PARALLEL RESTRICTED;
+
+CREATE FUNCTION twin_privacy_internal.list_protected_columns(
+    OUT target regclass, OUT column_name name, OUT labelled boolean, OUT category text,
+    OUT kind text, OUT mask text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'twp_protect_list_columns'
+LANGUAGE C STABLE PARALLEL RESTRICTED;
+
+CREATE VIEW twin_privacy.protected_tables AS
+SELECT t.target, t.subject, t.category, t.label_column, t.source, t.problem
+FROM twin_privacy_internal.list_protected_tables() AS t;
+GRANT SELECT ON twin_privacy.protected_tables TO PUBLIC;
+COMMENT ON VIEW twin_privacy.protected_tables IS
+'Every protected table, partition and child: its subject, category and label column, the table whose label protects it (source), and why the label does not resolve (problem; such a table is refused to everybody).';
+
+CREATE VIEW twin_privacy.protected_columns AS
+SELECT c.target, c.column_name, c.labelled, c.category, c.kind, c.mask
+FROM twin_privacy_internal.list_protected_columns() AS c;
+GRANT SELECT ON twin_privacy.protected_columns TO PUBLIC;
+COMMENT ON VIEW twin_privacy.protected_columns IS
+'Every column of every protected table: whether it is labelled, and the category, kind and mask that hold for it.';
+
+CREATE FUNCTION twin_privacy.check_protection(
+    OUT severity text, OUT object text, OUT finding text, OUT hint text)
+RETURNS SETOF record
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT f.* FROM (
+    SELECT 'error' AS severity, t.target::text AS object, 'the label does not resolve: ' || t.problem AS finding,
+           'Nobody can read the table until the label is mended with twin_privacy.protect_table.' AS hint
+    FROM twin_privacy.protected_tables AS t
+    WHERE t.problem IS NOT NULL
+    UNION ALL
+    SELECT 'error', t.target::text, 'row security is not enabled and forced',
+           'Run ALTER TABLE ... ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY: it is what stays closed without the library.'
+    FROM twin_privacy.protected_tables AS t JOIN pg_class AS c ON c.oid = t.target
+    WHERE NOT (c.relrowsecurity AND c.relforcerowsecurity) AND c.relkind IN ('r', 'p')
+    UNION ALL
+    SELECT 'warning', c.target::text || '.' || c.column_name::text, 'the column has no label',
+           'It is hidden outside the identified form: label it with twin_privacy.label_column.'
+    FROM twin_privacy.protected_columns AS c JOIN twin_privacy.protected_tables AS t USING (target)
+    WHERE NOT c.labelled AND t.source = t.target
+      AND c.column_name::text <> pg_catalog.split_part(t.subject, ' ', 1)
+    UNION ALL
+    SELECT 'warning', c.target::text || '.' || c.column_name::text, 'an identifier without a mask',
+           'It comes out as NULL under pseudonymised uses: name a mask, or leave it if that is meant.'
+    FROM twin_privacy.protected_columns AS c JOIN twin_privacy.protected_tables AS t USING (target)
+    WHERE c.labelled AND c.kind = 'identifier' AND c.mask = 'null' AND t.source = t.target
+    UNION ALL
+    SELECT 'warning', t.target::text, 'trigger ' || pg_catalog.quote_ident(g.tgname) || ' sees raw rows',
+           'Review the trigger: its function reads what no use was bound for.'
+    FROM twin_privacy.protected_tables AS t JOIN pg_trigger AS g ON g.tgrelid = t.target
+    WHERE NOT g.tgisinternal
+    UNION ALL
+    SELECT 'warning', t.target::text, 'rule ' || pg_catalog.quote_ident(r.rulename) || ' acts on raw rows',
+           'Review the rule, or replace it by a function that binds a use.'
+    FROM twin_privacy.protected_tables AS t JOIN pg_rewrite AS r ON r.ev_class = t.target
+    UNION ALL
+    SELECT 'warning', t.target::text, 'policy ' || pg_catalog.quote_ident(p.polname) || ' sees raw values',
+           'Review the policy: its expression is evaluated on unmasked columns.'
+    FROM twin_privacy.protected_tables AS t JOIN pg_policy AS p ON p.polrelid = t.target
+    UNION ALL
+    SELECT 'warning', t.target::text, 'publication ' || pg_catalog.quote_ident(p.pubname) || ' sends raw rows',
+           'Drop the table from the publication unless the subscriber is trusted as a superuser is.'
+    FROM twin_privacy.protected_tables AS t
+    JOIN pg_publication_rel AS r ON r.prrelid = t.target JOIN pg_publication AS p ON p.oid = r.prpubid
+    UNION ALL
+    SELECT 'warning', t.target::text, 'the table it belongs to, ' || s.target::text || ', has row labels, this one has none',
+           'Labels do not travel along a subject path: give protect_table a label_column, which may be a path too.'
+    FROM twin_privacy.protected_tables AS t
+    JOIN pg_constraint AS f ON f.conrelid = t.target AND f.contype = 'f'
+    JOIN twin_privacy.protected_tables AS s ON s.target = f.confrelid
+    WHERE t.label_column IS NULL AND s.label_column IS NOT NULL AND s.target <> t.target
+    ) AS f ORDER BY 1, 2, 3;
+END;
+COMMENT ON FUNCTION twin_privacy.check_protection() IS
+'Lints the protection of all tables: severity (error, warning), object, finding, hint. (all) Source of the findings: labels, pg_class, pg_trigger, pg_rewrite, pg_policy, pg_publication_rel, pg_constraint.';

@@ -1,0 +1,48 @@
+/*
+ * protect_internal.h - label texts and their parsed form, inside the room.
+ */
+#ifndef TWP_PROTECT_INTERNAL_H
+#define TWP_PROTECT_INTERNAL_H
+
+#include "postgres.h"
+
+#include "catalog/objectaddress.h"
+#include "protect/protect.h"
+
+/* A table label as written: names, not yet resolved. */
+typedef struct TwpTableLabel
+{
+	char	   *subject;
+	char	   *category;
+	char	   *label_column;	/* or NULL */
+	bool		native_rls;		/* the table had row security of its own before */
+} TwpTableLabel;
+
+/* A column label as written. */
+typedef struct TwpColumnLabel
+{
+	char	   *category;		/* or NULL: the table's */
+	TwpColumnKind kind;
+	bool		has_mask;
+	TwpMask		mask;
+} TwpColumnLabel;
+
+/* label.c: texts in, structs out; raise 22023 with hints. */
+extern TwpTableLabel *twp_protect_parse_table_label(const char *text);
+extern TwpColumnLabel *twp_protect_parse_column_label(const char *text);
+extern char *twp_protect_format_table_label(const TwpTableLabel *label);
+
+/*
+ * path.c: resolves a path for a relation.  With missing_ok, returns NULL and
+ * sets *problem instead of raising.
+ */
+extern TwpPath *twp_protect_resolve_path(Oid relid, const char *text, const char **problem);
+extern char *twp_protect_format_path(Oid relid, const TwpPath *path);
+
+/* lookup.c */
+extern char *twp_protect_label_text(Oid relid, AttrNumber attno);
+
+/* relabel.c: the label provider's check. */
+extern void twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel);
+
+#endif							/* TWP_PROTECT_INTERNAL_H */

@@ -1,0 +1,305 @@
+/*
+ * relabel.c - SECURITY LABEL FOR twin_privacy: who may, what fits, and the
+ * renames that labels must follow.
+ *
+ * PostgreSQL has checked ownership before it calls us; we ask for
+ * twin_privacy_admin on top, so that the owner alone is refused.  Under
+ * maintenance (restore) names may not exist yet: the text is checked by
+ * grammar only, and a label that does not resolve leaves the table refused.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "base/catalog.h"
+#include "base/event.h"
+#include "base/guc.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
+#include "commands/seclabel.h"
+#include "protect/protect_internal.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+typedef struct RememberedLabel
+{
+	Oid			relid;
+	TwpTableLabel *label;
+	TwpPath    *subject;
+	TwpPath    *labels;
+} RememberedLabel;
+
+/* True for a text type whose declared length holds at least n characters. */
+static bool
+text_holds(Oid type, int32 typmod, int n)
+{
+	if (type != TEXTOID && type != VARCHAROID && type != BPCHAROID)
+		return false;
+	return type == TEXTOID || typmod < 0 || typmod - (int32) VARHDRSZ >= n;
+}
+
+/* Says whether a mask can be applied to a type and keep it. */
+bool
+twp_protect_mask_fits(const TwpMask *mask, Oid type, int32 typmod)
+{
+	switch (mask->kind)
+	{
+		case TWP_MASK_NULL:
+			return true;
+		case TWP_MASK_REDACT:
+			return text_holds(type, typmod, strlen("REDACTED"));
+		case TWP_MASK_PSEUDONYM:
+			return type == INT2OID || type == INT4OID || type == INT8OID || type == UUIDOID ||
+				text_holds(type, typmod, 40);
+		case TWP_MASK_YEAR:
+		case TWP_MASK_MONTH:
+		case TWP_MASK_DATE_SHIFT:
+			return type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID;
+		case TWP_MASK_BAND:
+		case TWP_MASK_ROUND:
+			return type == INT2OID || type == INT4OID || type == INT8OID ||
+				type == FLOAT4OID || type == FLOAT8OID || type == NUMERICOID;
+		case TWP_MASK_ZIP3:
+		case TWP_MASK_PARTIAL:
+			return text_holds(type, -1, 0);
+	}
+	return false;
+}
+
+/* Refuses relations that cannot be protected. */
+static void
+check_relation(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+	const char *problem = NULL;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if (form->relkind != RELKIND_RELATION && form->relkind != RELKIND_PARTITIONED_TABLE)
+		problem = "only tables can be protected";
+	else if (IsCatalogRelationOid(relid) || twp_catalog_is_ours(relid))
+		problem = "system tables cannot be protected";
+	else if (form->relpersistence == RELPERSISTENCE_TEMP)
+		problem = "temporary tables cannot be protected";
+	ReleaseSysCache(tuple);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("%s", problem),
+				 errhint("Protect the ordinary or partitioned table that holds the rows.")));
+}
+
+/* Refuses a path that does not resolve, with the path's own reason. */
+static TwpPath *
+require_path(Oid relid, const char *text, const char *what)
+{
+	const char *problem;
+	TwpPath    *path = twp_protect_resolve_path(relid, text, &problem);
+
+	if (path == NULL)
+		ereport(ERROR,
+				(errcode(strstr(problem, "does not exist") ? ERRCODE_UNDEFINED_COLUMN :
+						 ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s of \"%s\" does not resolve: %s", what, get_rel_name(relid), problem),
+				 errhint("Name a column of the table, or a path such as \"order_id -> clinic.lab_order(id).patient_id\" through unique columns.")));
+	return path;
+}
+
+/* Checks what a table label names. */
+static void
+check_table_label(Oid relid, const TwpTableLabel *label)
+{
+	TwpPath    *subject = require_path(relid, label->subject, "the subject");
+
+	if (twp_subject_kind(subject->type) == TWP_SUBJECT_INVALID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("subject column of \"%s\" has type %s", get_rel_name(relid),
+						format_type_be(subject->type)),
+				 errhint("A data subject's key is of type bigint, int, uuid or text.")));
+	twp_vocab_require_category(label->category);
+	if (label->label_column != NULL)
+	{
+		TwpPath    *labels = require_path(relid, label->label_column, "the label column");
+
+		if (labels->type != TEXTARRAYOID && labels->type != TEXTOID && labels->type != VARCHAROID)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("label column of \"%s\" has type %s", get_rel_name(relid),
+							format_type_be(labels->type)),
+					 errhint("Labels are of type text[] or text.")));
+	}
+}
+
+/* Checks what a column label names. */
+static void
+check_column_label(Oid relid, AttrNumber attno, const TwpColumnLabel *label)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	if (label->category != NULL)
+		twp_vocab_require_category(label->category);
+	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
+	if (!twp_protect_mask_fits(&label->mask, getBaseTypeAndTypmod(type, &typmod), typmod))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("mask \"%s\" does not fit column \"%s\" of type %s",
+						twp_protect_mask_name(label->mask.kind), get_attname(relid, attno, false),
+						format_type_with_typemod(type, typmod)),
+				 errhint("Choose a mask that keeps the column's type: band and round for numbers, year, month and date_shift for dates and times, redact, zip3 and partial for text long enough, pseudonym for integers, uuid and text, null for any.")));
+}
+
+/* Checks one SECURITY LABEL statement before PostgreSQL stores it. */
+void
+twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
+{
+	Oid			relid = object->objectId;
+	AttrNumber	attno = (AttrNumber) object->objectSubId;
+
+	if (object->classId != RelationRelationId)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("twin_privacy labels tables and columns only"),
+				 errhint("Use SECURITY LABEL FOR twin_privacy ON TABLE or ON COLUMN.")));
+	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "change protection");
+	check_relation(relid);
+
+	if (seclabel == NULL && attno == 0 && !twp_sql_is_internal())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a table's protection is not dropped with its label"),
+				 errhint("Use twin_privacy.unprotect_table, which asks for a reason.")));
+	if (seclabel != NULL && attno == 0)
+	{
+		TwpTableLabel *label = twp_protect_parse_table_label(seclabel);
+
+		if (!twp_guc_maintenance)
+			check_table_label(relid, label);
+		twp_protect_switch_rls(relid, true);
+	}
+	else if (seclabel != NULL)
+	{
+		TwpColumnLabel *label = twp_protect_parse_column_label(seclabel);
+
+		if (!twp_guc_maintenance)
+			check_column_label(relid, attno, label);
+	}
+	twp_event_emit(attno == 0 ? "protect.table" : "protect.column",
+				   attno == 0 ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+														   get_rel_name(relid)) :
+				   psprintf("%s.%s", quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+																get_rel_name(relid)),
+							quote_identifier(get_attname(relid, attno, false))),
+				   NULL, NULL);
+	CacheInvalidateRelcacheByRelid(relid);
+}
+
+/* Sets both row security flags of one table in pg_class, as ALTER TABLE does. */
+static void
+set_rls_flags(Oid relid, bool on)
+{
+	Relation	classes = table_open(RelationRelationId, RowExclusiveLock);
+	HeapTuple	tuple = SearchSysCacheCopy1(RELOID, ObjectIdGetDatum(relid));
+	Form_pg_class form;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	form = (Form_pg_class) GETSTRUCT(tuple);
+	if (form->relkind != RELKIND_FOREIGN_TABLE &&
+		(form->relrowsecurity != on || form->relforcerowsecurity != on))
+	{
+		form->relrowsecurity = on;
+		form->relforcerowsecurity = on;
+		CatalogTupleUpdate(classes, &tuple->t_self, tuple);
+		CommandCounterIncrement();
+	}
+	heap_freetuple(tuple);
+	table_close(classes, RowExclusiveLock);
+}
+
+/*
+ * Switches row security for a relation and everything below it.  It is what
+ * stays closed when the library is not there, and hides pg_stats.  Written to
+ * the catalog directly: SECURITY LABEL holds the table open, which ALTER
+ * TABLE would refuse.
+ */
+void
+twp_protect_switch_rls(Oid relid, bool on)
+{
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
+		set_rls_flags(lfirst_oid(lc), on);
+}
+
+/* Resolves all table labels, so that a rename can be followed. */
+List *
+twp_protect_remember_labels(void)
+{
+	List	   *remembered = NIL;
+	ListCell   *lc;
+
+	foreach(lc, twp_protect_labelled_relations())
+	{
+		RememberedLabel *r = palloc0(sizeof(RememberedLabel));
+		const char *problem;
+
+		r->relid = lfirst_oid(lc);
+		r->label = twp_protect_parse_table_label(twp_protect_label_text(r->relid, 0));
+		r->subject = twp_protect_resolve_path(r->relid, r->label->subject, &problem);
+		if (r->label->label_column != NULL)
+			r->labels = twp_protect_resolve_path(r->relid, r->label->label_column, &problem);
+		if (r->subject != NULL && (r->labels != NULL || r->label->label_column == NULL))
+			remembered = lappend(remembered, r);
+	}
+	return remembered;
+}
+
+/* Writes anew each remembered label whose names have changed since. */
+void
+twp_protect_rewrite_labels(List *remembered)
+{
+	ListCell   *lc;
+
+	foreach(lc, remembered)
+	{
+		RememberedLabel *r = lfirst(lc);
+		char	   *before = twp_protect_label_text(r->relid, 0);
+		const char *problem;
+		bool		stale;
+
+		if (before == NULL)
+			continue;
+		stale = twp_protect_resolve_path(r->relid, r->label->subject, &problem) == NULL ||
+			strcmp(r->label->subject, twp_protect_format_path(r->relid, r->subject)) != 0;
+		r->label->subject = twp_protect_format_path(r->relid, r->subject);
+		if (r->labels != NULL)
+		{
+			char	   *now = twp_protect_format_path(r->relid, r->labels);
+
+			stale |= strcmp(r->label->label_column, now) != 0;
+			r->label->label_column = now;
+		}
+		if (stale)
+		{
+			ObjectAddress object = {RelationRelationId, r->relid, 0};
+
+			SetSecurityLabel(&object, "twin_privacy", twp_protect_format_table_label(r->label));
+			CacheInvalidateRelcacheByRelid(r->relid);
+		}
+	}
+}
