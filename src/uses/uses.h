@@ -1,0 +1,97 @@
+/*
+ * uses.h - approved uses, who may act under them, and the session's binding.
+ *
+ * Glossary.  Use: an approved purpose, recipient, set of categories, form of
+ * disclosure and period.  Binding: the claim of a session to act under a use
+ * (twin_privacy.use).  The claim gives nothing; twp_uses_require() checks the
+ * authority at every statement.  Acting role: GetOuterUserId(), so SET ROLE
+ * counts and SECURITY DEFINER lends nothing.
+ *
+ * Contract: a TwpUse stays valid until invalidations are next accepted;
+ * copy what must live longer.  Works in parallel workers and on standbys.
+ */
+#ifndef TWP_USES_H
+#define TWP_USES_H
+
+#include "postgres.h"
+
+#include "base/subject.h"
+#include "datatype/timestamp.h"
+#include "vocab/vocab.h"
+
+typedef enum TwpForm
+{
+	TWP_FORM_IDENTIFIED,
+	TWP_FORM_PSEUDONYMISED,
+	TWP_FORM_AGGREGATE,
+	TWP_FORM_PRIVATE,
+} TwpForm;
+
+typedef enum TwpBasis
+{
+	TWP_BASIS_CONSENT,
+	TWP_BASIS_VITAL_INTEREST,
+	TWP_BASIS_LEGAL_OBLIGATION,
+	TWP_BASIS_PUBLIC_HEALTH,
+} TwpBasis;
+
+typedef enum TwpUseStatus
+{
+	TWP_USE_PROPOSED,
+	TWP_USE_APPROVED,
+	TWP_USE_SUSPENDED,
+} TwpUseStatus;
+
+typedef struct TwpUse
+{
+	char	   *code;
+	char	   *purpose;
+	char	   *recipient;
+	TwpCategorySet categories;	/* closed downwards */
+	TwpForm		form;
+	TwpBasis	basis;
+	TwpUseStatus status;
+	bool		overrides_deny;
+	bool		may_export;
+	bool		has_statement;
+	int			statement_version;
+	int			min_cohort;
+	int			max_subjects_per_day;	/* 0: no limit */
+	TimestampTz valid_from;		/* -infinity when open */
+	TimestampTz valid_until;	/* exclusive; infinity when open */
+	uint64		hash;			/* of all of the above, part of the policy hash */
+} TwpUse;
+
+/* The emergency a session is in; set by breakglass/. */
+typedef struct TwpEmergency
+{
+	char		use_code[NAMEDATALEN * 2];
+	char	   *subject_text;	/* canonical, TopMemoryContext */
+	int64		event_id;
+	TimestampTz expires_at;
+} TwpEmergency;
+
+extern void twp_uses_init(void);
+
+/* A use by code, or NULL; from a cache read under a fresh snapshot. */
+extern const TwpUse *twp_uses_find(const char *code);
+/*
+ * The use the session is bound to, with its authority checked for the acting
+ * role at `now`: raises TP001 when none is bound, TP002 when it is not usable.
+ */
+extern const TwpUse *twp_uses_require(TimestampTz now);
+/* Code the session claims (or its emergency's), or NULL. */
+extern const char *twp_uses_claimed(void);
+extern const char *twp_uses_justification(void);
+extern const char *twp_uses_actor(void);
+extern const char *twp_uses_form_name(TwpForm form);
+/* Grows whenever the session's binding may have changed, and with news about uses. */
+extern uint64 twp_uses_epoch(void);
+
+/* Emergency: replaces the claim until ended or expired. */
+extern void twp_uses_begin_emergency(const char *use_code, const char *subject,
+									 int64 event_id, TimestampTz expires_at);
+extern void twp_uses_end_emergency(void);
+extern const TwpEmergency *twp_uses_emergency(void);
+
+#endif							/* TWP_USES_H */
