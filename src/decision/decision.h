@@ -1,0 +1,66 @@
+/*
+ * decision.h - the verdict: bound use, consent and protection become, for one
+ * table, a row rule and a rule for each column.
+ *
+ * Glossary.  Stamp: a number that stands for the binding a plan was made
+ * under; what runs under another stamp is refused.  Epoch: grows with each
+ * twp_decision_begin(), so that whatever was derived since is looked at anew.
+ *
+ * Contract: twp_decision_begin() checks the authority, accepts news and fixes
+ * the moment of decision; it raises TP001 or TP002, and leaves no decision
+ * behind when it does.  Verdicts live until the next twp_decision_begin().
+ * Works in parallel workers.
+ */
+#ifndef TWP_DECISION_H
+#define TWP_DECISION_H
+
+#include "postgres.h"
+
+#include "base/subject.h"
+#include "protect/protect.h"
+#include "uses/uses.h"
+
+typedef enum TwpCellRule
+{
+	TWP_CELL_SHOW,				/* as stored: the row's own category is enough */
+	TWP_CELL_GATE,				/* as stored where its category is open, else NULL */
+	TWP_CELL_MASK,				/* masked where its category is open, else NULL */
+	TWP_CELL_HIDE,				/* always NULL */
+} TwpCellRule;
+
+typedef struct TwpColumnVerdict
+{
+	TwpCellRule rule;
+	TwpCategorySet needs;		/* categories that must be open for this cell */
+	TwpMask		mask;			/* for TWP_CELL_MASK */
+} TwpColumnVerdict;
+
+typedef struct TwpTableVerdict
+{
+	Oid			relid;
+	uint64		protection_hash;
+	const TwpProtection *protection;	/* valid as long as the verdict */
+	TwpCategorySet needs;		/* the table's own category */
+	int			natts;
+	TwpColumnVerdict *columns;	/* index attno - 1 */
+} TwpTableVerdict;
+
+/* Start of a statement, execution or FETCH: authority, news, time. */
+extern void twp_decision_begin(void);
+/* True when the decision in force is still the session's. */
+extern bool twp_decision_is_current(uint64 stamp);
+extern uint64 twp_decision_stamp(void);
+extern uint64 twp_decision_epoch(void);
+/* The use decided under; valid until the next begin. */
+extern const TwpUse *twp_decision_use(void);
+
+/*
+ * The verdict for a protected relation.  Raises TP003 when the use does not
+ * cover the table's category or its form is not served, 55000 when the
+ * protection does not resolve.
+ */
+extern const TwpTableVerdict *twp_decision_table(Oid relid);
+/* Categories open for the subject under the use. */
+extern TwpCategorySet twp_decision_open(const TwpSubject *subject);
+
+#endif							/* TWP_DECISION_H */

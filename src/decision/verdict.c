@@ -1,0 +1,250 @@
+/*
+ * verdict.c - the decision in force and the verdicts derived from it.
+ *
+ * One decision is in force at a time: the statement's that began last.  An
+ * outer statement that goes on after a nested one finds the epoch changed and
+ * begins again, under its own stamp or not at all.  Memory: one context,
+ * reset when the binding or any protection changes.
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "common/hashfn.h"
+#include "consent/consent.h"
+#include "decision/decision.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+typedef struct VerdictEntry
+{
+	Oid			relid;			/* hash key */
+	TwpTableVerdict *verdict;
+} VerdictEntry;
+
+typedef struct Decision
+{
+	bool		valid;
+	uint64		stamp;
+	uint64		uses_epoch;		/* twp_uses_epoch() when begun */
+	uint64		generation;		/* twp_protect_generation() the verdicts rest on */
+	TwpUse		use;			/* strings in the context */
+	TwpLens    *lens;
+	TwpSubject	emergency_subject;
+	bool		emergency;
+	MemoryContext context;
+	HTAB	   *verdicts;
+} Decision;
+
+static Decision decision;
+static uint64 epoch = 1;
+
+/* Empties everything derived from an earlier binding or protection. */
+static void
+reset_context(const TwpUse *use)
+{
+	HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(VerdictEntry)};
+
+	if (decision.context == NULL)
+		decision.context = AllocSetContextCreate(TopMemoryContext, "twin_privacy decision",
+												 ALLOCSET_SMALL_SIZES);
+	decision.verdicts = NULL;
+	MemoryContextReset(decision.context);
+	decision.use = *use;
+	decision.use.code = MemoryContextStrdup(decision.context, use->code);
+	decision.use.purpose = MemoryContextStrdup(decision.context, use->purpose);
+	decision.use.recipient = MemoryContextStrdup(decision.context, use->recipient);
+	ctl.hcxt = decision.context;
+	decision.verdicts = hash_create("twin_privacy verdicts", 32, &ctl,
+									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+/* The stamp of a use, or of an emergency under it. */
+static uint64
+make_stamp(const TwpUse *use, const TwpEmergency *emergency)
+{
+	uint64		stamp = use->hash;
+
+	if (emergency != NULL)
+		stamp = hash_combine64(stamp, (uint64) emergency->event_id + 1);
+	return stamp;
+}
+
+/* Begins a decision for a statement that is about to plan, run or fetch. */
+void
+twp_decision_begin(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	const TwpUse *use;
+	const TwpEmergency *emergency;
+	uint64		stamp;
+
+	decision.valid = false;
+	epoch++;
+	AcceptInvalidationMessages();
+	decision.uses_epoch = twp_uses_epoch();
+	use = twp_uses_require(now);
+	emergency = twp_uses_emergency();
+	stamp = make_stamp(use, emergency);
+	if (decision.verdicts == NULL || decision.stamp != stamp ||
+		decision.generation != twp_protect_generation())
+	{
+		decision.generation = twp_protect_generation();
+		reset_context(use);
+		decision.stamp = stamp;
+	}
+
+	decision.emergency = (emergency != NULL);
+	if (emergency != NULL)
+	{
+		decision.emergency_subject.kind = TWP_SUBJECT_TEXT;
+		decision.emergency_subject.key.text.data = emergency->subject_text;
+		decision.emergency_subject.key.text.len = (int) strlen(emergency->subject_text);
+	}
+	else
+	{
+		TwpLensQuestion question = {
+			.purpose = decision.use.purpose,
+			.recipient = decision.use.recipient,
+			.none_permits = decision.use.basis != TWP_BASIS_CONSENT,
+			.overrides_deny = decision.use.overrides_deny,
+		};
+
+		decision.lens = twp_consent_lens(&question);
+		twp_consent_refresh(decision.lens, now);
+	}
+	decision.valid = true;
+}
+
+/* Says whether the decision in force is the one of this stamp, and still holds. */
+bool
+twp_decision_is_current(uint64 stamp)
+{
+	return decision.valid && decision.stamp == stamp && decision.uses_epoch == twp_uses_epoch();
+}
+
+/* Stamp of the decision in force. */
+uint64
+twp_decision_stamp(void)
+{
+	return decision.stamp;
+}
+
+/* Grows with each begin. */
+uint64
+twp_decision_epoch(void)
+{
+	return epoch;
+}
+
+/* The use decided under. */
+const TwpUse *
+twp_decision_use(void)
+{
+	Assert(decision.valid);
+	return &decision.use;
+}
+
+/* Rules one column; the order of the tests is the contract's. */
+static void
+rule_column(const TwpProtection *p, AttrNumber attno, TwpColumnVerdict *v)
+{
+	const TwpColumn *column = &p->columns[attno - 1];
+	bool		pseudonymised = decision.use.form == TWP_FORM_PSEUDONYMISED;
+	TwpCategorySet bit = column->category >= 0 ? TWP_CATEGORY_BIT(column->category) : 0;
+
+	v->needs = bit;
+	v->mask = column->mask;
+	if (attno == p->subject.start && p->subject.nhops == 0)
+	{
+		/* the row is visible, so its subject may be known: as such, or as the use's pseudonym */
+		v->needs = TWP_CATEGORY_BIT(p->category);
+		v->mask.kind = TWP_MASK_PSEUDONYM;
+		v->rule = pseudonymised ? TWP_CELL_MASK : TWP_CELL_SHOW;
+	}
+	else if (!column->labelled && pseudonymised)
+		v->rule = TWP_CELL_HIDE;
+	else if ((bit & decision.use.categories) == 0)
+		v->rule = TWP_CELL_HIDE;
+	else if (pseudonymised &&
+			 (column->kind == TWP_KIND_IDENTIFIER || column->kind == TWP_KIND_QUASI))
+		v->rule = column->mask.kind == TWP_MASK_NULL ? TWP_CELL_HIDE : TWP_CELL_MASK;
+	else
+		v->rule = column->category == p->category ? TWP_CELL_SHOW : TWP_CELL_GATE;
+}
+
+/* Refuses tables and forms the use does not open. */
+static void
+check_table(const TwpProtection *p)
+{
+	if (p->broken != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("protection of table \"%s\" does not resolve: %s", get_rel_name(p->relid), p->broken),
+				 errhint("A twin_privacy_admin mends its label with twin_privacy.protect_table or label_column.")));
+	if ((TWP_CATEGORY_BIT(p->category) & decision.use.categories) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("use \"%s\" does not cover category \"%s\" of table \"%s\"", decision.use.code,
+						twp_vocab_category_code(p->category), get_rel_name(p->relid)),
+				 errhint("Bind a use that names the category, or ask a twin_privacy_officer for one.")));
+	if (decision.use.form == TWP_FORM_AGGREGATE || decision.use.form == TWP_FORM_PRIVATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("form \"%s\" of use \"%s\" is not served by this version",
+						twp_uses_form_name(decision.use.form), decision.use.code),
+				 errhint("Ask for a use of form identified or pseudonymised.")));
+}
+
+/* Finds or makes the verdict for a protected relation. */
+const TwpTableVerdict *
+twp_decision_table(Oid relid)
+{
+	const TwpProtection *p;
+	VerdictEntry *entry;
+	TwpTableVerdict *v;
+	bool		found;
+
+	if (!decision.valid)
+		elog(ERROR, "no decision is in force");
+	entry = hash_search(decision.verdicts, &relid, HASH_FIND, NULL);
+	if (entry != NULL)
+		return entry->verdict;
+
+	p = twp_protect_lookup(relid);
+	if (p == NULL)
+		elog(ERROR, "relation %u is not protected", relid);
+	check_table(p);
+	v = MemoryContextAllocZero(decision.context, sizeof(TwpTableVerdict));
+	v->relid = relid;
+	v->protection = twp_protect_copy(p, decision.context);
+	v->protection_hash = p->hash;
+	v->needs = TWP_CATEGORY_BIT(p->category);
+	v->natts = p->natts;
+	v->columns = MemoryContextAllocZero(decision.context, sizeof(TwpColumnVerdict) * Max(p->natts, 1));
+	for (AttrNumber attno = 1; attno <= p->natts; attno++)
+		rule_column(v->protection, attno, &v->columns[attno - 1]);
+
+	entry = hash_search(decision.verdicts, &relid, HASH_ENTER, &found);
+	entry->verdict = v;
+	return v;
+}
+
+/* Categories open for one subject: consented (or the emergency's) and named by the use. */
+TwpCategorySet
+twp_decision_open(const TwpSubject *subject)
+{
+	Assert(decision.valid);
+	if (decision.emergency)
+	{
+		char	   *text = twp_subject_to_text(subject);
+		bool		same = strlen(text) == (size_t) decision.emergency_subject.key.text.len &&
+			memcmp(text, decision.emergency_subject.key.text.data, strlen(text)) == 0;
+
+		pfree(text);
+		return same ? decision.use.categories : 0;
+	}
+	return twp_consent_open(decision.lens, subject) & decision.use.categories;
+}
