@@ -11,12 +11,15 @@
 #include "base/errors.h"
 #include "base/guc.h"
 #include "consent/consent.h"
+#include "enforce/enforce.h"
 #include "fmgr.h"
 #include "hooks/hooks.h"
 #include "keys/keys.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
+#include "protect/protect.h"
 #include "pseudonym/pseudonym.h"
+#include "uses/uses.h"
 #include "vocab/vocab.h"
 
 PG_MODULE_MAGIC;
@@ -36,9 +39,12 @@ _PG_init(void)
 	twp_guc_init();
 	twp_vocab_init();
 	twp_keys_init();
+	twp_protect_init();
+	twp_uses_init();
 	twp_consent_init();
 	twp_pseudonym_init();
 	twp_ledger_init();
+	twp_enforce_init();
 	twp_hooks_init();
 	twp_guc_init_finish();
 }

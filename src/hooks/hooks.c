@@ -1,42 +1,184 @@
 /*
- * hooks.c - the one file that saves, sets and chains PostgreSQL's hooks.
+ * hooks.c - saves, sets and chains PostgreSQL's hooks; decides nothing.
  *
- * Each hook calls the one set before it and then the rooms below.
+ * Each entry calls the room that does the work and then the next in line.
+ * Ours come first: what a neighbour sees is what the user will get.
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "enforce/enforce.h"
+#include "executor/executor.h"
+#include "fmgr.h"
 #include "hooks/hooks.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
+#include "optimizer/planner.h"
+#include "rewrite/rowsecurity.h"
 #include "storage/ipc.h"
+#include "tcop/utility.h"
 
-static shmem_request_hook_type previous_shmem_request = NULL;
-static shmem_startup_hook_type previous_shmem_startup = NULL;
+static planner_hook_type next_planner = NULL;
+static ExecutorStart_hook_type next_executor_start = NULL;
+static ExecutorRun_hook_type next_executor_run = NULL;
+static ExecutorFinish_hook_type next_executor_finish = NULL;
+static ExecutorEnd_hook_type next_executor_end = NULL;
+static ProcessUtility_hook_type next_utility = NULL;
+static needs_fmgr_hook_type next_needs_fmgr = NULL;
+static row_security_policy_hook_type next_permissive = NULL;
+static shmem_request_hook_type next_shmem_request = NULL;
+static shmem_startup_hook_type next_shmem_startup = NULL;
 
-/* Asks for the rooms' shared memory. */
+/* Plans what the rewriting left of a query. */
+static PlannedStmt *
+plan_query(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
+{
+	(void) twp_enforce_plan(parse, &cursor_options);
+	if (next_planner != NULL)
+		return next_planner(parse, query_string, cursor_options, params);
+	return standard_planner(parse, query_string, cursor_options, params);
+}
+
+/* Checks a plan before it starts. */
+static void
+start_executor(QueryDesc *query, int eflags)
+{
+	twp_enforce_start(query, eflags);
+	if (next_executor_start != NULL)
+		next_executor_start(query, eflags);
+	else
+		standard_ExecutorStart(query, eflags);
+}
+
+/* Runs a plan (or fetches from it) with its authority checked and its end recorded. */
+static void
+run_executor(TWP_EXECUTOR_RUN_ARGS)
+{
+	twp_enforce_run(queryDesc);
+	PG_TRY();
+	{
+		if (next_executor_run != NULL)
+			next_executor_run(TWP_EXECUTOR_RUN_PASS);
+		else
+			standard_ExecutorRun(TWP_EXECUTOR_RUN_PASS);
+	}
+	PG_CATCH();
+	{
+		twp_enforce_failed(queryDesc);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	twp_enforce_ran(queryDesc);
+}
+
+/* Runs what is left (after-triggers), with its failure recorded. */
+static void
+finish_executor(QueryDesc *query)
+{
+	PG_TRY();
+	{
+		if (next_executor_finish != NULL)
+			next_executor_finish(query);
+		else
+			standard_ExecutorFinish(query);
+	}
+	PG_CATCH();
+	{
+		twp_enforce_failed(query);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
+/* Ends a plan. */
+static void
+end_executor(QueryDesc *query)
+{
+	twp_enforce_end(query);
+	if (next_executor_end != NULL)
+		next_executor_end(query);
+	else
+		standard_ExecutorEnd(query);
+}
+
+/* Lets utility commands through, changed or not at all. */
+static void
+process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tree,
+				ProcessUtilityContext context, ParamListInfo params,
+				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
+{
+	void	   *state = NULL;
+
+	if (read_only_tree)
+		pstmt = copyObject(pstmt);
+	if (!twp_enforce_utility_before(pstmt, query_string, context, params, dest, qc, &state))
+		return;
+	if (next_utility != NULL)
+		next_utility(pstmt, query_string, false, context, params, environment, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, query_string, false, context, params, environment, dest, qc);
+	twp_enforce_utility_after(pstmt, state);
+}
+
+/* Keeps SQL functions that return sets from being inlined after rewriting. */
+static bool
+needs_fmgr(Oid function)
+{
+	if (next_needs_fmgr != NULL && next_needs_fmgr(function))
+		return true;
+	return twp_enforce_keeps_function(function);
+}
+
+/* Adds our policy to what PostgreSQL found for a relation. */
+static List *
+permissive_policies(CmdType command, Relation relation)
+{
+	List	   *policies = next_permissive != NULL ? next_permissive(command, relation) : NIL;
+
+	return list_concat(policies, twp_enforce_permissive_policies(command, relation));
+}
+
+/* Asks for shared memory, room by room. */
 static void
 request_shmem(void)
 {
-	if (previous_shmem_request)
-		previous_shmem_request();
+	if (next_shmem_request != NULL)
+		next_shmem_request();
 	twp_ledger_shmem_request();
 }
 
-/* Sets the rooms' shared memory up. */
+/* Finds the shared memory, room by room. */
 static void
-start_shmem(void)
+startup_shmem(void)
 {
-	if (previous_shmem_startup)
-		previous_shmem_startup();
+	if (next_shmem_startup != NULL)
+		next_shmem_startup();
 	twp_ledger_shmem_startup();
 }
 
-/* Sets every hook, chained to what was there. */
+/* Sets all hooks. */
 void
 twp_hooks_init(void)
 {
-	previous_shmem_request = shmem_request_hook;
+	next_planner = planner_hook;
+	planner_hook = plan_query;
+	next_executor_start = ExecutorStart_hook;
+	ExecutorStart_hook = start_executor;
+	next_executor_run = ExecutorRun_hook;
+	ExecutorRun_hook = run_executor;
+	next_executor_finish = ExecutorFinish_hook;
+	ExecutorFinish_hook = finish_executor;
+	next_executor_end = ExecutorEnd_hook;
+	ExecutorEnd_hook = end_executor;
+	next_utility = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+	next_needs_fmgr = needs_fmgr_hook;
+	needs_fmgr_hook = needs_fmgr;
+	next_permissive = row_security_policy_hook_permissive;
+	row_security_policy_hook_permissive = permissive_policies;
+	next_shmem_request = shmem_request_hook;
 	shmem_request_hook = request_shmem;
-	previous_shmem_startup = shmem_startup_hook;
-	shmem_startup_hook = start_shmem;
+	next_shmem_startup = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
 }

@@ -1,5 +1,5 @@
 /*
- * hooks.h - the one file that saves, sets and chains PostgreSQL's hooks.
+ * hooks.h - the one place where PostgreSQL's hooks are set.
  */
 #ifndef TWP_HOOKS_H
 #define TWP_HOOKS_H

@@ -1,0 +1,173 @@
+/*
+ * build.c - expressions that call our runtime functions.
+ *
+ * What is decided when planning (which rule a column falls under) becomes the
+ * shape of the expression; what is decided a row at a time (is the category
+ * open for this subject) is left to the function.  Each call carries the
+ * stamp of the binding it was made for.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "base/catalog.h"
+#include "base/errors.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "enforce/enforce_internal.h"
+#include "nodes/makefuncs.h"
+#include "utils/catcache.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+static const char *const function_names[N_TWP_FUNCTIONS] = {
+	[TWP_FN_ROW_VISIBLE] = "row_visible",
+	[TWP_FN_ROW_WRITABLE] = "row_writable",
+	[TWP_FN_CELL] = "cell",
+	[TWP_FN_CELL_STRICT] = "cell_strict",
+	[TWP_FN_CELL_WRITE] = "cell_write",
+};
+
+/* OID of one of our runtime functions. */
+static Oid
+function_oid(TwpFunction function)
+{
+	Oid			nsp = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
+	Oid			oid = InvalidOid;
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(function_names[function]));
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (OidIsValid(nsp) && proc->pronamespace == nsp)
+			oid = proc->oid;
+	}
+	ReleaseSysCacheList(list);
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_NOT_READY),
+				 errmsg("extension twin_privacy is not installed in this database"),
+				 errhint("Protected tables stay closed: run CREATE EXTENSION twin_privacy CASCADE.")));
+	return oid;
+}
+
+/* A column of the relation that `like` refers to, at the same query level and row version. */
+static Var *
+column_like(const Var *like, Oid relid, AttrNumber attno)
+{
+	Var		   *var = copyObject((Var *) like);
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
+	var->varattno = attno;
+	var->varattnosyn = like->varnosyn != 0 ? attno : 0;
+	var->vartype = type;
+	var->vartypmod = typmod;
+	var->varcollid = collation;
+	var->location = -1;
+	return var;
+}
+
+/* A typed NULL. */
+Node *
+twp_enforce_null(Oid type, int32 typmod, Oid collation)
+{
+	return (Node *) makeNullConst(type, typmod, collation);
+}
+
+/* OID constant. */
+static Node *
+oid_const(Oid value)
+{
+	return (Node *) makeConst(OIDOID, -1, InvalidOid, sizeof(Oid), ObjectIdGetDatum(value), false, true);
+}
+
+/* Stamp constant. */
+static Node *
+stamp_const(void)
+{
+	return (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64),
+							  Int64GetDatum((int64) twp_decision_stamp()), false, FLOAT8PASSBYVAL);
+}
+
+/* row_visible or row_writable for the relation at rti. */
+Node *
+twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti)
+{
+	const TwpProtection *p = v->protection;
+	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
+	Node	   *labels;
+
+	if (p->has_label_path)
+		labels = (Node *) column_like(&like, v->relid, p->labels.start);
+	else
+		labels = twp_enforce_null(TEXTOID, -1, InvalidOid);
+	return (Node *) makeFuncExpr(function_oid(function), BOOLOID,
+								 list_make4(oid_const(v->relid), stamp_const(),
+											column_like(&like, v->relid, p->subject.start), labels),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* The replacement of one column's value under its rule. */
+Node *
+twp_enforce_cell_expr(TwpFunction function, const TwpTableVerdict *v, AttrNumber attno,
+					  Node *value, const Var *like)
+{
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	FuncExpr   *call;
+
+	get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
+	switch (v->columns[attno - 1].rule)
+	{
+		case TWP_CELL_SHOW:
+			return value;
+		case TWP_CELL_HIDE:
+			return twp_enforce_null(type, typmod, collation);
+		default:
+			break;
+	}
+	call = makeFuncExpr(function_oid(function), type,
+						list_make5(value, oid_const(v->relid), stamp_const(),
+								   makeConst(INT2OID, -1, InvalidOid, sizeof(int16),
+											 Int16GetDatum(attno), false, true),
+								   column_like(like, v->relid, v->protection->subject.start)),
+						collation, collation, COERCE_EXPLICIT_CALL);
+	if (typmod < 0)
+		return (Node *) call;
+	/* keep varchar(20) a varchar(20) for CREATE TABLE AS and clients */
+	return (Node *) makeRelabelType((Expr *) call, type, typmod, collation, COERCE_IMPLICIT_CAST);
+}
+
+/* The whole row with each column replaced. */
+Node *
+twp_enforce_whole_row(TwpFunction function, const TwpTableVerdict *v, const Var *like)
+{
+	RowExpr    *row = makeNode(RowExpr);
+
+	for (AttrNumber attno = 1; attno <= v->natts; attno++)
+	{
+		char	   *name = get_attname(v->relid, attno, true);
+		Node	   *value;
+
+		if (name == NULL || !OidIsValid(get_atttype(v->relid, attno)))
+		{
+			/* a dropped column keeps its place in the row type */
+			value = twp_enforce_null(INT4OID, -1, InvalidOid);
+			name = "";
+		}
+		else
+			value = twp_enforce_cell_expr(function, v, attno,
+										  (Node *) column_like(like, v->relid, attno), like);
+		row->args = lappend(row->args, value);
+		row->colnames = lappend(row->colnames, makeString(name));
+	}
+	row->row_typeid = get_rel_type_id(v->relid);
+	row->row_format = COERCE_IMPLICIT_CAST;
+	row->location = -1;
+	return (Node *) row;
+}

@@ -1,0 +1,352 @@
+/*
+ * cell.c - the functions rewritten queries call, one row at a time.
+ *
+ * All ask the same question, which categories are open for the row's subject,
+ * and the answer is kept for the row: the row filter and every cell of the
+ * row read the same bits.  What a call derives from the decision is dropped
+ * with the decision's epoch; a call made under another stamp begins the
+ * decision again and refuses when it is not the one it was planned for.
+ *
+ * Memory: one context, reset with the epoch; results go to the caller's.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/pg_type.h"
+#include "enforce/enforce_internal.h"
+#include "fmgr.h"
+#include "ledger/ledger.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(twp_enforce_row_visible);
+PG_FUNCTION_INFO_V1(twp_enforce_row_writable);
+PG_FUNCTION_INFO_V1(twp_enforce_cell);
+PG_FUNCTION_INFO_V1(twp_enforce_cell_strict);
+PG_FUNCTION_INFO_V1(twp_enforce_cell_write);
+
+/* What is known of one table and of the row being looked at. */
+typedef struct RowState
+{
+	Oid			relid;
+	const TwpTableVerdict *v;
+	int16		start_len;
+	bool		start_byval;
+	/* the row's start value last seen, its subject and what is open for it */
+	bool		known;
+	bool		has_subject;
+	Datum		start;
+	Size		start_room;		/* bytes available behind start, for by-reference types */
+	TwpSubject	subject;
+	TwpCategorySet open;
+	TwpDomain  *domain;			/* the use's own, opened at the first pseudonym */
+} RowState;
+
+/* Per call site: the state of its table, and when that was looked up. */
+typedef struct CallSite
+{
+	uint64		epoch;
+	RowState   *row;
+} CallSite;
+
+static MemoryContext row_context = NULL;
+static List *row_states = NIL;
+static uint64 row_epoch = 0;
+
+/* Finds or makes the state of a table under the decision in force. */
+static RowState *
+find_state(Oid relid)
+{
+	MemoryContext old;
+	RowState   *row;
+	ListCell   *lc;
+
+	if (row_epoch != twp_decision_epoch())
+	{
+		if (row_context == NULL)
+			row_context = AllocSetContextCreate(TopMemoryContext, "twin_privacy rows",
+												ALLOCSET_SMALL_SIZES);
+		row_states = NIL;
+		MemoryContextReset(row_context);
+		row_epoch = twp_decision_epoch();
+	}
+	foreach(lc, row_states)
+	{
+		row = lfirst(lc);
+		if (row->relid == relid)
+			return row;
+	}
+	old = MemoryContextSwitchTo(row_context);
+	row = palloc0(sizeof(RowState));
+	row->relid = relid;
+	row->v = twp_decision_table(relid);
+	get_typlenbyval(row->v->protection->subject.start_type, &row->start_len, &row->start_byval);
+	row_states = lappend(row_states, row);
+	MemoryContextSwitchTo(old);
+	return row;
+}
+
+/* The state for this call, with a decision in force that the call was planned for. */
+static RowState *
+call_state(FunctionCallInfo fcinfo, Oid relid, uint64 stamp)
+{
+	CallSite   *site = fcinfo->flinfo->fn_extra;
+
+	if (site != NULL && site->epoch == twp_decision_epoch() && twp_decision_is_current(stamp))
+		return site->row;
+
+	if (!twp_decision_is_current(stamp))
+	{
+		twp_decision_begin();
+		if (!twp_decision_is_current(stamp))
+			ereport(ERROR,
+					(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+					 errmsg("the bound use changed while the statement was running"),
+					 errhint("Run the statement again.")));
+	}
+	if (site == NULL)
+		site = fcinfo->flinfo->fn_extra =
+			MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+	site->row = find_state(relid);
+	site->epoch = twp_decision_epoch();
+	return site->row;
+}
+
+/* Keeps a copy of the row's start value, so that the next cell need not ask again. */
+static void
+remember_start(RowState *row, Datum start)
+{
+	Size		size;
+
+	if (row->start_byval)
+	{
+		row->start = start;
+		return;
+	}
+	size = datumGetSize(start, false, row->start_len);
+	if (size > row->start_room)
+	{
+		row->start_room = Max(size, 64);
+		row->start = PointerGetDatum(MemoryContextAlloc(row_context, row->start_room));
+	}
+	memcpy(DatumGetPointer(row->start), DatumGetPointer(start), size);
+}
+
+/* Finds the row's subject: the start value, or what its path leads to. */
+static void
+find_subject(RowState *row, Datum start)
+{
+	const TwpPath *path = &row->v->protection->subject;
+	Datum		value = start;
+	bool		isnull = false;
+
+	if (path->nhops > 0)
+	{
+		value = twp_enforce_follow_path(path, start, &isnull);
+		if (!isnull && row->v->protection->subject_kind == TWP_SUBJECT_TEXT)
+		{
+			/* the text must outlive the row: the last one is kept until the next */
+			MemoryContext old = MemoryContextSwitchTo(row_context);
+
+			value = PointerGetDatum(DatumGetTextPCopy(value));
+			MemoryContextSwitchTo(old);
+		}
+	}
+	row->has_subject = !isnull;
+	if (row->has_subject)
+		twp_subject_from_datum(&row->subject, path->type, value);
+}
+
+/* Looks the row's subject up, unless it is the one looked up last. */
+static void
+look_at_row(RowState *row, NullableDatum key)
+{
+	if (key.isnull)
+	{
+		row->known = false;
+		row->has_subject = false;
+		row->open = 0;
+		return;
+	}
+	if (row->known && datumIsEqual(row->start, key.value, row->start_byval, row->start_len))
+		return;
+	row->known = false;
+	if (row->start_len == -1)
+		key.value = PointerGetDatum(PG_DETOAST_DATUM_PACKED(key.value));
+	remember_start(row, key.value);
+	find_subject(row, row->start);
+	row->open = row->has_subject ? twp_decision_open(&row->subject) : 0;
+	row->known = true;
+}
+
+/* Adds what one label asks for; false when it is unknown. */
+static bool
+add_label(const char *label, TwpCategorySet *needs)
+{
+	TwpCategorySet required;
+
+	if (!twp_vocab_label(label, &required))
+		return false;
+	*needs |= required;
+	return true;
+}
+
+/* Adds what a text of labels asks for; commas and white space part them. */
+static bool
+add_label_text(Datum value, TwpCategorySet *needs)
+{
+	char	   *rest = TextDatumGetCString(value);
+	char	   *label;
+
+	while ((label = strsep(&rest, ", \t\n")) != NULL)
+		if (label[0] != '\0' && !add_label(label, needs))
+			return false;
+	return true;
+}
+
+/* Adds what the row's labels ask for; false hides the row. */
+static bool
+add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs)
+{
+	const TwpPath *path = &row->v->protection->labels;
+	Datum		value = start.value;
+	bool		isnull = start.isnull;
+	Datum	   *labels;
+	bool	   *nulls;
+	int			n;
+
+	if (!row->v->protection->has_label_path || isnull)
+		return true;
+	value = twp_enforce_follow_path(path, value, &isnull);
+	if (isnull)
+		return path->nhops == 0;
+	if (path->type != TEXTARRAYOID)
+		return add_label_text(value, needs);
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
+					  &labels, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (nulls[i] || !add_label(TextDatumGetCString(labels[i]), needs))
+			return false;
+	return true;
+}
+
+/* The row rule: the table's category and every label open for the row's subject. */
+static bool
+row_is_open(RowState *row, FunctionCallInfo fcinfo)
+{
+	NullableDatum labels = fcinfo->args[3];
+	TwpCategorySet needs = row->v->needs;
+
+	look_at_row(row, fcinfo->args[2]);
+	if (!row->has_subject || (row->open & needs) != needs)
+		return false;
+	return add_labels(row, labels, &needs) && (row->open & needs) == needs;
+}
+
+/* row_visible(relation, stamp, key, labels): may the row be seen? */
+Datum
+twp_enforce_row_visible(PG_FUNCTION_ARGS)
+{
+	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
+
+	PG_RETURN_BOOL(row_is_open(row, fcinfo));
+}
+
+/* row_writable(relation, stamp, key, labels): true, or an error, for a row about to be stored. */
+Datum
+twp_enforce_row_writable(PG_FUNCTION_ARGS)
+{
+	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
+
+	if (!row_is_open(row, fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a row of table \"%s\" may not be written under use \"%s\"",
+						get_rel_name(row->relid), twp_decision_use()->code),
+				 errhint("The row's data subject, or one of its labels, has no consent for it; see twin_privacy.why.")));
+	PG_RETURN_BOOL(true);
+}
+
+/* Arguments of cell and its kin: value, relation, stamp, attno, key. */
+static const TwpColumnVerdict *
+look_at_cell(FunctionCallInfo fcinfo, RowState **row)
+{
+	*row = call_state(fcinfo, PG_GETARG_OID(1), (uint64) PG_GETARG_INT64(2));
+	look_at_row(*row, fcinfo->args[4]);
+	return &(*row)->v->columns[PG_GETARG_INT16(3) - 1];
+}
+
+/* True when the cell's category is open for the row's subject. */
+static bool
+cell_is_open(const RowState *row, const TwpColumnVerdict *column)
+{
+	return row->has_subject && (row->open & column->needs) == column->needs;
+}
+
+/* The use's own pseudonym domain, opened once a statement. */
+static TwpDomain *
+own_domain(RowState *row)
+{
+	if (row->domain == NULL)
+		row->domain = twp_pseudonym_open(twp_decision_use()->code, row_context);
+	return row->domain;
+}
+
+/* cell(value, relation, stamp, attno, key): the value where it may be seen, masked or NULL. */
+Datum
+twp_enforce_cell(PG_FUNCTION_ARGS)
+{
+	RowState   *row;
+	const TwpColumnVerdict *column = look_at_cell(fcinfo, &row);
+	bool		keyed = column->mask.kind == TWP_MASK_PSEUDONYM || column->mask.kind == TWP_MASK_DATE_SHIFT;
+	Datum		result;
+	bool		isnull;
+
+	if (PG_ARGISNULL(0) || !cell_is_open(row, column))
+		PG_RETURN_NULL();
+	if (column->rule != TWP_CELL_MASK)
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	result = twp_enforce_mask(&column->mask, getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 0)),
+							  PG_GETARG_DATUM(0), keyed ? own_domain(row) : NULL,
+							  &row->subject, &isnull);
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(result);
+}
+
+/* Refuses to touch a closed cell. */
+static void
+refuse_closed_cell(const RowState *row, FunctionCallInfo fcinfo)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("column \"%s\" of table \"%s\" may not be written for this row under use \"%s\"",
+					get_attname(row->relid, PG_GETARG_INT16(3), false), get_rel_name(row->relid),
+					twp_decision_use()->code),
+			 errhint("The row's data subject has no consent for the column's category; leave the column out.")));
+}
+
+/* cell_strict: like cell, but a closed cell is an error: it must not be stored as NULL. */
+Datum
+twp_enforce_cell_strict(PG_FUNCTION_ARGS)
+{
+	RowState   *row;
+	const TwpColumnVerdict *column = look_at_cell(fcinfo, &row);
+
+	if (!cell_is_open(row, column))
+		refuse_closed_cell(row, fcinfo);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+/* cell_write: the new value, or an error when the cell is closed. */
+Datum
+twp_enforce_cell_write(PG_FUNCTION_ARGS)
+{
+	return twp_enforce_cell_strict(fcinfo);
+}

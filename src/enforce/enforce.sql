@@ -1,0 +1,40 @@
+--
+-- enforce: the functions rewritten queries call.  Nobody has USAGE on their
+-- schema, so nobody can name them; EXECUTE stays with PUBLIC because
+-- PostgreSQL checks it for the role that runs the rewritten query.  (all)
+--
+
+CREATE FUNCTION twin_privacy_internal.row_visible(relation oid, stamp bigint, key "any", labels "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_row_visible'
+LANGUAGE C STABLE PARALLEL SAFE COST 2;
+COMMENT ON FUNCTION twin_privacy_internal.row_visible(oid, bigint, "any", "any") IS
+'(all) The row rule of a rewritten query.';
+
+CREATE FUNCTION twin_privacy_internal.row_writable(relation oid, stamp bigint, key "any", labels "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_row_writable'
+LANGUAGE C STABLE PARALLEL SAFE COST 2;
+COMMENT ON FUNCTION twin_privacy_internal.row_writable(oid, bigint, "any", "any") IS
+'(all) The check of a row about to be stored; TP003 when it may not.';
+
+CREATE FUNCTION twin_privacy_internal.cell(value anyelement, relation oid, stamp bigint, attno smallint, key "any")
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'twp_enforce_cell'
+LANGUAGE C STABLE PARALLEL SAFE COST 4;
+COMMENT ON FUNCTION twin_privacy_internal.cell(anyelement, oid, bigint, smallint, "any") IS
+'(all) A cell of a rewritten query: clear, masked or NULL.';
+
+CREATE FUNCTION twin_privacy_internal.cell_strict(value anyelement, relation oid, stamp bigint, attno smallint, key "any")
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'twp_enforce_cell_strict'
+LANGUAGE C STABLE PARALLEL SAFE COST 4;
+COMMENT ON FUNCTION twin_privacy_internal.cell_strict(anyelement, oid, bigint, smallint, "any") IS
+'(all) A cell on the right of an assignment; TP003 when it is hidden.';
+
+CREATE FUNCTION twin_privacy_internal.cell_write(value anyelement, relation oid, stamp bigint, attno smallint, key "any")
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'twp_enforce_cell_write'
+LANGUAGE C STABLE PARALLEL SAFE COST 4;
+COMMENT ON FUNCTION twin_privacy_internal.cell_write(anyelement, oid, bigint, smallint, "any") IS
+'(all) A value about to be stored in a cell; TP003 when the cell is hidden.';

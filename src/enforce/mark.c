@@ -1,0 +1,134 @@
+/*
+ * mark.c - notes on range table entries, and PostgreSQL's foreign-key queries.
+ *
+ * The mark is kept in the entry's enrname, which PostgreSQL uses for named
+ * tuplestores only: it survives planning, copying of cached plans, and is
+ * inherited by the entries of partitions and children.  It is not sent to
+ * parallel workers, so only the leader looks at it.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_constraint.h"
+#include "enforce/enforce_internal.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+
+#define MARK_PREFIX "twin_privacy:"
+
+/* Notes how an entry was treated. */
+void
+twp_enforce_set_mark(RangeTblEntry *rte, TwpMarkMode mode, uint64 stamp, uint64 protection_hash)
+{
+	rte->enrname = psprintf(MARK_PREFIX "%c:%u:%" INT64_MODIFIER "x:%" INT64_MODIFIER "x",
+							(char) mode, rte->relid, stamp, protection_hash);
+}
+
+/* Reads a mark; false when the entry has none. */
+bool
+twp_enforce_get_mark(const RangeTblEntry *rte, TwpMark *mark)
+{
+	char		mode;
+	unsigned long long stamp;
+	unsigned long long hash;
+
+	if (rte->enrname == NULL ||
+		sscanf(rte->enrname, MARK_PREFIX "%c:%u:%llx:%llx", &mode, &mark->relid, &stamp, &hash) != 4)
+		return false;
+	mark->mode = (TwpMarkMode) mode;
+	mark->stamp = stamp;
+	mark->protection_hash = hash;
+	return true;
+}
+
+/* True for an expression made of columns, parameters, coercions and comparisons only. */
+static bool
+is_key_comparison(Node *node)
+{
+	ListCell   *lc;
+
+	if (node == NULL)
+		return true;
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			return ((Var *) node)->varattno > 0;
+		case T_Param:
+		case T_Const:
+			return true;
+		case T_RelabelType:
+			return is_key_comparison((Node *) ((RelabelType *) node)->arg);
+		case T_FuncExpr:
+			if (((FuncExpr *) node)->funcformat != COERCE_IMPLICIT_CAST)
+				return false;
+			foreach(lc, ((FuncExpr *) node)->args)
+				if (!is_key_comparison(lfirst(lc)))
+					return false;
+			return true;
+		case T_OpExpr:
+			foreach(lc, ((OpExpr *) node)->args)
+				if (!is_key_comparison(lfirst(lc)))
+					return false;
+			return true;
+		case T_CollateExpr:
+			return is_key_comparison((Node *) ((CollateExpr *) node)->arg);
+		case T_BoolExpr:
+			foreach(lc, ((BoolExpr *) node)->args)
+				if (!is_key_comparison(lfirst(lc)))
+					return false;
+			return ((BoolExpr *) node)->boolop == AND_EXPR;
+		default:
+			return false;
+	}
+}
+
+/* True when the target list discloses nothing: constants, parameters or defaults only. */
+static bool
+discloses_nothing(List *target_list)
+{
+	ListCell   *lc;
+
+	foreach(lc, target_list)
+	{
+		TargetEntry *tle = lfirst(lc);
+		Node	   *expr = (Node *) tle->expr;
+
+		while (IsA(expr, RelabelType) || IsA(expr, CoerceToDomain))
+			expr = IsA(expr, RelabelType) ? (Node *) ((RelabelType *) expr)->arg :
+				(Node *) ((CoerceToDomain *) expr)->arg;
+		if (!IsA(expr, Const) && !IsA(expr, Param))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Recognises the queries PostgreSQL's foreign-key triggers run: on one ONLY
+ * table, by key columns and parameters, giving nothing but existence.  The
+ * context flag alone is no licence: a user's trigger inside a cascade runs
+ * under it too, but can not get a value out of a query of this shape.
+ */
+bool
+twp_enforce_is_foreign_key_query(const Query *query)
+{
+	RangeTblEntry *rte;
+
+	if (!InNoForceRLSOperation() || list_length(query->rtable) != 1 ||
+		query->cteList != NIL || query->hasSubLinks || query->hasAggs || query->hasWindowFuncs ||
+		query->hasTargetSRFs || query->returningList != NIL || query->setOperations != NULL ||
+		query->groupClause != NIL || query->havingQual != NULL || query->jointree == NULL ||
+		query->limitCount != NULL || query->sortClause != NIL || query->onConflict != NULL)
+		return false;
+	rte = linitial_node(RangeTblEntry, query->rtable);
+	if (rte->rtekind != RTE_RELATION || rte->tablesample != NULL)
+		return false;
+	if (query->commandType == CMD_SELECT)
+	{
+		/* SELECT 1 FROM [ONLY] pk x WHERE key = $1 ... FOR KEY SHARE OF x */
+		if (list_length(query->rowMarks) != 1)
+			return false;
+	}
+	else if (query->commandType != CMD_UPDATE && query->commandType != CMD_DELETE)
+		return false;
+	return discloses_nothing(query->targetList) && is_key_comparison(query->jointree->quals);
+}

@@ -1,0 +1,71 @@
+/*
+ * path.c - following a subject (or label) path from a row to its end.
+ *
+ * Reads the path's tables raw, by unique index, under the statement's own
+ * snapshot: the tables on the way may be protected themselves and the caller
+ * need not be able to read them; only the value at the end is used, and only
+ * to decide.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/nbtree.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "base/compat.h"
+#include "enforce/enforce_internal.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/typcache.h"
+
+/* Looks one value up in a unique column of another table. */
+static Datum
+follow_hop(const TwpHop *hop, Datum key, bool *isnull)
+{
+	Relation	rel = table_open(hop->relid, AccessShareLock);
+	Relation	index = index_open(hop->index, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan;
+	ScanKeyData scankey;
+	Oid			eq = get_opcode(get_opfamily_member(index->rd_opfamily[0], index->rd_opcintype[0],
+													index->rd_opcintype[0], BTEqualStrategyNumber));
+	Datum		value = (Datum) 0;
+
+	*isnull = true;
+	ScanKeyEntryInitialize(&scankey, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   index->rd_indcollation[0], eq, key);
+	scan = twp_compat_index_beginscan(rel, index, GetActiveSnapshot(), 1);
+	index_rescan(scan, &scankey, 1, NULL, 0);
+	if (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		value = slot_getattr(slot, hop->value_attno, isnull);
+		if (!*isnull)
+		{
+			int16		len;
+			bool		byval;
+
+			get_typlenbyval(hop->value_type, &len, &byval);
+			value = datumCopy(value, byval, len);
+		}
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, AccessShareLock);
+	table_close(rel, AccessShareLock);
+	return value;
+}
+
+/* Follows a path; NULL as soon as a step finds nothing. */
+Datum
+twp_enforce_follow_path(const TwpPath *path, Datum start, bool *isnull)
+{
+	Datum		value = start;
+
+	*isnull = false;
+	for (int i = 0; i < path->nhops && !*isnull; i++)
+		value = follow_hop(&path->hops[i], value, isnull);
+	return value;
+}

@@ -1,0 +1,234 @@
+/*
+ * rewrite.c - from a query tree to one that discloses only what was decided.
+ *
+ * Works on the tree PostgreSQL hands to the planner: views and rules are
+ * expanded, row security is added, and it is ours to change.  Sub-queries are
+ * treated before the query that holds them, so that what wrap.c adds is never
+ * treated twice.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/guc.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
+#include "enforce/enforce_internal.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "rewrite/rowsecurity.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+typedef struct SurveyContext
+{
+	bool		touches;		/* any protected relation */
+} SurveyContext;
+
+/* Refuses writes to our own tables other than through our functions. */
+static void
+guard_own_tables(const Query *query)
+{
+	const RangeTblEntry *rte;
+
+	if (query->resultRelation == 0 || twp_sql_is_internal() || twp_sql_is_installing() ||
+		twp_guc_maintenance)
+		return;
+	rte = rt_fetch(query->resultRelation, query->rtable);
+	if (rte->rtekind == RTE_RELATION && rte->relid >= FirstNormalObjectId &&
+		twp_catalog_is_ours(rte->relid))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("table \"%s\" changes only through the functions of twin_privacy",
+						get_rel_name(rte->relid)),
+				 errhint("See the SQL reference for the function; a superuser repairs with twin_privacy.maintenance.")));
+}
+
+/* The protected table a TOAST relation belongs to, or InvalidOid. */
+static Oid
+toast_owner(Oid relid)
+{
+	Oid			owner;
+
+	if (get_rel_relkind(relid) != RELKIND_TOASTVALUE ||
+		sscanf(get_rel_name(relid), "pg_toast_%u", &owner) != 1)
+		return InvalidOid;
+	return owner;
+}
+
+/* Looks for protected relations anywhere in a query tree. */
+static bool
+survey(Node *node, SurveyContext *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+		ListCell   *lc;
+
+		guard_own_tables(query);
+		foreach(lc, query->rtable)
+		{
+			RangeTblEntry *rte = lfirst(lc);
+
+			if (rte->rtekind != RTE_RELATION)
+				continue;
+			if (twp_protect_is_protected(rte->relid))
+				context->touches = true;
+			else if (rte->relkind == RELKIND_TOASTVALUE && !twp_guc_maintenance &&
+					 twp_protect_is_protected(toast_owner(rte->relid)))
+				ereport(ERROR,
+						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						 errmsg("out-of-line storage of a protected table cannot be read"),
+						 errhint("Read the table itself under an approved use.")));
+		}
+		return query_tree_walker(query, survey, context, 0);
+	}
+	return expression_tree_walker(node, survey, context);
+}
+
+/* Marks every protected relation of a tree as raw, for one reason. */
+static bool
+mark_raw(Node *node, TwpMarkMode *mode)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		ListCell   *lc;
+
+		foreach(lc, ((Query *) node)->rtable)
+		{
+			RangeTblEntry *rte = lfirst(lc);
+
+			if (rte->rtekind == RTE_RELATION && twp_protect_is_protected(rte->relid))
+				twp_enforce_set_mark(rte, *mode, 0, 0);
+		}
+		return query_tree_walker((Query *) node, mark_raw, mode, 0);
+	}
+	return expression_tree_walker(node, mark_raw, mode);
+}
+
+/* True for the relation a query writes. */
+static bool
+is_written(const Query *query, int rti)
+{
+	return rti == query->resultRelation || rti == twp_compat_merge_target(query);
+}
+
+/* Treats one query level, sub-queries first. */
+static bool
+rewrite(Node *node, void *context)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		Query	   *query = (Query *) node;
+		int			nentries = list_length(query->rtable);
+
+		(void) query_tree_walker(query, rewrite, context, 0);
+		for (int rti = 1; rti <= nentries; rti++)
+		{
+			RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+
+			/* EXCLUDED of ON CONFLICT is the proposed row, not the table */
+			if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_COMPOSITE_TYPE ||
+				!twp_protect_is_protected(rte->relid))
+				continue;
+			if (is_written(query, rti))
+				twp_enforce_protect_write(query, rti, twp_decision_table(rte->relid));
+			else
+				twp_enforce_protect_read(query, rti, twp_decision_table(rte->relid));
+		}
+		return false;
+	}
+	return expression_tree_walker(node, rewrite, context);
+}
+
+/* Rewrites a query about to be planned; true when it touches protected tables. */
+bool
+twp_enforce_plan(Query *query, int *cursor_options)
+{
+	SurveyContext context = {false};
+	TwpMarkMode mode;
+
+	(void) survey((Node *) query, &context);
+	if (!context.touches)
+		return false;
+
+	if (twp_guc_maintenance)
+	{
+		mode = TWP_MARK_MAINTENANCE;
+		(void) mark_raw((Node *) query, &mode);
+		return true;
+	}
+	if (twp_enforce_is_foreign_key_query(query))
+	{
+		mode = TWP_MARK_FOREIGN_KEY;
+		(void) mark_raw((Node *) query, &mode);
+		return true;
+	}
+	twp_decision_begin();
+	/* an emergency is known to this backend alone */
+	if (twp_uses_emergency() != NULL)
+		*cursor_options &= ~CURSOR_OPT_PARALLEL_OK;
+	(void) rewrite((Node *) query, NULL);
+	return true;
+}
+
+/*
+ * A policy that lets everything pass, for relations whose row security is on
+ * only because of us: the row rule itself is added when planning, for every
+ * role.  Without the library there is no such policy and nothing passes.
+ */
+List *
+twp_enforce_permissive_policies(CmdType command, Relation relation)
+{
+	const TwpProtection *p = twp_protect_lookup(RelationGetRelid(relation));
+	RowSecurityPolicy *policy;
+	Datum		everyone = ObjectIdGetDatum(ACL_ID_PUBLIC);
+
+	if (p == NULL || p->native_rls)
+		return NIL;
+	policy = palloc0(sizeof(RowSecurityPolicy));
+	policy->policy_name = pstrdup("twin_privacy");
+	policy->polcmd = '*';
+	policy->roles = construct_array(&everyone, 1, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
+	policy->permissive = true;
+	policy->qual = (Expr *) makeBoolConst(true, false);
+	policy->with_check_qual = copyObject(policy->qual);
+	return list_make1(policy);
+}
+
+/*
+ * True for functions whose body would be inlined into a query after it was
+ * rewritten: LANGUAGE sql, returning a set.
+ */
+bool
+twp_enforce_keeps_function(Oid function)
+{
+	HeapTuple	tuple;
+	Form_pg_proc proc;
+	bool		keep;
+
+	if (function < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	proc = (Form_pg_proc) GETSTRUCT(tuple);
+	keep = proc->prolang == SQLlanguageId && proc->proretset;
+	ReleaseSysCache(tuple);
+	return keep;
+}

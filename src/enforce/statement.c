@@ -1,0 +1,378 @@
+/*
+ * statement.c - a statement that touches protected data, from start to end.
+ *
+ * At start the plan's marks are checked against the binding in force; before
+ * the first row the intent is in the ledger; at each run (and so at each
+ * FETCH) the authority is checked anew; at the end, or at abort, the
+ * completion is recorded.  Records are kept in TopMemoryContext, because a
+ * statement's own memory is gone when its transaction aborts.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "base/errors.h"
+#include "base/guc.h"
+#include "catalog/pg_class.h"
+#include "common/hashfn.h"
+#include "consent/consent.h"
+#include "enforce/enforce_internal.h"
+#include "executor/executor.h"
+#include "ledger/ledger.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+typedef struct Statement
+{
+	QueryDesc  *query;			/* identity only once the transaction is over */
+	SubTransactionId subid;
+	uint64		record_id;		/* 0 until the intent is recorded */
+	uint64		stamp;
+	uint64		rows;
+	bool		maintenance;
+	struct Statement *parent;
+	struct Statement *next;
+} Statement;
+
+static Statement *statements = NULL;	/* newest first */
+static Statement *running = NULL;
+
+/* Finds the record of a query. */
+static Statement *
+find_statement(const QueryDesc *query)
+{
+	for (Statement *s = statements; s != NULL; s = s->next)
+		if (s->query == query)
+			return s;
+	return NULL;
+}
+
+/* Records how a statement ended and forgets it. */
+static void
+finish_statement(Statement *statement, TwpOutcome outcome)
+{
+	TwpCompletion completion = {.outcome = outcome,.row_count = statement->rows};
+
+	for (Statement **link = &statements; *link != NULL; link = &(*link)->next)
+		if (*link == statement)
+		{
+			*link = statement->next;
+			break;
+		}
+	for (Statement *s = statements; s != NULL; s = s->next)
+		if (s->parent == statement)
+			s->parent = NULL;
+	if (running == statement)
+		running = statement->parent;
+	if (statement->record_id != 0)
+		twp_ledger_complete(statement->record_id, &completion);
+	pfree(statement);
+}
+
+/* What is still open when a transaction aborts has been aborted with it. */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+		while (statements != NULL)
+			finish_statement(statements, TWP_OUTCOME_ABORTED);
+}
+
+/* The same for what began inside an aborted subtransaction. */
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	Statement  *next;
+
+	if (event != SUBXACT_EVENT_ABORT_SUB)
+		return;
+	for (Statement *s = statements; s != NULL; s = next)
+	{
+		next = s->next;
+		if (s->subid >= mine)
+			finish_statement(s, TWP_OUTCOME_ABORTED);
+	}
+}
+
+/* Registers for the ends of transactions. */
+void
+twp_enforce_init(void)
+{
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
+
+/* True when a plan has a protected relation in it. */
+bool
+twp_enforce_touches_protected(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_COMPOSITE_TYPE &&
+			twp_protect_is_protected(rte->relid))
+			return true;
+	}
+	return false;
+}
+
+/* Refuses a plan whose marks do not fit: it was made around us, or for another binding. */
+static void
+refuse_plan(const RangeTblEntry *rte, bool stale)
+{
+	if (stale)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+				 errmsg("the statement was planned under another binding"),
+				 errhint("Run it again; a cursor must be declared anew.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("protected table \"%s\" is reached in a way that is not supported",
+					get_rel_name(rte->relid)),
+			 errhint("Query the table itself; a protected child needs a protected parent.")));
+}
+
+/*
+ * Checks the mark of every protected relation of a plan; returns the common
+ * mode.  Children carry their parent's mark, so the protection's hash is
+ * compared only where the mark is the relation's own.
+ */
+static TwpMarkMode
+check_marks(PlannedStmt *plan, uint64 stamp)
+{
+	TwpMarkMode mode = TWP_MARK_NONE;
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+		const TwpProtection *p;
+		TwpMark		mark;
+
+		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_COMPOSITE_TYPE ||
+			(p = twp_protect_lookup(rte->relid)) == NULL)
+			continue;
+		if (!twp_enforce_get_mark(rte, &mark) || (mode != TWP_MARK_NONE && mode != mark.mode))
+			refuse_plan(rte, false);
+		mode = mark.mode;
+		if (mode == TWP_MARK_USE &&
+			(mark.stamp != stamp || (mark.relid == rte->relid && mark.protection_hash != p->hash)))
+			refuse_plan(rte, true);
+	}
+	if ((mode == TWP_MARK_MAINTENANCE && !twp_guc_maintenance) ||
+		(mode == TWP_MARK_FOREIGN_KEY && !InNoForceRLSOperation()))
+		refuse_plan(linitial(plan->rtable), true);
+	return mode;
+}
+
+/* Refuses to store what is read in a table that is not protected. */
+static void
+refuse_write_down(QueryDesc *query)
+{
+	ListCell   *lc;
+	bool		stores = query->dest != NULL && query->dest->mydest == DestIntoRel;
+
+	if (query->dest != NULL && query->dest->mydest == DestTransientRel)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a materialized view may not read protected tables"),
+				 errhint("Its rows would be frozen outside consent: fill a protected table instead.")));
+	foreach(lc, query->plannedstmt->resultRelations)
+	{
+		RangeTblEntry *rte = list_nth(query->plannedstmt->rtable, lfirst_int(lc) - 1);
+
+		stores |= !twp_protect_is_protected(rte->relid);
+	}
+	if (stores && !twp_decision_use()->may_export)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("results under use \"%s\" may not be stored in an unprotected table",
+						twp_decision_use()->code),
+				 errhint("Store them in a protected table, or ask for a use with export.")));
+}
+
+/* Starts keeping a record of a statement. */
+static void
+open_statement(QueryDesc *query, bool maintenance)
+{
+	Statement  *statement = MemoryContextAllocZero(TopMemoryContext, sizeof(Statement));
+
+	statement->query = query;
+	statement->subid = GetCurrentSubTransactionId();
+	statement->stamp = maintenance ? 0 : twp_decision_stamp();
+	statement->maintenance = maintenance;
+	statement->parent = running;
+	statement->next = statements;
+	statements = statement;
+}
+
+/* Checks a plan before PostgreSQL starts it. */
+void
+twp_enforce_start(QueryDesc *query, int eflags)
+{
+	TwpMarkMode mode;
+
+	if (!twp_enforce_touches_protected(query->plannedstmt))
+		return;
+	if (IsParallelWorker())
+	{
+		/* marks are not sent to workers; the leader has checked them */
+		if (!twp_guc_maintenance)
+			twp_decision_begin();
+		return;
+	}
+	if (!twp_guc_maintenance && !InNoForceRLSOperation())
+		twp_decision_begin();
+	mode = check_marks(query->plannedstmt, twp_decision_stamp());
+	if (mode == TWP_MARK_USE && !twp_decision_is_current(twp_decision_stamp()))
+		twp_decision_begin();
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || mode == TWP_MARK_FOREIGN_KEY)
+		return;
+	if (mode == TWP_MARK_USE)
+		refuse_write_down(query);
+	open_statement(query, mode == TWP_MARK_MAINTENANCE);
+}
+
+/* Fills the part of an intent that the session tells. */
+static void
+describe_session(TwpIntent *intent)
+{
+	intent->session_role = GetUserNameFromId(GetSessionUserId(), true);
+	intent->acting_role = GetUserNameFromId(GetOuterUserId(), true);
+	intent->actor = twp_uses_actor();
+	intent->justification = twp_uses_justification();
+	intent->use_code = twp_uses_claimed();
+}
+
+/* Fills the part that the decision tells. */
+static void
+describe_use(TwpIntent *intent)
+{
+	const TwpUse *use = twp_decision_use();
+
+	intent->use_code = use->code;
+	intent->purpose = use->purpose;
+	intent->recipient = use->recipient;
+	intent->form = twp_uses_form_name(use->form);
+	intent->consent_revision = twp_consent_revision();
+	intent->break_glass = twp_uses_emergency() != NULL ? twp_uses_emergency()->event_id : 0;
+}
+
+/* Lists the tables of a plan, the categories they stand for, and hashes the policy. */
+static void
+describe_plan(TwpIntent *intent, PlannedStmt *plan)
+{
+	TwpCategorySet categories = 0;
+	ListCell   *lc;
+	List	   *relids = NIL;
+
+	intent->query_fingerprint = plan->queryId;
+	intent->policy_hash = twp_decision_stamp();
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+		TwpMark		mark;
+
+		if (rte->rtekind != RTE_RELATION || !twp_enforce_get_mark(rte, &mark))
+			continue;
+		relids = list_append_unique_oid(relids, mark.relid);
+	}
+	foreach(lc, relids)
+	{
+		Oid			relid = lfirst_oid(lc);
+		const TwpProtection *p = twp_protect_lookup(relid);
+
+		intent->tables = lappend(intent->tables,
+								 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+															get_rel_name(relid)));
+		if (p == NULL)
+			continue;
+		intent->policy_hash = hash_combine64(intent->policy_hash, p->hash);
+		if (p->category >= 0)
+			categories |= TWP_CATEGORY_BIT(p->category);
+	}
+	for (int n = 0; n < TWP_MAX_CATEGORIES; n++)
+		if ((categories & TWP_CATEGORY_BIT(n)) != 0)
+			intent->categories = lappend(intent->categories, pstrdup(twp_vocab_category_code(n)));
+}
+
+/* Records the intent of a statement, durable before its first row. */
+static void
+record_intent(Statement *statement, PlannedStmt *plan)
+{
+	TwpIntent	intent = {0};
+
+	describe_session(&intent);
+	if (statement->maintenance)
+		intent.form = "maintenance";
+	else
+		describe_use(&intent);
+	describe_plan(&intent, plan);
+	for (Statement *s = statement->parent; s != NULL && intent.parent == 0; s = s->parent)
+		intent.parent = s->record_id;
+	statement->record_id = twp_ledger_intend(&intent);
+}
+
+/* Checks the authority before each run or fetch; the first also records the intent. */
+void
+twp_enforce_run(QueryDesc *query)
+{
+	Statement  *statement = find_statement(query);
+
+	if (statement == NULL)
+		return;
+	if (statement->maintenance && !twp_guc_maintenance)
+		refuse_plan(NULL, true);
+	if (!statement->maintenance)
+	{
+		twp_decision_begin();
+		if (twp_decision_stamp() != statement->stamp)
+			refuse_plan(NULL, true);
+		(void) check_marks(query->plannedstmt, statement->stamp);
+	}
+	if (statement->record_id == 0)
+		record_intent(statement, query->plannedstmt);
+	statement->parent = running;
+	running = statement;
+}
+
+/* Counts the rows of a run that ended well. */
+void
+twp_enforce_ran(QueryDesc *query)
+{
+	Statement  *statement = find_statement(query);
+
+	if (statement == NULL)
+		return;
+	statement->rows += query->estate->es_processed;
+	running = statement->parent;
+}
+
+/* Records a run that ended in an error; called while the error is being handled. */
+void
+twp_enforce_failed(QueryDesc *query)
+{
+	Statement  *statement = find_statement(query);
+
+	if (statement == NULL)
+		return;
+	if (query->estate != NULL)
+		statement->rows += query->estate->es_processed;
+	finish_statement(statement, geterrcode() == ERRCODE_QUERY_CANCELED ?
+					 TWP_OUTCOME_CANCELLED : TWP_OUTCOME_ERROR);
+}
+
+/* Records the end of a statement. */
+void
+twp_enforce_end(QueryDesc *query)
+{
+	Statement  *statement = find_statement(query);
+
+	if (statement != NULL)
+		finish_statement(statement, TWP_OUTCOME_DONE);
+}

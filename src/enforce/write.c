@@ -1,0 +1,216 @@
+/*
+ * write.c - a protected relation that is written.
+ *
+ * Only the identified form writes.  Rows that are changed or deleted must be
+ * visible; new rows must be writable (their subject's consent covers the
+ * table and the cells given).  Conditions and RETURNING see what a reader
+ * would; a value that is hidden is never written back, and a hidden cell is
+ * never overwritten.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/pg_type.h"
+#include "enforce/enforce_internal.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parsetree.h"
+#include "utils/lsyscache.h"
+
+typedef struct ReplaceContext
+{
+	const TwpTableVerdict *v;
+	int			rti;
+	int			sublevels;
+	TwpFunction function;		/* TWP_FN_CELL, or _STRICT for what is assigned */
+} ReplaceContext;
+
+/* Replaces references to the written relation's columns. */
+static Node *
+replace_vars(Node *node, ReplaceContext *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var		   *var = (Var *) node;
+
+		if (var->varno != context->rti || (int) var->varlevelsup != context->sublevels ||
+			var->varattno < 0)
+			return node;
+		if (var->varattno == 0)
+			return twp_compat_returning(twp_enforce_whole_row(context->function, context->v, var), var);
+		return twp_compat_returning(twp_enforce_cell_expr(context->function, context->v,
+														  var->varattno, (Node *) var, var), var);
+	}
+	if (IsA(node, Query))
+	{
+		Query	   *query;
+
+		context->sublevels++;
+		query = query_tree_mutator((Query *) node, replace_vars, context, 0);
+		context->sublevels--;
+		return (Node *) query;
+	}
+	return expression_tree_mutator(node, replace_vars, context);
+}
+
+/* True when every column is simply shown, so that nothing needs replacing. */
+static bool
+all_shown(const TwpTableVerdict *v)
+{
+	for (int i = 0; i < v->natts; i++)
+		if (v->columns[i].rule != TWP_CELL_SHOW &&
+			OidIsValid(get_atttype(v->relid, i + 1)))
+			return false;
+	return true;
+}
+
+/* Refuses an explicit write to a column outside the use. */
+static void
+refuse_hidden_column(const TwpTableVerdict *v, AttrNumber attno)
+{
+	if (v->columns[attno - 1].rule != TWP_CELL_HIDE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("use \"%s\" does not cover category \"%s\" of column \"%s\"", twp_decision_use()->code,
+					twp_vocab_category_code(v->protection->columns[attno - 1].category),
+					get_attname(v->relid, attno, false)),
+			 errhint("Leave the column out, or bind a use that names the category.")));
+}
+
+/* Guards the assignments of an UPDATE: strict right sides, open cells. */
+static List *
+guard_assignments(List *target_list, const TwpTableVerdict *v, int rti)
+{
+	ReplaceContext strict = {.v = v,.rti = rti,.function = TWP_FN_CELL_STRICT};
+	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
+	ListCell   *lc;
+
+	foreach(lc, target_list)
+	{
+		TargetEntry *tle = lfirst(lc);
+
+		tle->expr = (Expr *) replace_vars((Node *) tle->expr, &strict);
+		if (tle->resjunk || tle->resno > v->natts)
+			continue;
+		refuse_hidden_column(v, tle->resno);
+		if (v->columns[tle->resno - 1].rule == TWP_CELL_GATE)
+			tle->expr = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, tle->resno,
+													   (Node *) tle->expr, &like);
+	}
+	return target_list;
+}
+
+/* Adds a check on new (or, for a conflict, existing) rows. */
+static void
+add_check(Query *query, const TwpTableVerdict *v, WCOKind kind, Node *qual)
+{
+	WithCheckOption *check = makeNode(WithCheckOption);
+
+	check->kind = kind;
+	check->relname = pstrdup(get_rel_name(v->relid));
+	check->qual = qual;
+	query->withCheckOptions = lcons(check, query->withCheckOptions);
+}
+
+/* Adds the checks for the cells an INSERT names: their categories must be open too. */
+static void
+check_inserted_cells(Query *query, int rti, const TwpTableVerdict *v, const Bitmapset *columns)
+{
+	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
+	int			member = -1;
+
+	while ((member = bms_next_member(columns, member)) >= 0)
+	{
+		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
+		Oid			type;
+		int32		typmod;
+		Oid			collation;
+		NullTest   *test;
+
+		if (attno <= 0 || attno > v->natts)
+			continue;
+		refuse_hidden_column(v, attno);
+		if (v->columns[attno - 1].rule != TWP_CELL_GATE)
+			continue;
+		/* the call raises where the cell is closed; the test makes a boolean of it */
+		get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
+		test = makeNode(NullTest);
+		test->arg = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, attno,
+												   (Node *) makeVar(rti, attno, type, typmod, collation, 0),
+												   &like);
+		test->nulltesttype = IS_NOT_NULL;
+		test->location = -1;
+		add_check(query, v, WCO_RLS_INSERT_CHECK,
+				  (Node *) makeBoolExpr(OR_EXPR,
+										list_make2(test, makeBoolConst(true, false)), -1));
+	}
+}
+
+/* Replaces column references everywhere but in the relation's own security quals and checks. */
+static void
+replace_everywhere(Query *query, int rti, const TwpTableVerdict *v)
+{
+	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	ReplaceContext lenient = {.v = v,.rti = rti,.function = TWP_FN_CELL};
+	List	   *security = rte->securityQuals;
+	List	   *checks = query->withCheckOptions;
+	List	   *targets = query->targetList;
+	ListCell   *lc;
+
+	rte->securityQuals = NIL;
+	query->withCheckOptions = NIL;
+	query->targetList = NIL;
+	if (query->onConflict != NULL)
+		query->onConflict->onConflictSet = guard_assignments(query->onConflict->onConflictSet, v, rti);
+	foreach(lc, query->mergeActionList)
+	{
+		MergeAction *action = lfirst(lc);
+
+		if (action->commandType == CMD_UPDATE)
+			action->targetList = guard_assignments(action->targetList, v, rti);
+	}
+	(void) query_tree_mutator(query, replace_vars, &lenient, QTW_DONT_COPY_QUERY);
+	rt_fetch(rti, query->rtable)->securityQuals = security;
+	query->withCheckOptions = checks;
+	query->targetList = query->commandType == CMD_UPDATE ?
+		guard_assignments(targets, v, rti) : targets;
+}
+
+/* Protects the relation an INSERT, UPDATE, DELETE or MERGE writes. */
+void
+twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
+{
+	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	bool		updates = query->commandType == CMD_UPDATE || query->commandType == CMD_MERGE ||
+		query->onConflict != NULL;
+	bool		inserts = query->commandType == CMD_INSERT || query->commandType == CMD_MERGE;
+
+	if (twp_decision_use()->form != TWP_FORM_IDENTIFIED)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("use \"%s\" of form %s may not write", twp_decision_use()->code,
+						twp_uses_form_name(twp_decision_use()->form)),
+				 errhint("Bind a use of form identified to change protected tables.")));
+	if (!all_shown(v))
+		replace_everywhere(query, rti, v);
+	rte = rt_fetch(rti, query->rtable);
+	query->hasRowSecurity = true;
+
+	if (query->commandType != CMD_INSERT)
+		rte->securityQuals = lcons(twp_enforce_row_expr(TWP_FN_ROW_VISIBLE, v, rti), rte->securityQuals);
+	if (inserts)
+	{
+		check_inserted_cells(query, rti, v, twp_compat_written_columns(query, rte, true));
+		add_check(query, v, WCO_RLS_INSERT_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+	}
+	if (updates)
+		add_check(query, v, WCO_RLS_UPDATE_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+	if (query->onConflict != NULL && query->onConflict->action == ONCONFLICT_UPDATE)
+		add_check(query, v, WCO_RLS_CONFLICT_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+	twp_enforce_set_mark(rte, TWP_MARK_USE, twp_decision_stamp(), v->protection_hash);
+}
