@@ -18,6 +18,8 @@
 #include "utils/builtins.h"
 #include "utils/json.h"
 
+#define DEFAULT_MAX_SHIFT 182
+
 PG_FUNCTION_INFO_V1(twp_keys_create_pseudonym_domain);
 PG_FUNCTION_INFO_V1(twp_keys_rotate_pseudonym_key);
 PG_FUNCTION_INFO_V1(twp_keys_destroy_pseudonym_key);
@@ -76,17 +78,17 @@ insert_key(int32 domain_id, int16 version)
 
 /* Creates a domain with its first key; returns false when it was there already. */
 static bool
-create_domain(const char *name)
+create_domain(const char *name, int32 max_shift_days)
 {
 	int32		domain_id = twp_keys_domain_id(name);
-	Oid			types[] = {INT4OID, TEXTOID};
-	Datum		values[] = {Int32GetDatum(domain_id), CStringGetTextDatum(name)};
+	Oid			types[] = {INT4OID, TEXTOID, INT4OID};
+	Datum		values[] = {Int32GetDatum(domain_id), CStringGetTextDatum(name), Int32GetDatum(max_shift_days)};
 	bool		created;
 	bool		same_name = true;
 
 	twp_sql_connect();
-	twp_sql_exec("INSERT INTO twin_privacy_internal.pseudonym_domain (domain_id, name)"
-				 " VALUES ($1, $2) ON CONFLICT (domain_id) DO NOTHING", 2, types, values, NULL);
+	twp_sql_exec("INSERT INTO twin_privacy_internal.pseudonym_domain (domain_id, name, max_shift_days)"
+				 " VALUES ($1, $2, $3) ON CONFLICT (domain_id) DO NOTHING", 3, types, values, NULL);
 	created = SPI_processed == 1;
 	if (created)
 		insert_key(domain_id, 1);
@@ -116,19 +118,27 @@ create_domain(const char *name)
 void
 twp_keys_create_domain(const char *name)
 {
-	(void) create_domain(name);
+	(void) create_domain(name, DEFAULT_MAX_SHIFT);
 }
 
-/* create_pseudonym_domain(name text) -> void */
+/* create_pseudonym_domain(name text, max_shift_days int) -> void */
 Datum
 twp_keys_create_pseudonym_domain(PG_FUNCTION_ARGS)
 {
 	char	   *name;
+	int32		max_shift_days;
 
 	TWP_REQUIRE_ARG(0, "name");
+	TWP_REQUIRE_ARG(1, "max_shift_days");
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "create a pseudonym domain");
 	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	if (!create_domain(name))
+	max_shift_days = PG_GETARG_INT32(1);
+	if (max_shift_days < 1 || max_shift_days > TWP_MAX_SHIFT_DAYS)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_shift_days out of range"),
+				 errhint("Use 1 to %d days.", TWP_MAX_SHIFT_DAYS)));
+	if (!create_domain(name, max_shift_days))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("pseudonym domain \"%s\" already exists", name),

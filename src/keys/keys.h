@@ -23,6 +23,7 @@
 #include "crypto/crypto.h"
 
 #define TWP_DOMAIN_NAME_MAX 128
+#define TWP_MAX_SHIFT_DAYS 3650
 
 /* A data key opened for use; lives in the context it was opened in and is wiped with it. */
 typedef struct TwpDataKey

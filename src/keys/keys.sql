@@ -31,14 +31,15 @@ COMMENT ON TABLE twin_privacy_internal.pseudonym_key IS
 SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.pseudonym_domain', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.pseudonym_key', '');
 
-CREATE FUNCTION twin_privacy.create_pseudonym_domain(name text) RETURNS void
+CREATE FUNCTION twin_privacy.create_pseudonym_domain(name text, max_shift_days int4 DEFAULT 182) RETURNS void
     AS 'MODULE_PATHNAME', 'twp_keys_create_pseudonym_domain'
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
-COMMENT ON FUNCTION twin_privacy.create_pseudonym_domain(text) IS
-    'Creates a pseudonym domain with its first key (admin). name: 1 to 128 bytes, not beginning with "#". NULL: error 22004. '
+COMMENT ON FUNCTION twin_privacy.create_pseudonym_domain(text, int4) IS
+    'Creates a pseudonym domain with its first key (admin). name: 1 to 128 bytes, not beginning with "#". max_shift_days: 1 to 3650, how far shift_date() may move a date either way; '
+    'it cannot be changed later, because every offset would. NULL: error 22004. '
     'Errors: 42501 not an admin, 42710 exists, 22023 bad name, TP005 no master key. Source: NIST SP 800-108 (one key a context).';
-REVOKE ALL ON FUNCTION twin_privacy.create_pseudonym_domain(text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin_privacy.create_pseudonym_domain(text) TO twin_privacy_admin;
+REVOKE ALL ON FUNCTION twin_privacy.create_pseudonym_domain(text, int4) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.create_pseudonym_domain(text, int4) TO twin_privacy_admin;
 
 CREATE FUNCTION twin_privacy.rotate_pseudonym_key(name text) RETURNS int4
     AS 'MODULE_PATHNAME', 'twp_keys_rotate_pseudonym_key'

@@ -21,19 +21,42 @@
 
 #define EVENT_GROWTH 1000
 
-/* Checks permission, then opens the domain and records that it is used. */
-static void
-call_open(TwpDomainCall *call, const char *name, size_t len, bool reidentify)
+/* Gives the call site's state, made at its first call. */
+TwpDomainCall *
+twp_pseudonym_call_state(FunctionCallInfo fcinfo)
 {
+	TwpDomainCall *call = fcinfo->flinfo->fn_extra;
+
+	if (call != NULL)
+		return call;
+	call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(TwpDomainCall));
+	call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "twin_privacy domain",
+										  ALLOCSET_SMALL_SIZES);
+	if (PG_NARGS() > 1)
+		call->value_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
+	fcinfo->flinfo->fn_extra = call;
+	return call;
+}
+
+/* Checks permission, then opens the domain, unless it is open for this user and statement. */
+void
+twp_pseudonym_call_open(TwpDomainCall *call, const char *name, size_t len, int version, bool reidentify)
+{
+	if (call->domain != NULL && call->name_len == len && memcmp(call->name, name, len) == 0 &&
+		call->version == version && call->user == GetUserId() &&
+		call->statement == GetCurrentStatementStartTimestamp() &&
+		call->generation == twp_keys_generation())
+		return;
+
 	call->domain = NULL;
+	/* the name may be our own copy, which the reset frees */
+	name = pnstrdup(name, len);
 	MemoryContextReset(call->context);
-	call->name = MemoryContextAlloc(call->context, len + 1);
-	memcpy(call->name, name, len);
-	call->name[len] = '\0';
+	call->name = MemoryContextStrdup(call->context, name);
 	call->name_len = len;
-	call->reidentify = reidentify;
+	call->version = version;
 	twp_keys_require_permission(call->name, reidentify);
-	call->domain = twp_pseudonym_open(call->name, call->context);
+	call->domain = twp_pseudonym_open_version(call->name, version, call->context);
 	call->user = GetUserId();
 	call->statement = GetCurrentStatementStartTimestamp();
 	call->generation = twp_keys_generation();
@@ -41,41 +64,29 @@ call_open(TwpDomainCall *call, const char *name, size_t len, bool reidentify)
 	call->next_event = 1;
 }
 
-/* Records how many values this call site has made in this statement. */
-static void
-call_record(TwpDomainCall *call, const char *event)
+/* Counts a value; records how many this call site has made in this statement. */
+void
+twp_pseudonym_call_count(TwpDomainCall *call, const char *event)
 {
 	char		detail[40];
 
+	if (++call->computed < call->next_event)
+		return;
 	snprintf(detail, sizeof(detail), "{\"values\": " UINT64_FORMAT "}", call->next_event);
 	twp_event_emit(event, call->name, NULL, detail);
 	call->next_event *= EVENT_GROWTH;
 }
 
-/* Gives the domain named by argument 0, which must not be null. */
+/* Gives the domain named by argument 0, which must not be null, and counts the value. */
 TwpDomainCall *
 twp_pseudonym_call_domain(FunctionCallInfo fcinfo, const char *event, bool reidentify)
 {
-	TwpDomainCall *call = fcinfo->flinfo->fn_extra;
+	TwpDomainCall *call = twp_pseudonym_call_state(fcinfo);
 	text	   *name;
-	size_t		len;
 
 	TWP_REQUIRE_ARG(0, "domain");
 	name = PG_GETARG_TEXT_PP(0);
-	len = VARSIZE_ANY_EXHDR(name);
-	if (call == NULL)
-	{
-		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(TwpDomainCall));
-		call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "twin_privacy domain",
-											  ALLOCSET_SMALL_SIZES);
-		call->value_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
-		fcinfo->flinfo->fn_extra = call;
-	}
-	if (call->domain == NULL || call->name_len != len || memcmp(call->name, VARDATA_ANY(name), len) != 0 ||
-		call->user != GetUserId() || call->statement != GetCurrentStatementStartTimestamp() ||
-		call->generation != twp_keys_generation())
-		call_open(call, VARDATA_ANY(name), len, reidentify);
-	if (++call->computed >= call->next_event)
-		call_record(call, event);
+	twp_pseudonym_call_open(call, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), 0, reidentify);
+	twp_pseudonym_call_count(call, event);
 	return call;
 }

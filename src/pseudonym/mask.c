@@ -1,9 +1,5 @@
 /*
- * mask.c - one domain opened for many values; the masks that keep a type.
- *
- * Memory: a TwpDomain and all its keys live in the context it was opened in
- * and are wiped with it.  Keys for permutations and shifts are derived when
- * first needed.  Failure: TP005 for a missing domain or key, nothing weaker.
+ * mask.c - the masks that keep a column's type, and the date shift.
  *
  * varchar(n) and char(n): the mask is always the whole text form of 37
  * characters; cut short it would no longer be unique.  Reading never applies a
@@ -20,65 +16,6 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
-
-struct TwpDomain
-{
-	MemoryContext context;
-	TwpDataKey *key;
-	TwpMac	   *mac;			/* pseudonyms */
-	TwpAes	   *permutation;	/* integers; NULL until needed */
-	TwpMac	   *shift;			/* date offsets; NULL until needed */
-};
-
-/* Derives a MAC for one purpose of the domain. */
-static TwpMac *
-derive_mac(TwpDomain *domain, const char *purpose)
-{
-	uint8		key[TWP_KEY_LEN];
-	TwpMac	   *mac;
-
-	twp_keys_derive(domain->key, purpose, key, sizeof(key));
-	mac = twp_crypto_mac_create(domain->context, key, sizeof(key));
-	twp_crypto_wipe(key, sizeof(key));
-	return mac;
-}
-
-/* Opens a version of a domain, 0 for the newest. */
-TwpDomain *
-twp_pseudonym_open_version(const char *name, int version, MemoryContext context)
-{
-	TwpDomain  *domain = MemoryContextAllocZero(context, sizeof(TwpDomain));
-
-	domain->context = context;
-	domain->key = twp_keys_open(name, version, context);
-	domain->mac = derive_mac(domain, "twin_privacy/pseudonym");
-	return domain;
-}
-
-/* Opens a domain's current key. */
-TwpDomain *
-twp_pseudonym_open(const char *name, MemoryContext context)
-{
-	return twp_pseudonym_open_version(name, 0, context);
-}
-
-/* Creates a domain and its first key unless it exists. */
-void
-twp_pseudonym_create_domain(const char *name)
-{
-	twp_keys_create_domain(name);
-}
-
-/* Makes the pseudonym of a canonical value. */
-void
-twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonical, TwpPseudonym *value)
-{
-	uint8		mac[TWP_MAC_LEN];
-
-	twp_crypto_mac(domain->mac, &canonical->tag, 1, canonical->data, canonical->len, mac);
-	memcpy(value->mac, mac, TWP_PSEUDONYM_MAC_LEN);
-	twp_pseudonym_set_key(value, domain->key->domain_id, domain->key->version);
-}
 
 /* True when the type (domains looked through) has a mask that keeps it. */
 bool
@@ -97,21 +34,6 @@ twp_pseudonym_can_mask(Oid type)
 		default:
 			return false;
 	}
-}
-
-/* Permutes an integer within its own width. */
-static uint64
-mask_number(TwpDomain *domain, int bits, uint64 number)
-{
-	if (domain->permutation == NULL)
-	{
-		uint8		key[TWP_KEY_LEN];
-
-		twp_keys_derive(domain->key, "twin_privacy/permutation", key, sizeof(key));
-		domain->permutation = twp_crypto_aes_create(domain->context, key, sizeof(key));
-		twp_crypto_wipe(key, sizeof(key));
-	}
-	return twp_pseudonym_permute(domain->permutation, bits, number);
 }
 
 /* Makes a uuid of version 8 (RFC 9562: custom) of a uuid. */
@@ -137,11 +59,14 @@ twp_pseudonym_mask(TwpDomain *domain, Oid type, Datum value)
 	switch (type)
 	{
 		case INT2OID:
-			return Int16GetDatum((int16) mask_number(domain, 16, (uint16) DatumGetInt16(value)));
+			return Int16GetDatum((int16) twp_pseudonym_permute(twp_pseudonym_permutation(domain), 16,
+															   (uint16) DatumGetInt16(value)));
 		case INT4OID:
-			return Int32GetDatum((int32) mask_number(domain, 32, (uint32) DatumGetInt32(value)));
+			return Int32GetDatum((int32) twp_pseudonym_permute(twp_pseudonym_permutation(domain), 32,
+															   (uint32) DatumGetInt32(value)));
 		case INT8OID:
-			return Int64GetDatum((int64) mask_number(domain, 64, (uint64) DatumGetInt64(value)));
+			return Int64GetDatum((int64) twp_pseudonym_permute(twp_pseudonym_permutation(domain), 64,
+															   (uint64) DatumGetInt64(value)));
 		case UUIDOID:
 		case TEXTOID:
 		case VARCHAROID:
@@ -181,10 +106,8 @@ shift_days(TwpDomain *domain, const TwpSubject *subject)
 	int			max = domain->key->max_shift_days;
 	int			days;
 
-	if (domain->shift == NULL)
-		domain->shift = derive_mac(domain, "twin_privacy/shift");
 	twp_pseudonym_canonical_subject(subject, &canonical);
-	twp_crypto_mac(domain->shift, &canonical.tag, 1, canonical.data, canonical.len, mac);
+	twp_crypto_mac(twp_pseudonym_shift_mac(domain), &canonical.tag, 1, canonical.data, canonical.len, mac);
 	memcpy(&number, mac, sizeof(number));
 	days = (int) (pg_ntoh64(number) % (2 * max));
 	return days < max ? days - max : days - max + 1;
@@ -197,7 +120,7 @@ shift_out_of_range(void)
 	ereport(ERROR,
 			(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 			 errmsg("shifted date out of range"),
-			 errhint("Dates within %d days of the type's limits cannot be shifted.", 3650)));
+			 errhint("Dates within %d days of the type's limits cannot be shifted.", TWP_MAX_SHIFT_DAYS)));
 }
 
 /* Moves a date or time by whole days; infinity stays infinity. */

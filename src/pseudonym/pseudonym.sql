@@ -172,3 +172,216 @@ COMMENT ON FUNCTION twin_privacy.pseudonymize(domain text, value text) IS
     'text, varchar, char, name, uuid, date, bytea; NULL gives NULL. Recorded in the ledger. Errors: 42501 no permission (the same whether or not the domain '
     'exists), 22004 NULL domain, TP005 no such domain or key, 42804 other types. Source: RFC 2104, RFC 5869.';
 
+CREATE FUNCTION twin_privacy.shift_date(domain text, subject "any", value date) RETURNS date
+    AS 'MODULE_PATHNAME', 'twp_pseudonym_shift_date'
+    LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.shift_date(text, "any", date) IS
+    '(all) Moves a date by the subject''s secret offset in the domain: whole days, never zero, within the domain''s limit, so intervals of one '
+    'subject are kept. Needs the domain''s permission. value NULL gives NULL; domain or subject NULL: error 22004. Errors: 42501, TP005, 42804, 22008. '
+    'Source: HIPAA 45 CFR 164.514, Google Sensitive Data Protection date shifting.';
+CREATE FUNCTION twin_privacy.shift_date(domain text, subject "any", value timestamp) RETURNS timestamp
+    AS 'MODULE_PATHNAME', 'twp_pseudonym_shift_date'
+    LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.shift_date(text, "any", timestamp) IS
+    '(all) Moves a timestamp by the subject''s secret offset in the domain, keeping the time of day; otherwise as for date.';
+CREATE FUNCTION twin_privacy.shift_date(domain text, subject "any", value timestamptz) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'twp_pseudonym_shift_date'
+    LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.shift_date(text, "any", timestamptz) IS
+    '(all) Moves a timestamp by the subject''s secret offset in the domain, in steps of 24 hours; otherwise as for date.';
+
+-- sealed: stored like bytea, so bytea's comparison, hash and send functions serve it.
+
+CREATE TYPE twin_privacy.sealed;
+
+CREATE FUNCTION twin_privacy.sealed_in(cstring) RETURNS twin_privacy.sealed
+    AS 'MODULE_PATHNAME', 'twp_sealed_in'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_in(cstring) IS
+    '(all) Input of type sealed: hexadecimal digits. Errors: 22P02.';
+CREATE FUNCTION twin_privacy.sealed_out(twin_privacy.sealed) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'twp_sealed_out'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_out(twin_privacy.sealed) IS
+    '(all) Output of type sealed: hexadecimal digits.';
+CREATE FUNCTION twin_privacy.sealed_recv(internal) RETURNS twin_privacy.sealed
+    AS 'MODULE_PATHNAME', 'twp_sealed_recv'
+    LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_recv(internal) IS
+    '(all) Binary input of type sealed. Errors: 22P03.';
+CREATE FUNCTION twin_privacy.sealed_send(twin_privacy.sealed) RETURNS bytea
+    AS 'byteasend'
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_send(twin_privacy.sealed) IS
+    '(all) Binary output of type sealed: domain (4 bytes), key version (2), category (1), tag (16), cipher text.';
+
+CREATE TYPE twin_privacy.sealed (
+    INPUT = twin_privacy.sealed_in,
+    OUTPUT = twin_privacy.sealed_out,
+    RECEIVE = twin_privacy.sealed_recv,
+    SEND = twin_privacy.sealed_send,
+    INTERNALLENGTH = variable,
+    ALIGNMENT = int4,
+    STORAGE = external
+);
+COMMENT ON TYPE twin_privacy.sealed IS
+    'Reversible, deterministic, authenticated encryption of a text: AES-SIV under the domain''s key, with domain, key version and category '
+    'as associated data. Equal texts of one domain, version and category are equal. Source: RFC 5297.';
+
+CREATE FUNCTION twin_privacy.sealed_eq(twin_privacy.sealed, twin_privacy.sealed) RETURNS boolean
+    AS 'byteaeq'
+    LANGUAGE internal IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_eq(twin_privacy.sealed, twin_privacy.sealed) IS
+    '(all) Compares two sealed values by their bytes. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_ne(twin_privacy.sealed, twin_privacy.sealed) RETURNS boolean
+    AS 'byteane'
+    LANGUAGE internal IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_ne(twin_privacy.sealed, twin_privacy.sealed) IS
+    '(all) Compares two sealed values by their bytes. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_lt(twin_privacy.sealed, twin_privacy.sealed) RETURNS boolean
+    AS 'bytealt'
+    LANGUAGE internal IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_lt(twin_privacy.sealed, twin_privacy.sealed) IS
+    '(all) Compares two sealed values by their bytes. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_le(twin_privacy.sealed, twin_privacy.sealed) RETURNS boolean
+    AS 'byteale'
+    LANGUAGE internal IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_le(twin_privacy.sealed, twin_privacy.sealed) IS
+    '(all) Compares two sealed values by their bytes. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_gt(twin_privacy.sealed, twin_privacy.sealed) RETURNS boolean
+    AS 'byteagt'
+    LANGUAGE internal IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_gt(twin_privacy.sealed, twin_privacy.sealed) IS
+    '(all) Compares two sealed values by their bytes. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_ge(twin_privacy.sealed, twin_privacy.sealed) RETURNS boolean
+    AS 'byteage'
+    LANGUAGE internal IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_ge(twin_privacy.sealed, twin_privacy.sealed) IS
+    '(all) Compares two sealed values by their bytes. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_cmp(twin_privacy.sealed, twin_privacy.sealed) RETURNS int4
+    AS 'byteacmp'
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_cmp(twin_privacy.sealed, twin_privacy.sealed) IS
+    '(all) Orders two sealed values by their bytes: negative, zero or positive. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_sortsupport(internal) RETURNS void
+    AS 'bytea_sortsupport'
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_sortsupport(internal) IS
+    '(all) Sort support of type sealed.';
+CREATE FUNCTION twin_privacy.sealed_hash(twin_privacy.sealed) RETURNS int4
+    AS 'hashvarlena'
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_hash(twin_privacy.sealed) IS
+    '(all) Hash of a sealed value. NULL: NULL.';
+CREATE FUNCTION twin_privacy.sealed_hash_extended(twin_privacy.sealed, int8) RETURNS int8
+    AS 'hashvarlenaextended'
+    LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.sealed_hash_extended(twin_privacy.sealed, int8) IS
+    '(all) Seeded hash of a sealed value. NULL: NULL.';
+
+CREATE OPERATOR pg_catalog.= (
+    FUNCTION = twin_privacy.sealed_eq, LEFTARG = twin_privacy.sealed, RIGHTARG = twin_privacy.sealed,
+    COMMUTATOR = OPERATOR(pg_catalog.=), NEGATOR = OPERATOR(pg_catalog.<>),
+    RESTRICT = pg_catalog.eqsel, JOIN = pg_catalog.eqjoinsel, HASHES, MERGES
+);
+CREATE OPERATOR pg_catalog.<> (
+    FUNCTION = twin_privacy.sealed_ne, LEFTARG = twin_privacy.sealed, RIGHTARG = twin_privacy.sealed,
+    COMMUTATOR = OPERATOR(pg_catalog.<>), NEGATOR = OPERATOR(pg_catalog.=),
+    RESTRICT = pg_catalog.neqsel, JOIN = pg_catalog.neqjoinsel
+);
+CREATE OPERATOR pg_catalog.< (
+    FUNCTION = twin_privacy.sealed_lt, LEFTARG = twin_privacy.sealed, RIGHTARG = twin_privacy.sealed,
+    COMMUTATOR = OPERATOR(pg_catalog.>), NEGATOR = OPERATOR(pg_catalog.>=),
+    RESTRICT = pg_catalog.scalarltsel, JOIN = pg_catalog.scalarltjoinsel
+);
+CREATE OPERATOR pg_catalog.<= (
+    FUNCTION = twin_privacy.sealed_le, LEFTARG = twin_privacy.sealed, RIGHTARG = twin_privacy.sealed,
+    COMMUTATOR = OPERATOR(pg_catalog.>=), NEGATOR = OPERATOR(pg_catalog.>),
+    RESTRICT = pg_catalog.scalarlesel, JOIN = pg_catalog.scalarlejoinsel
+);
+CREATE OPERATOR pg_catalog.> (
+    FUNCTION = twin_privacy.sealed_gt, LEFTARG = twin_privacy.sealed, RIGHTARG = twin_privacy.sealed,
+    COMMUTATOR = OPERATOR(pg_catalog.<), NEGATOR = OPERATOR(pg_catalog.<=),
+    RESTRICT = pg_catalog.scalargtsel, JOIN = pg_catalog.scalargtjoinsel
+);
+CREATE OPERATOR pg_catalog.>= (
+    FUNCTION = twin_privacy.sealed_ge, LEFTARG = twin_privacy.sealed, RIGHTARG = twin_privacy.sealed,
+    COMMUTATOR = OPERATOR(pg_catalog.<=), NEGATOR = OPERATOR(pg_catalog.<),
+    RESTRICT = pg_catalog.scalargesel, JOIN = pg_catalog.scalargejoinsel
+);
+
+CREATE OPERATOR CLASS twin_privacy.sealed_ops DEFAULT FOR TYPE twin_privacy.sealed USING btree AS
+    OPERATOR 1 pg_catalog.<, OPERATOR 2 pg_catalog.<=, OPERATOR 3 pg_catalog.=, OPERATOR 4 pg_catalog.>=, OPERATOR 5 pg_catalog.>,
+    FUNCTION 1 twin_privacy.sealed_cmp(twin_privacy.sealed, twin_privacy.sealed),
+    FUNCTION 2 twin_privacy.sealed_sortsupport(internal),
+    FUNCTION 4 pg_catalog.btequalimage(oid);
+CREATE OPERATOR CLASS twin_privacy.sealed_ops DEFAULT FOR TYPE twin_privacy.sealed USING hash AS
+    OPERATOR 1 pg_catalog.=,
+    FUNCTION 1 twin_privacy.sealed_hash(twin_privacy.sealed),
+    FUNCTION 2 twin_privacy.sealed_hash_extended(twin_privacy.sealed, int8);
+
+CREATE FUNCTION twin_privacy.seal(domain text, value text, category text DEFAULT NULL) RETURNS twin_privacy.sealed
+    AS 'MODULE_PATHNAME', 'twp_sealed_seal'
+    LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.seal(text, text, text) IS
+    '(all) Seals a text in a domain, optionally bound to a category of data; needs the domain''s permission. Recorded in the ledger. value NULL gives NULL; '
+    'domain NULL: error 22004. Errors: 42501 no permission, TP005 no such domain or key, 22023 no such category. Source: RFC 5297.';
+CREATE FUNCTION twin_privacy.unseal(value twin_privacy.sealed) RETURNS text
+    AS 'MODULE_PATHNAME', 'twp_sealed_unseal'
+    LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.unseal(twin_privacy.sealed) IS
+    '(all) Opens a sealed value; needs a bound use that owns its domain and allows re-identification, and beyond twin_privacy.unseal_limit values a session an '
+    'approved order. Every call is recorded before the text is returned. NULL gives NULL. Errors: 42501 no permission, 22000 altered, TP003 over the limit, '
+    'TP005 key destroyed. Source: RFC 5297.';
+
+-- Four eyes for unsealing in bulk.
+
+CREATE TABLE twin_privacy_internal.unseal_order (
+    order_id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    domain        text NOT NULL,
+    max_values    int4 NOT NULL CHECK (max_values OPERATOR(pg_catalog.>) 0),
+    reason        text NOT NULL,
+    requested_by  name NOT NULL,
+    requested_at  timestamptz NOT NULL DEFAULT pg_catalog.statement_timestamp(),
+    approved_by   name,
+    approved_at   timestamptz,
+    begun_at      timestamptz
+);
+COMMENT ON TABLE twin_privacy_internal.unseal_order IS
+    'Requests to unseal more than twin_privacy.unseal_limit values: asked, approved under another login, begun once.';
+SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.unseal_order', '');
+
+CREATE FUNCTION twin_privacy.request_unseal(domain text, max_values int4, reason text) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'twp_unseal_request'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.request_unseal(text, int4, text) IS
+    '(all) Asks to unseal up to max_values values of a domain and returns the order''s number; needs permission to re-identify. NULL: error 22004. '
+    'Errors: 42501 no permission, 22023 max_values below 1.';
+CREATE FUNCTION twin_privacy.approve_unseal(order_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_unseal_approve'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.approve_unseal(bigint) IS
+    'Approves an order to unseal (officer, under another login than the one that asked). NULL: error 22004. Errors: 42501.';
+REVOKE ALL ON FUNCTION twin_privacy.approve_unseal(bigint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.approve_unseal(bigint) TO twin_privacy_officer;
+CREATE FUNCTION twin_privacy.begin_unseal(order_id bigint) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_unseal_begin'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.begin_unseal(bigint) IS
+    '(all) Begins one''s approved order, once and within a day; its values may be unsealed in this session after the transaction commits. NULL: error 22004. '
+    'Errors: 42501.';
+
+CREATE FUNCTION twin_privacy.fpe_encrypt(domain text, value text, alphabet text, tweak text DEFAULT '') RETURNS text
+    AS 'MODULE_PATHNAME', 'twp_fpe_encrypt'
+    LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.fpe_encrypt(text, text, text, text) IS
+    '(all) Encrypts a text into one of the same length and alphabet (''digits'', ''alphanumeric'', or the characters themselves); tweak: name the column. '
+    'Needs permission to re-identify. Recorded in the ledger. value NULL gives NULL, other NULLs: error 22004. Errors: 42501, TP005, 22023 characters outside the '
+    'alphabet or fewer than 1,000,000 possible values. Source: NIST SP 800-38G, FF1.';
+CREATE FUNCTION twin_privacy.fpe_decrypt(domain text, value text, alphabet text, tweak text DEFAULT '', version int4 DEFAULT NULL) RETURNS text
+    AS 'MODULE_PATHNAME', 'twp_fpe_decrypt'
+    LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.fpe_decrypt(text, text, text, text, int4) IS
+    '(all) Turns fpe_encrypt() back with the same alphabet and tweak; version: the key version it was made with, NULL the newest. Permission, limit and '
+    'recording as for unseal(). The result of a wrong key or tweak is another text, not an error: use sealed where it fits. Errors: 42501, TP003, TP005, 22023.';
+

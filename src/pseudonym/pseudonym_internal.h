@@ -55,19 +55,57 @@ extern bool twp_pseudonym_can_canonical(Oid type);
 extern void twp_pseudonym_canonical(Oid type, Datum value, TwpCanonical *canonical);
 extern void twp_pseudonym_canonical_subject(const TwpSubject *subject, TwpCanonical *canonical);
 
-/* mask.c */
+/* domain.c: a domain opened; keys but the first are derived when first needed */
+struct TwpDomain
+{
+	MemoryContext context;
+	TwpDataKey *key;
+	TwpMac	   *mac;			/* pseudonyms */
+	TwpAes	   *permutation;	/* integers */
+	TwpMac	   *shift;			/* date offsets */
+	TwpSiv	   *siv;			/* sealed values */
+	TwpAes	   *fpe;			/* format-preserving encryption */
+};
+
 extern TwpDomain *twp_pseudonym_open_version(const char *name, int version, MemoryContext context);
+extern TwpAes *twp_pseudonym_permutation(TwpDomain *domain);
+extern TwpMac *twp_pseudonym_shift_mac(TwpDomain *domain);
+extern TwpSiv *twp_pseudonym_siv(TwpDomain *domain);
+extern TwpAes *twp_pseudonym_fpe(TwpDomain *domain);
 extern void twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonical, TwpPseudonym *value);
 
 /* permute.c: keyed permutation of all integers of 16, 32 or 64 bits */
 extern uint64 twp_pseudonym_permute(TwpAes *aes, int bits, uint64 number);
+
+/*
+ * sealed.c, sealed_value.c: a sealed value's bytes are a header (domain,
+ * version, category number or 255), then the SIV tag and the cipher text.
+ */
+#define TWP_SEALED_HEADER_LEN 7
+#define TWP_SEALED_MIN_LEN (TWP_SEALED_HEADER_LEN + TWP_SIV_TAG_LEN)
+#define TWP_SEALED_NO_CATEGORY 255
+
+extern void twp_sealed_set_header(uint8 *bytes, int32 domain_id, int version, int category);
+extern int32 twp_sealed_domain_of(const uint8 *bytes);
+extern int	twp_sealed_version_of(const uint8 *bytes);
+/* True when bytes of that length can be a sealed value. */
+extern bool twp_sealed_valid(const uint8 *bytes, size_t len);
+/* Hexadecimal text into bytes, which has room for half its length; false when it cannot be a sealed value. */
+extern bool twp_sealed_parse(const char *text, size_t len, uint8 *bytes);
+
+/* Records that one value was turned back; bytes name a sealed one, else NULL. */
+extern void twp_pseudonym_record_opening(const char *event, const char *domain, const uint8 *bytes);
+
+/* unseal.c: charges one value turned back to the session or its order, or raises TP003 */
+extern void twp_pseudonym_unseal_init(void);
+extern void twp_pseudonym_unseal_charge(const char *domain);
 
 /* call.c: what SQL functions keep between the calls of one statement */
 typedef struct TwpDomainCall
 {
 	char	   *name;
 	size_t		name_len;
-	bool		reidentify;
+	int			version;		/* as asked for; 0 is the newest */
 	Oid			user;
 	TimestampTz statement;
 	uint64		generation;
@@ -76,9 +114,16 @@ typedef struct TwpDomainCall
 	Oid			value_type;		/* base type of argument 1 */
 	uint64		computed;
 	uint64		next_event;
+	void	   *extra;			/* the function's own, in its fn_mcxt */
 } TwpDomainCall;
 
-/* The domain named by argument 0, permission checked, opened once a statement; records the use. */
+/* The call site's state, made at its first call. */
+extern TwpDomainCall *twp_pseudonym_call_state(FunctionCallInfo fcinfo);
+/* Opens the domain, permission checked, unless it is open for this user and statement. */
+extern void twp_pseudonym_call_open(TwpDomainCall *call, const char *name, size_t len, int version, bool reidentify);
+/* Records the first value and then every thousandfold. */
+extern void twp_pseudonym_call_count(TwpDomainCall *call, const char *event);
+/* All of it for a domain named by argument 0. */
 extern TwpDomainCall *twp_pseudonym_call_domain(FunctionCallInfo fcinfo, const char *event, bool reidentify);
 
 #endif							/* TWP_PSEUDONYM_INTERNAL_H */

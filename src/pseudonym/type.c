@@ -169,4 +169,5 @@ twp_pseudonym_pseudonymize(PG_FUNCTION_ARGS)
 void
 twp_pseudonym_init(void)
 {
+	twp_pseudonym_unseal_init();
 }

@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#define OPENSSL_SUPPRESS_DEPRECATED
+
 #include <openssl/evp.h>
 #include <openssl/params.h>
 

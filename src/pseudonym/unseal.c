@@ -1,0 +1,197 @@
+/*
+ * unseal.c - four eyes for unsealing in bulk.
+ *
+ * A session may unseal twin_privacy.unseal_limit values on its use's approval
+ * alone.  More take an order: requested by the person, approved by an officer
+ * under another login, begun once.  What an order allows is added when the
+ * transaction that begins it commits, so rolling back gives nothing back.
+ *
+ * State: two counters of the backend; they only ever shrink what is allowed.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/event.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pseudonym/pseudonym_internal.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+PG_FUNCTION_INFO_V1(twp_unseal_request);
+PG_FUNCTION_INFO_V1(twp_unseal_approve);
+PG_FUNCTION_INFO_V1(twp_unseal_begin);
+
+static int	unseal_limit = 100;
+
+/* values unsealed without an order in this session */
+static int64 charged = 0;
+
+/* what begun orders still allow, and for which domain */
+static int64 ordered = 0;
+static char ordered_domain[TWP_DOMAIN_NAME_MAX + 1];
+
+/* an order begun in this transaction */
+static int64 pending = 0;
+static char pending_domain[TWP_DOMAIN_NAME_MAX + 1];
+
+/* Turns an order begun into an allowance when its transaction commits. */
+static void
+at_transaction_end(XactEvent event, void *arg)
+{
+	if (pending > 0 && event == XACT_EVENT_COMMIT)
+	{
+		ordered = pending;
+		strlcpy(ordered_domain, pending_domain, sizeof(ordered_domain));
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		pending = 0;
+}
+
+/* Drops a pending order when the subtransaction that may have begun it fails. */
+static void
+at_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		pending = 0;
+}
+
+/* Charges one value to the session or to its order, or refuses. */
+void
+twp_pseudonym_unseal_charge(const char *domain)
+{
+	if (charged < unseal_limit)
+	{
+		charged++;
+		return;
+	}
+	if (ordered > 0 && strcmp(ordered_domain, domain) == 0)
+	{
+		ordered--;
+		return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("unsealing more than %d values in a session takes a second person", unseal_limit),
+			 errhint("Ask with twin_privacy.request_unseal(), have an officer approve it, then call twin_privacy.begin_unseal().")));
+}
+
+/* request_unseal(domain text, max_values int, reason text) -> bigint */
+Datum
+twp_unseal_request(PG_FUNCTION_ARGS)
+{
+	char	   *domain;
+	Oid			types[] = {TEXTOID, INT4OID, TEXTOID};
+	Datum		values[3];
+	bool		isnull;
+	int64		order;
+
+	TWP_REQUIRE_ARG(0, "domain");
+	TWP_REQUIRE_ARG(1, "max_values");
+	TWP_REQUIRE_ARG(2, "reason");
+	domain = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	twp_keys_require_permission(domain, true);
+	if (PG_GETARG_INT32(1) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("max_values must be at least 1"),
+				 errhint("Name how many values are to be unsealed.")));
+	for (int i = 0; i < 3; i++)
+		values[i] = PG_GETARG_DATUM(i);
+	twp_sql_connect();
+	twp_sql_exec("INSERT INTO twin_privacy_internal.unseal_order (domain, max_values, reason, requested_by)"
+				 " VALUES ($1, $2, $3, SESSION_USER) RETURNING order_id", 3, types, values, NULL);
+	order = DatumGetInt64(twp_sql_value(0, 1, &isnull));
+	twp_sql_finish();
+	twp_event_emit("sealed.request", domain, NULL,
+				   psprintf("{\"order\": " INT64_FORMAT ", \"values\": %d}", order, PG_GETARG_INT32(1)));
+	PG_RETURN_INT64(order);
+}
+
+/* Runs an update that must find the order in the state it asks for; returns its domain. */
+static char *
+update_order(const char *sql, int64 order, int32 *max_values)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Oid			types[] = {INT8OID};
+	Datum		values[] = {Int64GetDatum(order)};
+	char	   *domain = NULL;
+	bool		isnull;
+
+	twp_sql_connect();
+	twp_sql_exec(sql, 1, types, values, NULL);
+	if (SPI_processed == 1)
+	{
+		domain = MemoryContextStrdup(caller, twp_sql_text(0, 1));
+		*max_values = DatumGetInt32(twp_sql_value(0, 2, &isnull));
+	}
+	twp_sql_finish();
+	return domain;
+}
+
+/* approve_unseal(order_id bigint) -> void: an officer, not under the login that asked. */
+Datum
+twp_unseal_approve(PG_FUNCTION_ARGS)
+{
+	char	   *domain;
+	int32		max_values;
+
+	TWP_REQUIRE_ARG(0, "order_id");
+	twp_role_require(TWP_ROLES(TWP_ROLE_OFFICER), "approve unsealing");
+	domain = update_order("UPDATE twin_privacy_internal.unseal_order"
+						  " SET approved_by = SESSION_USER, approved_at = pg_catalog.statement_timestamp()"
+						  " WHERE order_id OPERATOR(pg_catalog.=) $1 AND approved_by IS NULL"
+						  " AND requested_by OPERATOR(pg_catalog.<>) SESSION_USER"
+						  " RETURNING domain, max_values", PG_GETARG_INT64(0), &max_values);
+	if (domain == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("this order cannot be approved"),
+				 errhint("It must exist, be open, and have been requested under another login.")));
+	twp_event_emit("sealed.approve", domain, NULL, psprintf("{\"order\": " INT64_FORMAT "}", PG_GETARG_INT64(0)));
+	PG_RETURN_VOID();
+}
+
+/* begin_unseal(order_id bigint) -> void: once, by who asked, within a day of the approval. */
+Datum
+twp_unseal_begin(PG_FUNCTION_ARGS)
+{
+	char	   *domain;
+	int32		max_values;
+
+	TWP_REQUIRE_ARG(0, "order_id");
+	domain = update_order("UPDATE twin_privacy_internal.unseal_order SET begun_at = pg_catalog.statement_timestamp()"
+						  " WHERE order_id OPERATOR(pg_catalog.=) $1 AND begun_at IS NULL"
+						  " AND requested_by OPERATOR(pg_catalog.=) SESSION_USER"
+						  " AND approved_at OPERATOR(pg_catalog.>)"
+						  " (pg_catalog.statement_timestamp() OPERATOR(pg_catalog.-) '1 day'::interval)"
+						  " RETURNING domain, max_values", PG_GETARG_INT64(0), &max_values);
+	if (domain == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("this order cannot be begun"),
+				 errhint("It must be yours, approved within the last day, and not begun before.")));
+	twp_event_emit("sealed.begin", domain, NULL, psprintf("{\"order\": " INT64_FORMAT "}", PG_GETARG_INT64(0)));
+	pending = max_values;
+	strlcpy(pending_domain, domain, sizeof(pending_domain));
+	PG_RETURN_VOID();
+}
+
+/* Defines the limit and follows transactions. */
+void
+twp_pseudonym_unseal_init(void)
+{
+	DefineCustomIntVariable("twin_privacy.unseal_limit",
+							"Values a session may unseal before a second person must approve.",
+							NULL,
+							&unseal_limit,
+							100, 0, INT_MAX,
+							PGC_SUSET,
+							0,
+							NULL, NULL, NULL);
+	RegisterXactCallback(at_transaction_end, NULL);
+	RegisterSubXactCallback(at_subtransaction_end, NULL);
+}
