@@ -20,8 +20,8 @@
 void
 twp_enforce_set_mark(RangeTblEntry *rte, TwpMarkMode mode, uint64 stamp, uint64 protection_hash)
 {
-	rte->enrname = psprintf(MARK_PREFIX "%c:%u:%" INT64_MODIFIER "x:%" INT64_MODIFIER "x",
-							(char) mode, rte->relid, stamp, protection_hash);
+	rte->enrname = psprintf(MARK_PREFIX "%c:%u:%llx:%llx", (char) mode, rte->relid,
+							(unsigned long long) stamp, (unsigned long long) protection_hash);
 }
 
 /* Reads a mark; false when the entry has none. */
