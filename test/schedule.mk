@@ -19,6 +19,7 @@ REGRESS += crypto_vectors
 # uses
 
 # consent
+TAP += test/t/030_consent_fhir.pl
 
 # pseudonym
 

@@ -45,26 +45,13 @@ twp_consent_init(void)
 	twp_consent_cache_init();
 }
 
-/* Gives the one answer an outcome has for a category; what is not sure counts against the asker. */
-TwpDecision
-twp_outcome_decision(const TwpOutcome *outcome, int category)
-{
-	TwpCategorySet bit = TWP_CATEGORY_BIT(category);
-
-	if ((outcome->deny & bit) != 0)
-		return TWP_DECISION_DENY;
-	if ((outcome->none & bit) != 0)
-		return TWP_DECISION_NONE;
-	return TWP_DECISION_PERMIT;
-}
-
 /* Decides for one subject and category. */
 TwpDecision
 twp_consent_decide(const char *subject, const char *purpose, int category,
 				   const char *recipient, TimestampTz at)
 {
 	Snapshot	snapshot;
-	TwpRuleQuestion question = {purpose, recipient, at};
+	TwpRuleQuestion question = {purpose, recipient, at, NULL, false};
 	TwpDirective *directives;
 	TwpOutcome	total;
 	int			n;

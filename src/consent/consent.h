@@ -39,6 +39,35 @@ typedef struct TwpLensQuestion
 
 typedef struct TwpLens TwpLens;
 
+/* Which facts of a row are known; a known fact may be empty, an unknown one could be anything. */
+#define TWP_FACT_LABELS 0x01
+#define TWP_FACT_AUTHORS 0x02
+#define TWP_FACT_CUSTODIANS 0x04
+#define TWP_FACT_ENCOUNTER 0x08
+#define TWP_FACT_REFERENCE 0x10
+#define TWP_FACT_TYPE 0x20
+#define TWP_FACT_CODES 0x40
+#define TWP_FACT_DATE 0x80
+
+/* What a provision can ask of a row beside its subject and categories. */
+typedef struct TwpRowFacts
+{
+	int			known;			/* TWP_FACT_ bits */
+	const char *const *labels;	/* security labels */
+	int			nlabels;
+	const char *const *authors; /* references, with or without "Type/" */
+	int			nauthors;
+	const char *const *custodians;
+	int			ncustodians;
+	const char *encounter;		/* reference, or NULL: none */
+	const char *reference;		/* of the row itself, or NULL */
+	const char *type;			/* FHIR resource type */
+	const char *const *codes;	/* clinical codes */
+	int			ncodes;
+	TimestampTz date_from;		/* clinical date: [from, until) */
+	TimestampTz date_until;
+} TwpRowFacts;
+
 extern void twp_consent_init(void);
 
 /* Finds or makes the lens for a question. */
@@ -47,6 +76,15 @@ extern TwpLens *twp_consent_lens(const TwpLensQuestion *question);
 extern void twp_consent_refresh(TwpLens *lens, TimestampTz now);
 /* Categories open for the subject, as of the last refresh. */
 extern TwpCategorySet twp_consent_open(TwpLens *lens, const TwpSubject *subject);
+
+/*
+ * True when some directive of the subject asks something of the row.  Then
+ * twp_consent_open() gives what is open whatever the row says, and the row's
+ * own answer comes from twp_consent_open_row().
+ */
+extern bool twp_consent_asks_row(TwpLens *lens, const TwpSubject *subject);
+extern TwpCategorySet twp_consent_open_row(TwpLens *lens, const TwpSubject *subject,
+										   const TwpRowFacts *row);
 
 /*
  * The decision for one subject and category at a time, from the directives,

@@ -136,3 +136,26 @@ GRANT EXECUTE ON FUNCTION twin_privacy.consent_summary(text)
     TO twin_privacy_registrar, twin_privacy_officer, twin_privacy_auditor, twin_privacy_admin;
 COMMENT ON FUNCTION twin_privacy.consent_summary(text) IS
 'Tells in plain words what a subject has agreed to or refused: what, with whom, for what, until when; a line a directive in force or to come. Errors: 22004 subject NULL, 22023 other spelling of a key, 42501 none of the four roles.';
+
+CREATE FUNCTION twin_privacy.import_consent(resource jsonb) RETURNS bigint
+AS 'MODULE_PATHNAME', 'twp_consent_import' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.import_consent(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.import_consent(jsonb) TO twin_privacy_registrar;
+COMMENT ON FUNCTION twin_privacy.import_consent(jsonb) IS
+'Records a FHIR R4 or R5 Consent (https://hl7.org/fhir/consent.html) and returns its consent_id; the resource is kept as evidence. The subject is the id of the patient; an actor "Organization/A" is the recipient of that name, or A. A consent is taken whole or refused: errors name the path. Errors: 22004 resource NULL, 22023 not a Consent, or the subject another spelling of a key, 0A000 something in it cannot be expressed (unknown codes, inactive, no base decision, ...), 23P01 the same directive is in force for an overlapping period, 42501 not a registrar.';
+
+CREATE FUNCTION twin_privacy.export_consents(subject text) RETURNS SETOF jsonb
+AS 'MODULE_PATHNAME', 'twp_consent_export' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 3;
+REVOKE ALL ON FUNCTION twin_privacy.export_consents(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.export_consents(text)
+    TO twin_privacy_registrar, twin_privacy_officer, twin_privacy_auditor, twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.export_consents(text) IS
+'Gives each directive of a subject as a FHIR R4 Consent, oldest first; withdrawn ones have status inactive. Read back by import_consent it means the same. Errors: 22004 subject NULL, 22023 other spelling of a key, 42501 none of the four roles.';
+
+CREATE FUNCTION twin_privacy.evaluate_consent(consents jsonb, request jsonb) RETURNS text
+AS 'MODULE_PATHNAME', 'twp_consent_evaluate' LANGUAGE C STABLE PARALLEL SAFE;
+REVOKE ALL ON FUNCTION twin_privacy.evaluate_consent(jsonb, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.evaluate_consent(jsonb, jsonb)
+    TO twin_privacy_registrar, twin_privacy_officer, twin_privacy_auditor, twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.evaluate_consent(jsonb, jsonb) IS
+'Says permit, deny or none for a request against one FHIR Consent or an array of them; nothing is stored or read. request: purposeOfUse, actor, now (default: now), resource{reference, resourceType, security[], codes[], author[], custodian[], encounter, date}. Several consents are combined by twin_privacy.consent_combining. Errors: 22004 an argument is NULL, 22023 not FHIR or not a request, 0A000 something in a consent cannot be expressed.';

@@ -40,34 +40,101 @@ typedef struct TwpRuleQuestion
 	const char *purpose;
 	const char *recipient;
 	TimestampTz now;
+	const TwpRowFacts *row;		/* NULL: nothing is known of the row */
+	bool		resource;		/* asked of one FHIR resource: its facts alone count, not categories */
 } TwpRuleQuestion;
 
-typedef struct TwpRule TwpRule;
+/* A list of strings; empty: no condition. */
+typedef struct TwpStrings
+{
+	char	  **item;
+	int			n;
+} TwpStrings;
 
-struct TwpRule
+/* How a resource must relate to the one a provision names. */
+typedef enum TwpDataMeaning
+{
+	TWP_DATA_INSTANCE,
+	TWP_DATA_RELATED,
+	TWP_DATA_DEPENDENTS,
+	TWP_DATA_AUTHOREDBY,
+} TwpDataMeaning;
+
+typedef struct TwpDataCondition
+{
+	TwpDataMeaning meaning;
+	char	   *reference;
+} TwpDataCondition;
+
+/*
+ * One provision.  Its conditions are all to be met, each by one of its values;
+ * an empty one is met.  Conditions of a tree's root on data (labels, data,
+ * data period) bound only its own effect: where they are not met a permit
+ * denies and a deny says nothing, and the provisions below are asked all the
+ * same.
+ */
+typedef struct TwpRule
 {
 	TwpDecision effect;
-	char	   *purpose;		/* NULL: any */
+	TwpStrings	purposes;
 	bool		all_categories;
 	TwpCategorySet categories;	/* with all below those named */
-	char	  **category_codes; /* as written */
-	int			ncategories;
-	char	  **recipients;		/* none: any */
-	int			nrecipients;
-};
+	TwpStrings	category_codes; /* as written */
+	TwpStrings	recipients;		/* these three are one condition */
+	TwpStrings	authors;
+	TwpStrings	custodians;
+	TimestampTz from;
+	TimestampTz until;			/* exclusive */
+	TwpStrings	actions;
+	TwpStrings	types;			/* resource types; one condition with documents */
+	TwpStrings	documents;		/* document types and profiles */
+	TwpStrings	codes;
+	TwpStrings	labels;
+	TwpDataCondition *data;
+	int			ndata;
+	TimestampTz data_from;
+	TimestampTz data_until;		/* exclusive */
+	struct TwpRule **rules;
+	int			nrules;
+	bool		asks_row;		/* it or one below it has a condition that only a row can meet */
+} TwpRule;
 
-/* rule.c: reading terms and asking them. */
+/* rule.c: reading terms. */
 extern TwpRule *twp_rule_parse(const Jsonb *terms);
 /* True when the rule can permit anything at all. */
 extern bool twp_rule_permits(const TwpRule *rule);
+/* True when the rule denies the purpose and names it itself. */
+extern bool twp_rule_denies_by_name(const TwpRule *rule, const char *purpose);
+
+/* ask.c: asking a rule. */
+extern void twp_rule_ask(const TwpRule *rule, const TwpRuleQuestion *question, TwpOutcome *outcome);
 /* Says which condition of a rule the question does not meet; NULL when it meets all that are known. */
 extern const char *twp_rule_mismatch(const TwpRule *rule, const char *purpose, int category,
 									 const char *recipient);
-/* True when the rule denies the purpose and names it itself. */
-extern bool twp_rule_denies_by_name(const TwpRule *rule, const char *purpose);
-extern void twp_rule_ask(const TwpRule *rule, const TwpRuleQuestion *question, TwpOutcome *outcome);
 
-/* How outcomes of several directives become one; start with twp_outcome_init(). */
+/* condition.c: single conditions. */
+typedef struct TwpMatch
+{
+	TwpCategorySet sure;		/* met for these categories whatever the row */
+	TwpCategorySet may;			/* met for these for some row; includes sure */
+} TwpMatch;
+
+extern TwpMatch twp_match_gates(const TwpRule *rule, const TwpRuleQuestion *question);
+extern TwpMatch twp_match_data(const TwpRule *rule, const TwpRuleQuestion *question);
+extern bool twp_match_purpose(const TwpRule *rule, const char *purpose);
+extern bool twp_match_recipient(const TwpRule *rule, const char *recipient);
+
+/* label.c: HL7 security labels and resource types. */
+#define TWP_CONFIDENTIALITY_NORMAL 3
+#define TWP_CONFIDENTIALITY_RESTRICTED 4
+/* Rank of a confidentiality code (U L M N R V: 0 to 5), or -1 for another label. */
+extern int	twp_label_confidentiality(const char *label);
+/* True when a sensitivity label is the other or stands above it. */
+extern bool twp_label_covers(const char *label, const char *other);
+/* Categories whose data can be, and whose data can only be, of the resource types. */
+extern TwpMatch twp_type_categories(const TwpStrings *types);
+
+/* outcome.c: how outcomes of several directives become one; start with twp_outcome_init(). */
 extern void twp_outcome_init(TwpOutcome *total);
 extern void twp_outcome_add(TwpOutcome *total, const TwpOutcome *next, TwpCombining combining);
 

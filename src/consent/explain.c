@@ -102,7 +102,7 @@ explain_terms(const TwpRule *rule, const Asked *asked, TwpDecision decision)
 static TwpDecision
 explain_directive(const TwpDirective *directive, const Asked *asked, Snapshot snapshot, char **reason)
 {
-	TwpRuleQuestion question = {asked->purpose, asked->recipient, asked->at};
+	TwpRuleQuestion question = {asked->purpose, asked->recipient, asked->at, NULL, false};
 	TwpRule    *rule = twp_store_rule(directive->terms_id, snapshot);
 	TwpOutcome	outcome;
 	TwpDecision decision;
@@ -261,26 +261,29 @@ append_period(StringInfo words, const TwpDirective *directive)
 static void
 append_directive(StringInfo words, const TwpDirective *directive, const TwpRule *rule)
 {
-	char	  **names = palloc(Max(rule->ncategories, 1) * sizeof(char *));
+	char	  **names = palloc(Max(Max(rule->category_codes.n, rule->purposes.n), 1) * sizeof(char *));
 
 	appendStringInfo(words, "Consent " INT64_FORMAT " %s ", directive->consent_id,
 					 rule->effect == TWP_DECISION_PERMIT ? "permits" : "refuses");
-	for (int i = 0; i < rule->ncategories; i++)
-		names[i] = display_of("category", rule->category_codes[i]);
 	if (rule->all_categories)
 		appendStringInfoString(words, "the use of all data");
 	else
 	{
+		for (int i = 0; i < rule->category_codes.n; i++)
+			names[i] = display_of("category", rule->category_codes.item[i]);
 		appendStringInfoString(words, "the use of ");
-		append_list(words, names, rule->ncategories);
+		append_list(words, names, rule->category_codes.n);
 	}
 	appendStringInfoString(words, " for ");
-	appendStringInfoString(words, rule->purpose == NULL ? "any purpose" : display_of("purpose", rule->purpose));
+	if (rule->purposes.n == 0)
+		appendStringInfoString(words, "any purpose");
+	for (int i = 0; i < rule->purposes.n; i++)
+		names[i] = display_of("purpose", rule->purposes.item[i]);
+	append_list(words, names, rule->purposes.n);
 	appendStringInfoString(words, " by ");
-	if (rule->nrecipients == 0)
+	if (rule->recipients.n == 0)
 		appendStringInfoString(words, "anyone");
-	else
-		append_list(words, rule->recipients, rule->nrecipients);
+	append_list(words, rule->recipients.item, rule->recipients.n);
 	append_period(words, directive);
 	appendStringInfoChar(words, '.');
 }

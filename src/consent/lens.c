@@ -174,7 +174,7 @@ static const TwpOutcome *
 ask_terms(TwpLens *lens, int64 terms_id, Snapshot snapshot)
 {
 	TermsAnswer *answer = termsanswers_lookup(lens->terms, terms_id);
-	TwpRuleQuestion question = {lens->question.purpose, lens->question.recipient, lens->now};
+	TwpRuleQuestion question = {lens->question.purpose, lens->question.recipient, lens->now, NULL, false};
 	TwpOutcome	outcome;
 	bool		found;
 

@@ -14,7 +14,7 @@
 #include "base/errors.h"
 #include "base/event.h"
 #include "catalog/pg_type.h"
-#include "consent/consent_internal.h"
+#include "consent/fhir_internal.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -56,21 +56,14 @@ check_reason(const char *reason)
 				 errhint("Say in a few words why the consent is withdrawn.")));
 }
 
-/* Orders strings bytewise. */
-static int
-compare_strings(const void *a, const void *b)
+/* Reads a text array; empty arrays, NULLs and empty texts in them are errors. */
+static TwpStrings
+read_codes(ArrayType *array, const char *name)
 {
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Reads a text array into sorted, distinct strings; empty arrays and NULLs in them are errors. */
-static int
-read_codes(ArrayType *array, const char *name, char ***codes)
-{
+	TwpStrings	codes = {NULL, 0};
 	Datum	   *items;
 	bool	   *nulls;
 	int			nitems;
-	int			n = 0;
 
 	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &items, &nulls, &nitems);
 	if (nitems == 0)
@@ -78,7 +71,6 @@ read_codes(ArrayType *array, const char *name, char ***codes)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("%s must not be an empty array", name),
 				 errhint("Name at least one, or pass NULL for no restriction.")));
-	*codes = palloc(nitems * sizeof(char *));
 	for (int i = 0; i < nitems; i++)
 	{
 		if (nulls[i])
@@ -86,32 +78,14 @@ read_codes(ArrayType *array, const char *name, char ***codes)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("%s must not contain null", name),
 					 errhint("Leave the null element out.")));
-		(*codes)[i] = TextDatumGetCString(items[i]);
-		if ((*codes)[i][0] == '\0')
+		twp_strings_add(&codes, TextDatumGetCString(items[i]));
+		if (codes.item[i][0] == '\0')
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("%s must not contain an empty text", name),
 					 errhint("Leave the empty element out.")));
 	}
-	qsort(*codes, nitems, sizeof(char *), compare_strings);
-	for (int i = 0; i < nitems; i++)
-		if (i == 0 || strcmp((*codes)[i], (*codes)[n - 1]) != 0)
-			(*codes)[n++] = (*codes)[i];
-	return n;
-}
-
-/* Appends a JSON member holding an array of strings. */
-static void
-append_codes(StringInfo json, const char *name, char **codes, int n)
-{
-	appendStringInfo(json, ", \"%s\": [", name);
-	for (int i = 0; i < n; i++)
-	{
-		if (i > 0)
-			appendStringInfoString(json, ", ");
-		escape_json(json, codes[i]);
-	}
-	appendStringInfoChar(json, ']');
+	return codes;
 }
 
 /* Makes the terms of a plain directive. */
@@ -119,23 +93,22 @@ static Jsonb *
 make_terms(const char *decision, const char *purpose, ArrayType *categories, ArrayType *recipients)
 {
 	StringInfoData json;
-	char	  **codes;
-	int			n;
+	TwpStrings	codes;
 
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"decision\": \"%s\", \"purpose\": ", decision);
 	escape_json(&json, purpose);
 	if (categories != NULL)
 	{
-		n = read_codes(categories, "categories", &codes);
-		for (int i = 0; i < n; i++)
-			(void) twp_vocab_require_category(codes[i]);
-		append_codes(&json, "categories", codes, n);
+		codes = read_codes(categories, "categories");
+		for (int i = 0; i < codes.n; i++)
+			(void) twp_vocab_require_category(codes.item[i]);
+		twp_strings_write(&json, "categories", &codes);
 	}
 	if (recipients != NULL)
 	{
-		n = read_codes(recipients, "recipients", &codes);
-		append_codes(&json, "recipients", codes, n);
+		codes = read_codes(recipients, "recipients");
+		twp_strings_write(&json, "recipients", &codes);
 	}
 	appendStringInfoChar(&json, '}');
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
@@ -166,15 +139,15 @@ read_period(FunctionCallInfo fcinfo, RangeType *range, TimestampTz *from, Timest
 
 /* Raises when the same terms are already in force for part of the period. */
 static void
-check_overlap(const char *subject, int64 terms_id, TimestampTz from, TimestampTz until)
+check_overlap(const TwpNewDirective *new, int64 terms_id)
 {
 	Snapshot	snapshot = RegisterSnapshot(twp_consent_snapshot());
 	TwpDirective *directives;
-	int			n = twp_store_directives(subject, snapshot, &directives);
+	int			n = twp_store_directives(new->subject, snapshot, &directives);
 
 	for (int i = 0; i < n; i++)
 		if (!directives[i].withdrawn && directives[i].terms_id == terms_id &&
-			from < directives[i].valid_until && directives[i].valid_from < until)
+			new->valid_from < directives[i].valid_until && directives[i].valid_from < new->valid_until)
 			ereport(ERROR,
 					(errcode(ERRCODE_EXCLUSION_VIOLATION),
 					 errmsg("the same directive is already recorded for an overlapping period"),
@@ -212,26 +185,47 @@ intern_terms(Jsonb *terms)
 
 /* Adds the row of a directive and gives its number; needs twp_sql_connect(). */
 static int64
-insert_directive(int64 terms_id, TimestampTz from, TimestampTz until, const char *subject,
-				 Jsonb *evidence)
+insert_directive(const TwpNewDirective *new, int64 terms_id)
 {
-	Oid			types[6] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID};
-	Datum		values[6];
-	char		nulls[6] = {' ', ' ', ' ', ' ', ' ', evidence == NULL ? 'n' : ' '};
+	Oid			types[7] = {INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, JSONBOID, TIMESTAMPTZOID};
+	Datum		values[7];
+	char		nulls[7] = {' ', ' ', ' ', ' ', ' ', ' ', ' '};
 	bool		isnull;
 
 	values[0] = Int64GetDatum(terms_id);
-	values[1] = TimestampTzGetDatum(from);
-	values[2] = TimestampTzGetDatum(until);
-	values[3] = CStringGetTextDatum(subject);
+	values[1] = TimestampTzGetDatum(new->valid_from);
+	values[2] = TimestampTzGetDatum(new->valid_until);
+	values[3] = CStringGetTextDatum(new->subject);
 	values[4] = CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false));
-	values[5] = JsonbPGetDatum(evidence);
+	values[5] = JsonbPGetDatum(new->evidence);
+	values[6] = TimestampTzGetDatum(new->given_at);
+	nulls[5] = new->evidence == NULL ? 'n' : ' ';
+	nulls[6] = new->given_at == DT_NOBEGIN ? 'n' : ' ';
 	twp_sql_exec("INSERT INTO twin_privacy_internal.directive (consent_id, terms_id, valid_from, valid_until,"
 				 " given_at, recorded_at, changed, subject, recorded_by, evidence)"
 				 " VALUES (pg_catalog.nextval('twin_privacy_internal.consent_id_seq'), $1, $2, $3,"
-				 " pg_catalog.clock_timestamp(), pg_catalog.clock_timestamp(), pg_catalog.pg_current_xact_id(),"
-				 " $4, $5, $6) RETURNING consent_id", 6, types, values, nulls);
+				 " COALESCE($7, pg_catalog.clock_timestamp()), pg_catalog.clock_timestamp(),"
+				 " pg_catalog.pg_current_xact_id(), $4, $5, $6) RETURNING consent_id",
+				 7, types, values, nulls);
 	return DatumGetInt64(twp_sql_value(0, 1, &isnull));
+}
+
+/* Stores a directive whose parts are checked, and records the event. */
+int64
+twp_record_directive(const TwpNewDirective *new)
+{
+	int64		terms_id;
+	int64		consent_id;
+
+	twp_consent_warn_unknown_key(new->subject);
+	twp_sql_connect();
+	terms_id = intern_terms(new->terms);
+	check_overlap(new, terms_id);
+	consent_id = insert_directive(new, terms_id);
+	twp_event_emit(new->event, psprintf(INT64_FORMAT, consent_id), new->subject,
+				   JsonbToCString(NULL, &new->terms->root, VARSIZE(new->terms)));
+	twp_sql_finish();
+	return consent_id;
 }
 
 /* Reads the subject argument and refuses what cannot be one. */
@@ -250,39 +244,29 @@ read_subject(FunctionCallInfo fcinfo)
 Datum
 twp_consent_record(PG_FUNCTION_ARGS)
 {
-	char	   *subject;
+	TwpNewDirective new = {0};
 	char	   *decision;
 	char	   *purpose;
-	TimestampTz from = GetCurrentTransactionStartTimestamp();
-	TimestampTz until = DT_NOEND;
-	Jsonb	   *terms;
-	int64		terms_id;
-	int64		consent_id;
 
 	twp_role_require(TWP_ROLES(TWP_ROLE_REGISTRAR), "record a consent");
-	subject = read_subject(fcinfo);
+	new.subject = read_subject(fcinfo);
 	TWP_REQUIRE_ARG(1, "decision");
 	TWP_REQUIRE_ARG(2, "purpose");
 	decision = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	purpose = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	check_decision(decision);
 	twp_vocab_require_purpose(purpose);
+	new.valid_from = GetCurrentTransactionStartTimestamp();
+	new.valid_until = DT_NOEND;
 	if (!PG_ARGISNULL(5))
-		read_period(fcinfo, PG_GETARG_RANGE_P(5), &from, &until);
-	terms = make_terms(decision, purpose,
-					   PG_ARGISNULL(3) ? NULL : PG_GETARG_ARRAYTYPE_P(3),
-					   PG_ARGISNULL(4) ? NULL : PG_GETARG_ARRAYTYPE_P(4));
-	twp_consent_warn_unknown_key(subject);
-
-	twp_sql_connect();
-	terms_id = intern_terms(terms);
-	check_overlap(subject, terms_id, from, until);
-	consent_id = insert_directive(terms_id, from, until, subject,
-								  PG_ARGISNULL(6) ? NULL : PG_GETARG_JSONB_P(6));
-	twp_event_emit("consent.record", psprintf(INT64_FORMAT, consent_id), subject,
-				   JsonbToCString(NULL, &terms->root, VARSIZE(terms)));
-	twp_sql_finish();
-	PG_RETURN_INT64(consent_id);
+		read_period(fcinfo, PG_GETARG_RANGE_P(5), &new.valid_from, &new.valid_until);
+	new.given_at = DT_NOBEGIN;
+	new.terms = make_terms(decision, purpose,
+						   PG_ARGISNULL(3) ? NULL : PG_GETARG_ARRAYTYPE_P(3),
+						   PG_ARGISNULL(4) ? NULL : PG_GETARG_ARRAYTYPE_P(4));
+	new.evidence = PG_ARGISNULL(6) ? NULL : PG_GETARG_JSONB_P(6);
+	new.event = "consent.record";
+	PG_RETURN_INT64(twp_record_directive(&new));
 }
 
 /* Adds the row of a withdrawal; false when there already is one. */
