@@ -68,7 +68,10 @@ ALTER TABLE twin_privacy_internal.withdrawal ENABLE ALWAYS TRIGGER keep;
 CREATE VIEW twin_privacy.consents AS
 SELECT d.consent_id, d.subject,
        t.terms OPERATOR(pg_catalog.->>) 'decision' AS decision,
-       t.terms OPERATOR(pg_catalog.->>) 'purpose' AS purpose,
+       COALESCE(t.terms OPERATOR(pg_catalog.->>) 'purpose',
+                (SELECT pg_catalog.string_agg(p.code, ', ')
+                   FROM pg_catalog.jsonb_array_elements_text(t.terms OPERATOR(pg_catalog.->) 'purposes') AS p(code)))
+           AS purpose,
        CASE WHEN t.terms OPERATOR(pg_catalog.?) 'categories'
             THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text(t.terms OPERATOR(pg_catalog.->) 'categories'))
        END AS categories,
@@ -142,7 +145,7 @@ AS 'MODULE_PATHNAME', 'twp_consent_import' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION twin_privacy.import_consent(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.import_consent(jsonb) TO twin_privacy_registrar;
 COMMENT ON FUNCTION twin_privacy.import_consent(jsonb) IS
-'Records a FHIR R4 or R5 Consent (https://hl7.org/fhir/consent.html) and returns its consent_id; the resource is kept as evidence. The subject is the id of the patient; an actor "Organization/A" is the recipient of that name, or A. A consent is taken whole or refused: errors name the path. Errors: 22004 resource NULL, 22023 not a Consent, or the subject another spelling of a key, 0A000 something in it cannot be expressed (unknown codes, inactive, no base decision, ...), 23P01 the same directive is in force for an overlapping period, 42501 not a registrar.';
+'Records a FHIR R4 or R5 Consent (https://hl7.org/fhir/consent.html) and returns its consent_id; the resource is kept as evidence. The subject is the id of the patient; an actor "Organization/A" is the recipient of that name, or A. A consent is taken whole or refused: errors name the path. Errors: 22004 resource NULL, 22023 not a Consent, or the subject another spelling of a key, 0A000 something in it cannot be expressed (unknown codes, inactive, no base decision, ...), 23505 the same resource is already imported, 42501 not a registrar.';
 
 CREATE FUNCTION twin_privacy.export_consents(subject text) RETURNS SETOF jsonb
 AS 'MODULE_PATHNAME', 'twp_consent_export' LANGUAGE C VOLATILE PARALLEL SAFE ROWS 3;

@@ -10,7 +10,9 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "catalog/pg_type.h"
 #include "consent/fhir_internal.h"
+#include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -26,6 +28,28 @@ PG_FUNCTION_INFO_V1(twp_consent_evaluate);
 TWP_EXPORT Datum twp_consent_import(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_export(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_evaluate(PG_FUNCTION_ARGS);
+
+/* Raises when the very resource is already in force: two papers may say the same, one is signed once. */
+static void
+check_not_imported(const TwpNewDirective *new)
+{
+	Oid			types[2] = {TEXTOID, JSONBOID};
+	Datum		values[2] = {CStringGetTextDatum(new->subject), JsonbPGetDatum(new->evidence)};
+
+	twp_sql_connect();
+	twp_sql_exec("SELECT d.consent_id FROM twin_privacy_internal.directive d"
+				 " WHERE d.subject OPERATOR(pg_catalog.=) $1 AND d.evidence OPERATOR(pg_catalog.=) $2"
+				 " AND NOT EXISTS (SELECT FROM twin_privacy_internal.withdrawal w"
+				 "                  WHERE w.consent_id OPERATOR(pg_catalog.=) d.consent_id)",
+				 2, types, values, NULL);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("this resource is already imported"),
+				 errdetail("It is consent %s.", twp_sql_text(0, 1)),
+				 errhint("Withdraw that consent first to import it again.")));
+	twp_sql_finish();
+}
 
 /* import_consent(resource) stores a FHIR Consent as a directive. */
 Datum
@@ -51,6 +75,8 @@ twp_consent_import(PG_FUNCTION_ARGS)
 	new.valid_until = consent.valid_until;
 	new.given_at = consent.given_at;
 	new.event = "consent.import";
+	new.may_repeat = true;
+	check_not_imported(&new);
 	PG_RETURN_INT64(twp_record_directive(&new));
 }
 
@@ -113,6 +139,17 @@ read_strings(JsonbContainer *object, const char *name, const char *path, bool *k
 	return strings;
 }
 
+/* Reads a string of the request; null and the empty string stand for nothing. */
+static char *
+request_string(JsonbContainer *object, const char *name, const char *path)
+{
+	JsonbValue *value = twp_fhir_member(object, name);
+
+	if (value == NULL || value->type == jbvNull || (value->type == jbvString && value->val.string.len == 0))
+		return NULL;
+	return twp_fhir_string(object, name, path);
+}
+
 /* Reads what the request tells of the resource asked for; what it does not name, the resource does not have. */
 static void
 read_resource(JsonbContainer *resource, const char *path, TwpRowFacts *row)
@@ -134,12 +171,12 @@ read_resource(JsonbContainer *resource, const char *path, TwpRowFacts *row)
 	strings = read_strings(resource, "codes", path, &known);
 	row->codes = (const char *const *) strings.item;
 	row->ncodes = strings.n;
-	row->encounter = twp_fhir_string(resource, "encounter", path);
-	row->reference = twp_fhir_string(resource, "reference", path);
-	row->type = twp_fhir_string(resource, "resourceType", path);
+	row->encounter = request_string(resource, "encounter", path);
+	row->reference = request_string(resource, "reference", path);
+	row->type = request_string(resource, "resourceType", path);
 	row->known |= TWP_FACT_LABELS | TWP_FACT_AUTHORS | TWP_FACT_CODES | TWP_FACT_ENCOUNTER | TWP_FACT_REFERENCE;
 	row->known |= row->type != NULL ? TWP_FACT_TYPE : 0;
-	date = twp_fhir_string(resource, "date", path);
+	date = request_string(resource, "date", path);
 	if (date != NULL)
 	{
 		twp_fhir_time(date, psprintf("%s.date", path), &row->date_from, &row->date_until);
@@ -151,8 +188,8 @@ read_resource(JsonbContainer *resource, const char *path, TwpRowFacts *row)
 static void
 read_short_form(JsonbContainer *request, TwpRowFacts *row)
 {
-	char	   *type = twp_fhir_string(request, "resourceType", "request");
-	char	   *confidentiality = twp_fhir_string(request, "confidentiality", "request");
+	char	   *type = request_string(request, "resourceType", "request");
+	char	   *confidentiality = request_string(request, "confidentiality", "request");
 
 	if (type != NULL)
 	{
@@ -184,11 +221,11 @@ read_request(JsonbContainer *request, TwpRowFacts *row)
 	char	   *now;
 
 	twp_fhir_check_members(request, "request", known_members);
-	question.purpose = twp_fhir_string(request, "purposeOfUse", "request");
-	question.recipient = twp_fhir_string(request, "actor", "request");
+	question.purpose = request_string(request, "purposeOfUse", "request");
+	question.recipient = request_string(request, "actor", "request");
 	if (question.purpose == NULL || question.recipient == NULL)
 		twp_fhir_invalid(question.purpose == NULL ? "request.purposeOfUse" : "request.actor", "is missing");
-	now = twp_fhir_string(request, "now", "request");
+	now = request_string(request, "now", "request");
 	if (now != NULL)
 		twp_fhir_time(now, "request.now", &question.now, &other);
 	if (resource == NULL)

@@ -111,6 +111,7 @@ typedef struct TwpNewDirective
 	TimestampTz given_at;		/* DT_NOBEGIN: now */
 	Jsonb	   *evidence;		/* or NULL */
 	const char *event;
+	bool		may_repeat;		/* what another directive says already */
 } TwpNewDirective;
 
 extern int64 twp_record_directive(const TwpNewDirective *directive);

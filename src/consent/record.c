@@ -220,7 +220,8 @@ twp_record_directive(const TwpNewDirective *new)
 	twp_consent_warn_unknown_key(new->subject);
 	twp_sql_connect();
 	terms_id = intern_terms(new->terms);
-	check_overlap(new, terms_id);
+	if (!new->may_repeat)
+		check_overlap(new, terms_id);
 	consent_id = insert_directive(new, terms_id);
 	twp_event_emit(new->event, psprintf(INT64_FORMAT, consent_id), new->subject,
 				   JsonbToCString(NULL, &new->terms->root, VARSIZE(new->terms)));
