@@ -24,6 +24,8 @@ TAP += test/t/030_consent_fhir.pl
 # pseudonym
 
 # ledger
+REGRESS += ledger_events
+TAP += test/t/300_ledger_tamper.pl
 
 # breakglass
 

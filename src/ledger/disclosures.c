@@ -24,6 +24,7 @@ PG_FUNCTION_INFO_V1(twp_ledger_disclosures);
 PG_FUNCTION_INFO_V1(twp_ledger_events);
 PG_FUNCTION_INFO_V1(twp_ledger_subjects_of);
 PG_FUNCTION_INFO_V1(twp_ledger_disclosures_of);
+PG_FUNCTION_INFO_V1(twp_ledger_subject_rows);
 
 /* What a visit for rows needs. */
 typedef struct RowSink
@@ -32,6 +33,8 @@ typedef struct RowSink
 	const char *only_session_role;	/* NULL: everybody's */
 	TwpSubject	wanted[3];		/* the subject asked for, as each kind its text may be */
 	int			wanted_count;
+	TimestampTz since;			/* older rows are left out */
+	uint64		record_id;		/* whose subjects are being emitted */
 } RowSink;
 
 /* Names the login whose records the caller may see, or NULL for all. */
@@ -52,7 +55,7 @@ emit_disclosure(const TwpStatement *statement, void *arg)
 	Datum		values[TWP_DISCLOSURE_COLUMNS];
 	bool		nulls[TWP_DISCLOSURE_COLUMNS];
 
-	if (statement->begin->type == TWP_RECORD_EVENT)
+	if (statement->begin->type == TWP_RECORD_EVENT || statement->begin->recorded_at < sink->since)
 		return true;
 	twp_statement_fields(statement, &fields);
 	if (sink->only_session_role != NULL &&
@@ -64,13 +67,15 @@ emit_disclosure(const TwpStatement *statement, void *arg)
 	return true;
 }
 
-/* Gives every statement on protected data that the caller may know of. */
+/* Gives every statement on protected data since a time that the caller may know of. */
 Datum
 twp_ledger_disclosures(PG_FUNCTION_ARGS)
 {
 	RowSink		sink = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
 
+	TWP_REQUIRE_ARG(0, "since");
 	InitMaterializedSRF(fcinfo, 0);
+	sink.since = PG_GETARG_TIMESTAMPTZ(0);
 	sink.only_session_role = visible_session_role();
 	twp_statements_visit(false, 0, 0, emit_disclosure, &sink);
 	return (Datum) 0;
@@ -199,7 +204,47 @@ twp_ledger_disclosures_of(PG_FUNCTION_ARGS)
 	TWP_REQUIRE_ARG(0, "subject");
 	InitMaterializedSRF(fcinfo, 0);
 	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read what was disclosed about a subject");
+	sink.since = PG_INT64_MIN;
 	want_subject(&sink, text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	twp_statements_visit(true, 0, 0, emit_if_subject, &sink);
+	return (Datum) 0;
+}
+
+/* Emits one subject beside the record it belongs to. */
+static bool
+emit_subject_row(const TwpSubject *subject, void *arg)
+{
+	RowSink    *sink = arg;
+	Datum		values[2] = {Int64GetDatum((int64) sink->record_id), CStringGetTextDatum(twp_subject_to_text(subject))};
+	bool		nulls[2] = {false, false};
+
+	CHECK_FOR_INTERRUPTS();
+	tuplestore_putvalues(sink->rsinfo->setResult, sink->rsinfo->setDesc, values, nulls);
+	return true;
+}
+
+/* Emits the subjects of a statement that is recent enough. */
+static bool
+emit_subject_rows(const TwpStatement *statement, void *arg)
+{
+	RowSink    *sink = arg;
+
+	sink->record_id = statement->record_id;
+	if (statement->packed != NULL && statement->begin->recorded_at >= sink->since)
+		(void) twp_subjects_walk(statement->packed, statement->packed_len, emit_subject_row, sink);
+	return true;
+}
+
+/* Gives every pair of a record since a time and a subject it was told of. */
+Datum
+twp_ledger_subject_rows(PG_FUNCTION_ARGS)
+{
+	RowSink		sink = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+
+	TWP_REQUIRE_ARG(0, "since");
+	InitMaterializedSRF(fcinfo, 0);
+	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read which subjects were disclosed");
+	sink.since = PG_GETARG_TIMESTAMPTZ(0);
+	twp_statements_visit(true, 0, 0, emit_subject_rows, &sink);
 	return (Datum) 0;
 }

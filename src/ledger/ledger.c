@@ -12,10 +12,12 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/event.h"
+#include "common/ip.h"
 #include "ledger/ledger_internal.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
+#include "utils/backend_status.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -205,6 +207,20 @@ begin_record(TwpRecordType type, StringInfo payload, int event_nest)
 	return twp_ledger_record_id(entry->seq);
 }
 
+/* Writes where the session comes from. */
+static void
+put_client(StringInfo buf)
+{
+	static char client[NI_MAXHOST] = "";
+
+	if (client[0] == '\0' && MyBEEntry != NULL && MyBEEntry->st_clientaddr.addr.ss_family != 0 &&
+		(MyBEEntry->st_clientaddr.addr.ss_family == AF_UNIX ||
+		 pg_getnameinfo_all(&MyBEEntry->st_clientaddr.addr, MyBEEntry->st_clientaddr.salen,
+							client, sizeof(client), NULL, 0, NI_NUMERICHOST) != 0))
+		strlcpy(client, "[local]", sizeof(client));
+	twp_field_put_text(buf, TWP_FIELD_CLIENT, client[0] != '\0' ? client : NULL);
+}
+
 /* Writes an intent's fields. */
 static void
 put_intent(StringInfo buf, const TwpIntent *intent)
@@ -229,6 +245,7 @@ put_intent(StringInfo buf, const TwpIntent *intent)
 	twp_field_put_number(buf, TWP_FIELD_FINGERPRINT, intent->query_fingerprint);
 	twp_field_put_number(buf, TWP_FIELD_PARENT, intent->parent);
 	twp_field_put_number(buf, TWP_FIELD_BREAK_GLASS, intent->break_glass);
+	put_client(buf);
 }
 
 /* Records an intent. */
@@ -321,6 +338,7 @@ twp_ledger_event(const char *kind, const char *object, const char *subject,
 	twp_field_put_text(&buf, TWP_FIELD_SESSION_ROLE, GetUserNameFromId(GetSessionUserId(), true));
 	twp_field_put_text(&buf, TWP_FIELD_ACTING_ROLE, GetUserNameFromId(GetOuterUserId(), true));
 	twp_field_put_text(&buf, TWP_FIELD_ACTOR, GetConfigOption("twin_privacy.actor", true, false));
+	put_client(&buf);
 	record_id = begin_record(TWP_RECORD_EVENT, &buf, GetCurrentTransactionNestLevel());
 	pfree(buf.data);
 	return record_id;

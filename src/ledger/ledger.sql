@@ -1,12 +1,13 @@
 -- ledger: who was told what. The ledger lies in files of its own; SQL only reads it.
 
-CREATE FUNCTION twin_privacy_internal.ledger_disclosures(
+CREATE FUNCTION twin_privacy_internal.ledger_disclosures(since timestamptz,
         OUT record_id bigint, OUT recorded_at timestamptz, OUT session_role text, OUT acting_role text,
         OUT actor text, OUT use_code text, OUT purpose text, OUT recipient text, OUT justification text,
         OUT tables text[], OUT categories text[], OUT form text, OUT row_count bigint,
         OUT subject_count bigint, OUT subjects_exact boolean, OUT consent_revision bigint,
         OUT policy_hash text, OUT query_fingerprint text, OUT outcome text, OUT sqlstate text,
-        OUT parent_id bigint, OUT break_glass_id bigint, OUT subjects_stored boolean, OUT completed_at timestamptz)
+        OUT parent_id bigint, OUT break_glass_id bigint, OUT subjects_stored boolean, OUT completed_at timestamptz,
+        OUT client text)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'twp_ledger_disclosures'
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -15,7 +16,7 @@ CREATE VIEW twin_privacy.disclosures AS
     SELECT record_id, recorded_at, session_role, acting_role, actor, use_code, purpose, recipient, justification,
            tables, categories, form, row_count, subject_count, subjects_exact, consent_revision, policy_hash,
            query_fingerprint, outcome
-      FROM twin_privacy_internal.ledger_disclosures();
+      FROM twin_privacy_internal.ledger_disclosures('-infinity');
 COMMENT ON VIEW twin_privacy.disclosures IS
     'Every read of protected data in this database and every refusal (all: an auditor sees everything, a person what their own login did). '
     'row_count, subject_count and subjects_exact are NULL while a statement is open and after a crash. subjects_exact false: an upper bound. '
@@ -52,7 +53,8 @@ CREATE FUNCTION twin_privacy.disclosures_of(subject text,
         OUT tables text[], OUT categories text[], OUT form text, OUT row_count bigint,
         OUT subject_count bigint, OUT subjects_exact boolean, OUT consent_revision bigint,
         OUT policy_hash text, OUT query_fingerprint text, OUT outcome text, OUT sqlstate text,
-        OUT parent_id bigint, OUT break_glass_id bigint, OUT subjects_stored boolean, OUT completed_at timestamptz)
+        OUT parent_id bigint, OUT break_glass_id bigint, OUT subjects_stored boolean, OUT completed_at timestamptz,
+        OUT client text)
     RETURNS SETOF record
     AS 'MODULE_PATHNAME', 'twp_ledger_disclosures_of'
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -82,3 +84,158 @@ COMMENT ON FUNCTION twin_privacy.ledger_head() IS
     'Errors: 42501 not an auditor, TP004 the ledger is closed. Source: contract of twin_privacy, section 9.';
 REVOKE ALL ON FUNCTION twin_privacy.ledger_head() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.ledger_head() TO twin_privacy_auditor;
+
+CREATE FUNCTION twin_privacy_internal.ledger_subject_rows(since timestamptz, OUT record_id bigint, OUT subject text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'twp_ledger_subject_rows'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+-- One statement as a FHIR R4 AuditEvent: IHE BALP PatientQuery for a successful one about one patient,
+-- Query for a successful one about nobody in particular, plain AuditEvent for what failed.
+CREATE FUNCTION twin_privacy_internal.audit_event(d record, subject text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    dcm CONSTANT text := 'http://dicom.nema.org/resources/ontology/DCM';
+    entity_type CONSTANT text := 'http://terminology.hl7.org/CodeSystem/audit-entity-type';
+    object_role CONSTANT text := 'http://terminology.hl7.org/CodeSystem/object-role';
+    reason CONSTANT text := 'http://terminology.hl7.org/CodeSystem/v3-ActReason';
+    profile CONSTANT text := 'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.';
+    described CONSTANT text := 'twin_privacy statement ' || d.query_fingerprint || ' on ' ||
+        pg_catalog.array_to_string(d.tables, ', ') || ' for ' || pg_catalog.array_to_string(d.categories, ', ');
+    purpose CONSTANT jsonb := CASE WHEN d.purpose IS NOT NULL THEN
+        jsonb_build_array(jsonb_build_object('coding', jsonb_build_array(
+            jsonb_build_object('system', reason, 'code', d.purpose)))) END;
+BEGIN
+    RETURN jsonb_strip_nulls(jsonb_build_object(
+        'resourceType', 'AuditEvent',
+        'id', 'twin-privacy-' || d.record_id || coalesce('-' || left(encode(sha256(convert_to(subject, 'UTF8')), 'hex'), 16), ''),
+        'meta', CASE WHEN d.outcome = 'done' THEN jsonb_build_object('profile', jsonb_build_array(
+            profile || CASE WHEN subject IS NULL THEN 'Query' ELSE 'PatientQuery' END)) END,
+        'type', jsonb_build_object('system', 'http://terminology.hl7.org/CodeSystem/audit-event-type',
+                                   'code', 'rest', 'display', 'Restful Operation'),
+        'subtype', jsonb_build_array(jsonb_build_object('system', 'http://hl7.org/fhir/restful-interaction',
+                                                        'code', 'search', 'display', 'search')),
+        'action', 'E',
+        'recorded', to_char(d.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'outcome', CASE d.outcome WHEN 'done' THEN '0' WHEN 'crashed' THEN '8' ELSE '4' END,
+        'outcomeDesc', CASE WHEN d.outcome <> 'done' THEN d.outcome || coalesce(' ' || d.sqlstate, '') END,
+        'purposeOfEvent', purpose,
+        'agent', jsonb_build_array(
+            jsonb_build_object(
+                'type', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
+                    'system', dcm, 'code', '110153', 'display', 'Source Role ID'))),
+                'who', jsonb_build_object('display', coalesce(d.recipient, 'unknown')),
+                'requestor', false,
+                'network', CASE WHEN coalesce(d.client, '[local]') = '[local]'
+                    THEN jsonb_build_object('address', 'localhost', 'type', '1')
+                    ELSE jsonb_build_object('address', d.client, 'type', '2') END),
+            jsonb_build_object(
+                'type', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
+                    'system', dcm, 'code', '110152', 'display', 'Destination Role ID'))),
+                'who', jsonb_build_object('display', 'PostgreSQL database ' || current_database()),
+                'requestor', false,
+                'network', jsonb_build_object('address', coalesce(host(inet_server_addr()), 'localhost'),
+                                              'type', CASE WHEN inet_server_addr() IS NULL THEN '1' ELSE '2' END)),
+            jsonb_build_object(
+                'type', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
+                    'system', 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType',
+                    'code', 'IRCP', 'display', 'information recipient'))),
+                'who', jsonb_build_object('display', coalesce(nullif(d.actor, ''), d.session_role)),
+                'altId', d.session_role,
+                'name', nullif(d.actor, ''),
+                'requestor', true,
+                'role', jsonb_build_array(jsonb_build_object('text', d.acting_role)),
+                'purposeOfUse', purpose)),
+        'source', jsonb_build_object(
+            'site', current_database(),
+            'observer', jsonb_build_object('display', 'twin_privacy'),
+            'type', jsonb_build_array(jsonb_build_object(
+                'system', 'http://terminology.hl7.org/CodeSystem/security-source-type',
+                'code', '4', 'display', 'Application Server'))),
+        'entity', jsonb_build_array(
+            jsonb_build_object(
+                'type', jsonb_build_object('system', entity_type, 'code', '2', 'display', 'System Object'),
+                'role', jsonb_build_object('system', object_role, 'code', '24', 'display', 'Query'),
+                'description', described,
+                'query', replace(encode(convert_to(described, 'UTF8'), 'base64'), E'\n', '')))
+            || CASE WHEN subject IS NULL THEN '[]'::jsonb ELSE jsonb_build_array(
+            jsonb_build_object(
+                'type', jsonb_build_object('system', entity_type, 'code', '1', 'display', 'Person'),
+                'role', jsonb_build_object('system', object_role, 'code', '1', 'display', 'Patient'),
+                'what', jsonb_build_object('identifier', jsonb_build_object('value', subject), 'type', 'Patient'))) END));
+END
+$$;
+
+CREATE FUNCTION twin_privacy.audit_events(since timestamptz) RETURNS SETOF jsonb
+    LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    SELECT twin_privacy_internal.audit_event(d, s.subject)
+      FROM twin_privacy_internal.ledger_disclosures(since) AS d
+      LEFT JOIN twin_privacy_internal.ledger_subject_rows(since) AS s
+             ON s.record_id OPERATOR(pg_catalog.=) d.record_id
+     ORDER BY d.record_id, s.subject;
+END;
+COMMENT ON FUNCTION twin_privacy.audit_events(timestamptz) IS
+    'The disclosures and refusals since a time as FHIR R4 AuditEvent resources (auditor), one for each patient a statement was told of: '
+    'IHE BALP PatientQuery, Query where a statement named nobody. entity.query holds the statement''s fingerprint, never its text. '
+    'NULL: error 22004. Error: 42501 not an auditor. Source: IHE ITI BALP 1.1, FHIR R4 AuditEvent.';
+REVOKE ALL ON FUNCTION twin_privacy.audit_events(timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.audit_events(timestamptz) TO twin_privacy_auditor;
+
+-- One disclosure in a patient's words.
+CREATE FUNCTION twin_privacy_internal.disclosure_line(d record, purpose_display text) RETURNS text
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN to_char(d.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') || ': '
+        || CASE WHEN d.break_glass_id IS NOT NULL THEN 'EMERGENCY ACCESS. ' ELSE '' END
+        || coalesce(nullif(d.actor, '') || ' (login ' || d.session_role || ')', d.session_role)
+        || coalesce(' of ' || d.recipient, '')
+        || CASE d.outcome
+               WHEN 'done' THEN ' was given '
+               WHEN 'open' THEN ' is being given '
+               ELSE ' began to be given, and was stopped: ' END
+        || CASE d.form
+               WHEN 'identified' THEN 'your data, with your identity, '
+               WHEN 'pseudonymised' THEN 'your data under a pseudonym '
+               ELSE 'your data ' END
+        || coalesce('of the kind ' || nullif(array_to_string(d.categories, ', '), '') || ' ', '')
+        || 'from ' || array_to_string(d.tables, ', ')
+        || coalesce(', for ' || coalesce(purpose_display || ' (' || d.purpose || ')', d.purpose), '')
+        || coalesce(', under the approved use ' || d.use_code, '')
+        || coalesce('. Reason given: ' || nullif(d.justification, ''), '')
+        || '. (record ' || d.record_id || ')'
+        || CASE WHEN NOT d.subjects_exact THEN ' It is not certain that your data were among those shown.' ELSE '' END;
+END
+$$;
+
+CREATE FUNCTION twin_privacy.disclosure_report(subject text) RETURNS text
+    LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    WITH mine AS (
+        SELECT d.recorded_at, d.record_id, d.break_glass_id,
+               twin_privacy_internal.disclosure_line(d, p.display) AS line
+          FROM twin_privacy.disclosures_of(subject) AS d
+          LEFT JOIN twin_privacy.purposes AS p ON p.code = d.purpose
+    ), others AS (
+        SELECT count(*) FILTER (WHERE form IN ('aggregate', 'private') AND outcome = 'done') AS statistics,
+               count(*) FILTER (WHERE form IN ('identified', 'pseudonymised') AND outcome <> 'refused'
+                                  AND outcome <> 'open' AND NOT subjects_stored) AS unknown
+          FROM twin_privacy_internal.ledger_disclosures('-infinity')
+    )
+    SELECT 'Who was given data about ' || subject || E':\n'
+           || coalesce((SELECT string_agg(line, E'\n' ORDER BY recorded_at, record_id) FROM mine), 'Nobody.')
+           || coalesce((SELECT E'\n' || count(*) || ' of these were emergency accesses; each is reviewed by a privacy officer.'
+                          FROM mine WHERE break_glass_id IS NOT NULL HAVING count(*) > 0), '')
+           || CASE WHEN statistics > 0 THEN E'\n' || statistics || ' statistics about groups of people were made, which name nobody.' ELSE '' END
+           || CASE WHEN unknown > 0 THEN E'\n' || unknown || ' readings ended before it could be recorded whose data they reached.' ELSE '' END
+      FROM others;
+END;
+COMMENT ON FUNCTION twin_privacy.disclosure_report(text) IS
+    'Who was given data about a data subject, in plain words to hand to a patient (auditor). subject: canonical text of the key. '
+    'NULL: error 22004. Error: 42501 not an auditor. Source: contract of twin_privacy, section 9; GDPR article 15(1)(c), HIPAA 45 CFR 164.528.';
+REVOKE ALL ON FUNCTION twin_privacy.disclosure_report(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.disclosure_report(text) TO twin_privacy_auditor;

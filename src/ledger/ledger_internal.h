@@ -116,7 +116,8 @@ typedef enum TwpField
 	TWP_FIELD_SET_DATA,
 	TWP_FIELD_SEQ,
 	TWP_FIELD_HASH,
-	TWP_FIELD_MAX = TWP_FIELD_HASH
+	TWP_FIELD_CLIENT,			/* address the session came from, or [local] */
+	TWP_FIELD_MAX = TWP_FIELD_CLIENT
 } TwpField;
 
 /* One intent or event whose completion is owed, with room reserved for it. */

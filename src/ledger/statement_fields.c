@@ -148,5 +148,8 @@ twp_statement_row(const TwpStatement *statement, const TwpStatementFields *field
 	nulls[c] = statement->completion == NULL;
 	values[c] = TimestampTzGetDatum(nulls[c] ? 0 : statement->completion->recorded_at);
 	c++;
+	nulls[c] = fields->text[TWP_FIELD_CLIENT] == NULL;
+	values[c] = nulls[c] ? (Datum) 0 : CStringGetTextDatum(fields->text[TWP_FIELD_CLIENT]);
+	c++;
 	Assert(c == TWP_DISCLOSURE_COLUMNS);
 }

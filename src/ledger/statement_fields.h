@@ -7,7 +7,7 @@
 #include "ledger/ledger_internal.h"
 
 /* The columns of twin_privacy_internal.ledger_disclosures(), in order. */
-#define TWP_DISCLOSURE_COLUMNS 24
+#define TWP_DISCLOSURE_COLUMNS 25
 
 typedef struct TwpStatementFields
 {

@@ -200,6 +200,25 @@ check_heads_seen(Check *check, uint64 segno)
 	}
 }
 
+/* Checks that nothing lies behind the live end of the own chain. */
+static void
+check_live_tail(Check *check, char *buffer)
+{
+	TwpLedgerShared *shared = twp_ledger_shared;
+	uint64		segno;
+	uint32		offset;
+	bool		loaded;
+
+	/* Holding the lock keeps drainers away: what lies there is not theirs. */
+	LWLockAcquire(shared->flush_lock, LW_SHARED);
+	segno = shared->segno;
+	offset = shared->offset;
+	loaded = twp_scan_load(shared->directory, segno, buffer, TWP_SEGMENT_SIZE);
+	LWLockRelease(shared->flush_lock);
+	if (loaded && !zero_from(buffer, offset))
+		report(check, segno, check->seq + 1, "something was written behind the end of the chain");
+}
+
 /* Verifies one node's chain. */
 static void
 verify_node(Check *check)
@@ -230,6 +249,8 @@ verify_node(Check *check)
 	if (!check->begin_attested)
 		report(check, first, 0, "older segments are missing and no retention record says so");
 	check_heads_seen(check, last);
+	if (check->node->own && check->limit_seq != PG_UINT64_MAX)
+		check_live_tail(check, buffer);
 	pfree(buffer);
 }
 
