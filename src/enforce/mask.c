@@ -125,8 +125,9 @@ step_number(const TwpMask *mask, Oid type, Datum value, bool *isnull)
 		return DirectFunctionCall1(numeric_float4, number);
 	if (type == FLOAT8OID)
 		return DirectFunctionCall1(numeric_float8, number);
+	/* The step's scale, not the value's: how many digits the raw value had would tell values apart. */
 	if (type == NUMERICOID)
-		return number;
+		return DirectFunctionCall2(numeric_round, number, DirectFunctionCall1(numeric_scale, step));
 	return numeric_to_integer(type, number, isnull);
 }
 
