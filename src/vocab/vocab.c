@@ -4,7 +4,9 @@
  * Contract: the copy is read with catalog scans under a fresh catalog
  * snapshot, so that it is right in REPEATABLE READ, in parallel workers and on
  * standbys.  A relcache invalidation of one of our tables marks it stale; the
- * next question reads it again.
+ * next question reads it again.  Whoever asks with twp_vocab_require_*() (the
+ * SQL functions, for their arguments) accepts pending invalidations first; the
+ * questions asked for each row do not, their statement has.
  *
  * Locks: AccessShare on each table while it is read.  Memory: one context
  * under CacheMemoryContext; a replaced copy lives until the end of the
@@ -347,9 +349,11 @@ twp_vocab_category(const char *code)
 int
 twp_vocab_require_category(const char *code)
 {
-	int			number = twp_vocab_category(code);
+	int			number;
 	StringInfoData list;
 
+	AcceptInvalidationMessages();
+	number = twp_vocab_category(code);
 	if (number >= 0)
 		return number;
 
@@ -446,6 +450,7 @@ twp_vocab_require_purpose(const char *code)
 {
 	const char *nearest;
 
+	AcceptInvalidationMessages();
 	if (twp_vocab_purpose_exists(code))
 		return;
 	nearest = nearest_purpose(current, code);

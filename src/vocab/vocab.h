@@ -26,7 +26,7 @@ extern void twp_vocab_init(void);
 
 /* Number of a category by code (exact, case-sensitive), or -1. */
 extern int	twp_vocab_category(const char *code);
-/* Like it; raises 22023 with a hint listing the codes. */
+/* Like it, of the newest vocabulary: accepts invalidations; raises 22023 with a hint listing the codes. */
 extern int	twp_vocab_require_category(const char *code);
 /* The category and all below it. */
 extern TwpCategorySet twp_vocab_category_covers(int category);
@@ -39,7 +39,7 @@ extern TwpCategorySet twp_vocab_all_categories(void);
 
 /* True when the purpose code exists. */
 extern bool twp_vocab_purpose_exists(const char *code);
-/* Raises 22023 with a hint unless it exists. */
+/* Accepts invalidations; raises 22023 with a hint unless it exists. */
 extern void twp_vocab_require_purpose(const char *code);
 /* True when code is ancestor or lies anywhere below it (all parents count). */
 extern bool twp_vocab_purpose_covers(const char *ancestor, const char *code);
