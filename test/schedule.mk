@@ -11,6 +11,9 @@ TAP += test/t/001_preload.pl
 REGRESS += crypto_vectors
 
 # vocab
+REGRESS += vocab_categories
+REGRESS += vocab_purposes
+ISOLATION += vocab_fresh
 
 # keys
 
@@ -38,3 +41,7 @@ TAP += test/t/300_ledger_tamper.pl
 # hooks
 
 # the whole
+TAP += test/t/400_model.pl
+TAP += test/t/410_real_data.pl
+TAP += test/t/420_hl7_example.pl
+TAP += test/t/430_documentation.pl
