@@ -16,6 +16,7 @@ REGRESS += vocab_purposes
 ISOLATION += vocab_fresh
 
 # keys
+REGRESS += keys_domains
 
 # protect
 
@@ -25,6 +26,8 @@ ISOLATION += vocab_fresh
 TAP += test/t/030_consent_fhir.pl
 
 # pseudonym
+REGRESS += pseudonym_type
+REGRESS += pseudonym_values
 
 # ledger
 REGRESS += ledger_events

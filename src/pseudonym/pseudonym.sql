@@ -171,6 +171,18 @@ COMMENT ON FUNCTION twin_privacy.pseudonymize(domain text, value text) IS
     '(all) Pseudonym of a value in a domain; needs the domain''s permission (a bound use that owns it, or admin). value: integers of any width, '
     'text, varchar, char, name, uuid, date, bytea; NULL gives NULL. Recorded in the ledger. Errors: 42501 no permission (the same whether or not the domain '
     'exists), 22004 NULL domain, TP005 no such domain or key, 42804 other types. Source: RFC 2104, RFC 5869.';
+CREATE FUNCTION twin_privacy.pseudonyms(domain text, value anyelement) RETURNS twin_privacy.pseudonym[]
+    AS 'MODULE_PATHNAME', 'twp_pseudonym_pseudonyms'
+    LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.pseudonyms(text, anyelement) IS
+    '(all) Pseudonyms of a value under every live key version of a domain, newest first: finds after a rotation what was stored before, as in '
+    'p = ANY (twin_privacy.pseudonyms(...)). Arguments and errors as for pseudonymize().';
+CREATE FUNCTION twin_privacy.pseudonyms(domain text, value text) RETURNS twin_privacy.pseudonym[]
+    AS 'MODULE_PATHNAME', 'twp_pseudonym_pseudonyms'
+    LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy.pseudonyms(text, text) IS
+    '(all) Pseudonyms of a value under every live key version of a domain, newest first: finds after a rotation what was stored before, as in '
+    'p = ANY (twin_privacy.pseudonyms(...)). Arguments and errors as for pseudonymize().';
 
 CREATE FUNCTION twin_privacy.shift_date(domain text, subject "any", value date) RETURNS date
     AS 'MODULE_PATHNAME', 'twp_pseudonym_shift_date'

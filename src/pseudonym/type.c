@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(twp_pseudonym_typmod_in);
 PG_FUNCTION_INFO_V1(twp_pseudonym_typmod_out);
 PG_FUNCTION_INFO_V1(twp_pseudonym_enforce_typmod);
 PG_FUNCTION_INFO_V1(twp_pseudonym_pseudonymize);
+PG_FUNCTION_INFO_V1(twp_pseudonym_pseudonyms);
 
 /*
  * Checks that the value is of the domain the typmod names.  Raises 42804, or
@@ -163,6 +164,38 @@ twp_pseudonym_pseudonymize(PG_FUNCTION_ARGS)
 	value = palloc(sizeof(TwpPseudonym));
 	twp_pseudonym_compute(call->domain, &canonical, value);
 	PG_RETURN_POINTER(value);
+}
+
+/*
+ * pseudonyms(domain text, value anyelement) -> pseudonym[]
+ *
+ * One for each live key version, newest first: after a rotation a stored value
+ * is found with = ANY (...), and no table has to be rewritten.
+ */
+Datum
+twp_pseudonym_pseudonyms(PG_FUNCTION_ARGS)
+{
+	TwpDomainCall *call = twp_pseudonym_call_domain(fcinfo, "pseudonym.compute", false);
+	Oid			element = get_element_type(get_fn_expr_rettype(fcinfo->flinfo));
+	TwpCanonical canonical;
+	int16	   *versions;
+	int			n;
+	Datum	   *values;
+
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	twp_pseudonym_canonical(call->value_type, PG_GETARG_DATUM(1), &canonical);
+	n = twp_keys_versions(call->name, &versions);
+	values = palloc(Max(n, 1) * sizeof(Datum));
+	for (int i = 0; i < n; i++)
+	{
+		TwpPseudonym *value = palloc(sizeof(TwpPseudonym));
+
+		twp_pseudonym_compute(twp_pseudonym_open_version(call->name, versions[i], CurrentMemoryContext),
+							  &canonical, value);
+		values[i] = PointerGetDatum(value);
+	}
+	PG_RETURN_ARRAYTYPE_P(construct_array(values, n, element, sizeof(TwpPseudonym), false, TYPALIGN_CHAR));
 }
 
 /* Starts the room. */
