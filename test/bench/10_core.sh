@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # 10_core.sh - protected against unprotected: a scan with a sum, a count, a grouped
 # aggregate, a join and point lookups; 60 % of the patients permit.
 #
