@@ -23,6 +23,9 @@ REGRESS += keys_domains
 # uses
 
 # consent
+REGRESS += consent_decide
+REGRESS += consent_record
+ISOLATION += consent_withdraw
 TAP += test/t/030_consent_fhir.pl
 
 # pseudonym

@@ -11,15 +11,9 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "consent/consent_internal.h"
+#include "protect/protect.h"
 
 #define KIND_BIT(kind) (1 << (kind))
-
-/* Gives the kinds of subject keys that protected tables use. */
-static int
-kinds_in_use(void)
-{
-	return 0;
-}
 
 /* Raises when the text is another spelling of a key of the kind. */
 static void
@@ -30,7 +24,7 @@ check_spelling(TwpSubjectKind kind, const char *name, const char *subject)
 	if (canonical != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("subject is not the canonical form of a key of type %s", name),
+				 errmsg("subject is not the canonical form \"%s\" of a key of type %s", canonical, name),
 				 errhint("Write it as \"%s\".", canonical)));
 }
 
@@ -38,7 +32,7 @@ check_spelling(TwpSubjectKind kind, const char *name, const char *subject)
 void
 twp_consent_check_subject_text(const char *subject)
 {
-	int			kinds = kinds_in_use();
+	int			kinds = twp_protect_subject_kinds();
 
 	if (subject[0] == '\0')
 		ereport(ERROR,
@@ -61,7 +55,7 @@ twp_consent_check_subject_text(const char *subject)
 void
 twp_consent_warn_unknown_key(const char *subject)
 {
-	int			kinds = kinds_in_use();
+	int			kinds = twp_protect_subject_kinds();
 	TwpSubject	key;
 
 	if (kinds == 0 || (kinds & KIND_BIT(TWP_SUBJECT_TEXT)) != 0)
