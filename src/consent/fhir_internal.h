@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "consent/consent_internal.h"
 #include "lib/stringinfo.h"
 
@@ -77,10 +78,8 @@ extern void twp_fhir_provisions(const TwpFhirReader *reader, StringInfo json, Js
 								const char *path, TwpDecision parent_effect);
 
 /* fhir_value.c: members of JSON objects, with paths. */
-pg_attribute_noreturn()
-extern void twp_fhir_refuse(const char *path, const char *why);
-pg_attribute_noreturn()
-extern void twp_fhir_invalid(const char *path, const char *why);
+pg_noreturn extern void twp_fhir_refuse(const char *path, const char *why);
+pg_noreturn extern void twp_fhir_invalid(const char *path, const char *why);
 extern JsonbValue *twp_fhir_member(JsonbContainer *object, const char *name);
 extern char *twp_fhir_string(JsonbContainer *object, const char *name, const char *path);
 extern JsonbContainer *twp_fhir_object(JsonbContainer *object, const char *name, const char *path);
