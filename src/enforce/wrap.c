@@ -246,6 +246,8 @@ wrap_relation(Query *query, int rti, const TwpTableVerdict *v, const Bitmapset *
 	add_targets(sub, outer, v, used, &remap);
 	move_row_mark(query, rti, sub);
 
+	/* While the entry still is the relation its permissions are about: 16 checks that. */
+	twp_compat_move_permissions(query, outer, sub, inner);
 	outer->lateral = outer->tablesample != NULL;
 	outer->rtekind = RTE_SUBQUERY;
 	outer->subquery = sub;
@@ -257,7 +259,6 @@ wrap_relation(Query *query, int rti, const TwpTableVerdict *v, const Bitmapset *
 	outer->tablesample = NULL;
 	outer->securityQuals = NIL;
 	outer->enrname = NULL;
-	twp_compat_move_permissions(query, outer, sub, inner);
 	(void) query_tree_walker(query, remap_vars, &remap, 0);
 }
 
