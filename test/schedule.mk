@@ -27,6 +27,7 @@ REGRESS += consent_decide
 REGRESS += consent_record
 ISOLATION += consent_withdraw
 TAP += test/t/030_consent_fhir.pl
+TAP += test/t/031_consent_model.pl
 
 # pseudonym
 REGRESS += pseudonym_type
