@@ -52,3 +52,4 @@ TAP += test/t/400_model.pl
 TAP += test/t/410_real_data.pl
 TAP += test/t/420_hl7_example.pl
 TAP += test/t/430_documentation.pl
+TAP += test/t/440_dump_restore.pl
