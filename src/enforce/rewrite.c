@@ -27,6 +27,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/syscache.h"
 
 typedef struct SurveyContext
@@ -187,10 +188,25 @@ twp_enforce_plan(Query *query, int *cursor_options)
 	return true;
 }
 
+/* True when the relation has a permissive policy of the application's own. */
+static bool
+has_own_policy(Relation relation)
+{
+	ListCell   *lc;
+
+	if (relation->rd_rsdesc == NULL)
+		return false;
+	foreach(lc, relation->rd_rsdesc->policies)
+		if (((RowSecurityPolicy *) lfirst(lc))->permissive)
+			return true;
+	return false;
+}
+
 /*
  * A policy that lets everything pass, for relations whose row security is on
  * only because of us: the row rule itself is added when planning, for every
- * role.  Without the library there is no such policy and nothing passes.
+ * role.  Without the library there is no such policy and nothing passes.  A
+ * policy of the application's own, made before or after, is not overruled.
  */
 List *
 twp_enforce_permissive_policies(CmdType command, Relation relation)
@@ -199,7 +215,7 @@ twp_enforce_permissive_policies(CmdType command, Relation relation)
 	RowSecurityPolicy *policy;
 	Datum		everyone = ObjectIdGetDatum(ACL_ID_PUBLIC);
 
-	if (p == NULL || p->native_rls)
+	if (p == NULL || p->native_rls || has_own_policy(relation))
 		return NIL;
 	policy = palloc0(sizeof(RowSecurityPolicy));
 	policy->policy_name = pstrdup("twin_privacy");

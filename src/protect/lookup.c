@@ -160,6 +160,8 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 	char	   *text = source_attno > 0 ? twp_protect_label_text(p->source, source_attno) :
 		twp_protect_label_text(p->relid, att->attnum);
 	TwpColumnLabel *label;
+	int32		typmod = att->atttypmod;
+	Oid			type;
 
 	column->labelled = false;
 	column->category = p->category;
@@ -180,7 +182,8 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 			p->broken = psprintf("category \"%s\" of column \"%s\" does not exist",
 								 label->category, NameStr(att->attname));
 	}
-	if (!twp_protect_mask_fits(&column->mask, getBaseType(att->atttypid), att->atttypmod))
+	type = getBaseTypeAndTypmod(att->atttypid, &typmod);
+	if (!twp_protect_mask_fits(&column->mask, type, typmod))
 		p->broken = psprintf("mask \"%s\" does not fit column \"%s\"",
 							 twp_protect_mask_name(column->mask.kind), NameStr(att->attname));
 }
@@ -210,6 +213,8 @@ resolve_table(TwpProtection *p, const TwpTableLabel *label)
 		path = twp_protect_resolve_path(p->relid, label->label_column, &problem);
 		if (path == NULL)
 			p->broken = problem;
+		else if (!twp_protect_is_label_type(path->type))
+			p->broken = "the label column is not of type text[] or text";
 		else
 		{
 			p->has_label_path = true;

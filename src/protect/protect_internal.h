@@ -42,7 +42,8 @@ extern char *twp_protect_format_path(Oid relid, const TwpPath *path);
 /* lookup.c */
 extern char *twp_protect_label_text(Oid relid, AttrNumber attno);
 
-/* relabel.c: the label provider's check. */
+/* relabel.c: the label provider's check, and the types a label column may have. */
+extern bool twp_protect_is_label_type(Oid type);
 extern void twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel);
 
 #endif							/* TWP_PROTECT_INTERNAL_H */

@@ -11,11 +11,11 @@
 
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/event.h"
 #include "base/guc.h"
-#include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -76,6 +76,13 @@ twp_protect_mask_fits(const TwpMask *mask, Oid type, int32 typmod)
 	return false;
 }
 
+/* True for the types of row labels. */
+bool
+twp_protect_is_label_type(Oid type)
+{
+	return type == TEXTARRAYOID || type == TEXTOID || type == VARCHAROID;
+}
+
 /* Refuses relations that cannot be protected. */
 static void
 check_relation(Oid relid)
@@ -89,7 +96,8 @@ check_relation(Oid relid)
 	form = (Form_pg_class) GETSTRUCT(tuple);
 	if (form->relkind != RELKIND_RELATION && form->relkind != RELKIND_PARTITIONED_TABLE)
 		problem = "only tables can be protected";
-	else if (IsCatalogRelationOid(relid) || twp_catalog_is_ours(relid))
+	/* lookup.c passes over what initdb made, information_schema included */
+	else if (relid < FirstNormalObjectId || twp_catalog_is_ours(relid))
 		problem = "system tables cannot be protected";
 	else if (form->relpersistence == RELPERSISTENCE_TEMP)
 		problem = "temporary tables cannot be protected";
@@ -134,7 +142,7 @@ check_table_label(Oid relid, const TwpTableLabel *label)
 	{
 		TwpPath    *labels = require_path(relid, label->label_column, "the label column");
 
-		if (labels->type != TEXTARRAYOID && labels->type != TEXTOID && labels->type != VARCHAROID)
+		if (!twp_protect_is_label_type(labels->type))
 			ereport(ERROR,
 					(errcode(ERRCODE_DATATYPE_MISMATCH),
 					 errmsg("label column of \"%s\" has type %s", get_rel_name(relid),
