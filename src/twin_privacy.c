@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/guc.h"
+#include "breakglass/breakglass.h"
 #include "consent/consent.h"
 #include "enforce/enforce.h"
 #include "fmgr.h"
@@ -44,6 +45,7 @@ _PG_init(void)
 	twp_consent_init();
 	twp_pseudonym_init();
 	twp_ledger_init();
+	twp_breakglass_init();
 	twp_enforce_init();
 	twp_hooks_init();
 	twp_guc_init_finish();

@@ -344,6 +344,18 @@ twp_ledger_event(const char *kind, const char *object, const char *subject,
 	return record_id;
 }
 
+/* Records an event durably that does not hang on the transaction. */
+uint64
+twp_ledger_event_at_once(const char *kind, const char *object, const char *subject,
+						 const char *detail, const char *justification)
+{
+	uint64		record_id = twp_ledger_event(kind, object, subject, detail, justification);
+	TwpCompletion done = {.outcome = TWP_OUTCOME_DONE};
+
+	twp_ledger_complete(record_id, &done);
+	return record_id;
+}
+
 /* Takes an event from the rooms below. */
 static void
 event_sink(const TwpEvent *event)

@@ -80,6 +80,9 @@ extern void twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate);
  */
 extern uint64 twp_ledger_event(const char *kind, const char *object, const char *subject,
 							   const char *detail, const char *justification);
+/* Like it, for what holds whatever becomes of the transaction: its outcome is done at once. */
+extern uint64 twp_ledger_event_at_once(const char *kind, const char *object, const char *subject,
+									   const char *detail, const char *justification);
 
 /* Starts an empty set that lives in the context. */
 extern TwpSubjectSet *twp_ledger_subjects_create(MemoryContext context);

@@ -137,3 +137,30 @@ twp_uses_require(TimestampTz now)
 		twp_uses_raise(&problem);
 	return use;
 }
+
+/* Finds the emergency use the acting role may open, or says why there is none. */
+const TwpUse *
+twp_uses_require_emergency_use(TimestampTz now)
+{
+	TwpUseProblem problem;
+	bool		any = false;
+	ListCell   *lc;
+
+	foreach(lc, twp_uses_all())
+	{
+		const TwpUse *use = lfirst(lc);
+
+		if (!twp_vocab_purpose_covers("BTG", use->purpose) || !twp_uses_is_granted(use, GetOuterUserId()))
+			continue;
+		any = true;
+		if (twp_uses_check(use, GetOuterUserId(), GetSessionUserId(), now, true, &problem))
+			return use;
+	}
+	if (any)
+		twp_uses_raise(&problem);
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+			 errmsg("no emergency use is granted to role \"%s\"", GetUserNameFromId(GetOuterUserId(), false)),
+			 errhint("Ask a twin_privacy_officer to grant a use of purpose BTG.")));
+	return NULL;
+}

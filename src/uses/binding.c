@@ -43,6 +43,14 @@ binding_changed(void)
 	ResetPlanCache();
 }
 
+/* Assign hook of twin_privacy.actor: an emergency is one actor's. */
+static void
+assign_actor(const char *newval, void *extra)
+{
+	if (in_emergency)
+		binding_changed();
+}
+
 /* Assign hook of twin_privacy.use. */
 static void
 assign_use(const char *newval, void *extra)
@@ -58,7 +66,7 @@ twp_uses_binding_init(void)
 	DefineCustomStringVariable("twin_privacy.actor",
 							   "Names the end user behind a shared application role.",
 							   "Recorded as claimed; gives no authority.",
-							   &guc_actor, "", PGC_USERSET, 0, NULL, NULL, NULL);
+							   &guc_actor, "", PGC_USERSET, 0, NULL, assign_actor, NULL);
 	DefineCustomStringVariable("twin_privacy.justification",
 							   "Says why the bound use is exercised now.",
 							   "Recorded in the ledger.",
@@ -107,12 +115,22 @@ expire_emergency(void)
 		twp_uses_end_emergency();
 }
 
+/*
+ * True while the session is in an emergency.  Behind a transaction pooler the
+ * next client may come with another actor: the emergency is not theirs.
+ */
+static bool
+emergency_applies(void)
+{
+	expire_emergency();
+	return in_emergency && strcmp(emergency.actor, guc_actor != NULL ? guc_actor : "") == 0;
+}
+
 /* Code the session claims, or NULL. */
 const char *
 twp_uses_claimed(void)
 {
-	expire_emergency();
-	if (in_emergency)
+	if (emergency_applies())
 		return emergency.use_code;
 	return guc_use != NULL && guc_use[0] != '\0' ? guc_use : NULL;
 }
@@ -145,10 +163,12 @@ twp_uses_begin_emergency(const char *use_code, const char *subject,
 						 int64 event_id, TimestampTz expires_at)
 {
 	char	   *copy = MemoryContextStrdup(TopMemoryContext, subject);
+	char	   *actor = MemoryContextStrdup(TopMemoryContext, guc_actor != NULL ? guc_actor : "");
 
 	twp_uses_end_emergency();
 	strlcpy(emergency.use_code, use_code, sizeof(emergency.use_code));
 	emergency.subject_text = copy;
+	emergency.actor = actor;
 	emergency.event_id = event_id;
 	emergency.expires_at = expires_at;
 	in_emergency = true;
@@ -163,7 +183,8 @@ twp_uses_end_emergency(void)
 		return;
 	in_emergency = false;
 	pfree(emergency.subject_text);
-	emergency.subject_text = NULL;
+	pfree(emergency.actor);
+	emergency.subject_text = emergency.actor = NULL;
 	binding_changed();
 }
 
@@ -171,8 +192,7 @@ twp_uses_end_emergency(void)
 const TwpEmergency *
 twp_uses_emergency(void)
 {
-	expire_emergency();
-	return in_emergency ? &emergency : NULL;
+	return emergency_applies() ? &emergency : NULL;
 }
 
 /* Sets one of our settings for the session, as SET does. */

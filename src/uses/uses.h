@@ -67,6 +67,7 @@ typedef struct TwpEmergency
 {
 	char		use_code[NAMEDATALEN * 2];
 	char	   *subject_text;	/* canonical, TopMemoryContext */
+	char	   *actor;			/* who it was opened for; it serves nobody else on a pooled connection */
 	int64		event_id;
 	TimestampTz expires_at;
 } TwpEmergency;
@@ -93,5 +94,10 @@ extern void twp_uses_begin_emergency(const char *use_code, const char *subject,
 									 int64 event_id, TimestampTz expires_at);
 extern void twp_uses_end_emergency(void);
 extern const TwpEmergency *twp_uses_emergency(void);
+/*
+ * The use of purpose BTG under which the acting role may break the glass at
+ * `now`: raises TP002, saying of a use granted but not usable what it lacks.
+ */
+extern const TwpUse *twp_uses_require_emergency_use(TimestampTz now);
 
 #endif							/* TWP_USES_H */

@@ -1,0 +1,17 @@
+/*
+ * breakglass.h - the emergency door: one patient, now, and a debt to explain it.
+ *
+ * Glossary.  Breaking the glass: opening one subject's records without prior
+ * consent, under an approved use of purpose BTG.  Debt: a person's events no
+ * officer has reviewed yet.
+ *
+ * The session's side of an emergency lies in uses/ (twp_uses_emergency()).
+ */
+#ifndef TWP_BREAKGLASS_H
+#define TWP_BREAKGLASS_H
+
+#include "postgres.h"
+
+extern void twp_breakglass_init(void);
+
+#endif							/* TWP_BREAKGLASS_H */
