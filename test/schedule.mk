@@ -38,6 +38,8 @@ REGRESS += ledger_events
 TAP += test/t/300_ledger_tamper.pl
 
 # breakglass
+REGRESS += breakglass_events
+TAP += test/t/310_breakglass.pl
 
 # anonymity
 
