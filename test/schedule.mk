@@ -30,6 +30,8 @@ TAP += test/t/030_consent_fhir.pl
 TAP += test/t/031_consent_model.pl
 
 # pseudonym
+REGRESS += pseudonym_masks
+REGRESS += pseudonym_sealed
 REGRESS += pseudonym_type
 REGRESS += pseudonym_values
 

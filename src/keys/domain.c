@@ -23,6 +23,7 @@
 PG_FUNCTION_INFO_V1(twp_keys_create_pseudonym_domain);
 PG_FUNCTION_INFO_V1(twp_keys_rotate_pseudonym_key);
 PG_FUNCTION_INFO_V1(twp_keys_destroy_pseudonym_key);
+PG_FUNCTION_INFO_V1(twp_keys_rewrap_pseudonym_keys);
 
 static TwpDomainPermission permission_of_use = NULL;
 
@@ -33,13 +34,19 @@ twp_keys_register_permission(TwpDomainPermission permission)
 	permission_of_use = permission;
 }
 
+/* May the current user compute in the domain, or turn its values back? */
+bool
+twp_keys_permitted(const char *domain, bool reidentify)
+{
+	return (!reidentify && twp_role_has(GetUserId(), TWP_ROLES(TWP_ROLE_ADMIN))) ||
+		(permission_of_use != NULL && permission_of_use(domain, reidentify));
+}
+
 /* Refuses, in words that do not tell whether the domain exists. */
 void
 twp_keys_require_permission(const char *domain, bool reidentify)
 {
-	if (!reidentify && twp_role_has(GetUserId(), TWP_ROLES(TWP_ROLE_ADMIN)))
-		return;
-	if (permission_of_use != NULL && permission_of_use(domain, reidentify))
+	if (twp_keys_permitted(domain, reidentify))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -59,19 +66,29 @@ emit_key_event(const char *kind, const char *name, int version)
 	twp_event_emit(kind, name, NULL, detail);
 }
 
+/* Makes a bytea of a buffer. */
+static Datum
+bytea_of(const void *data, size_t len)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(bytes, VARHDRSZ + len);
+	memcpy(VARDATA(bytes), data, len);
+	return PointerGetDatum(bytes);
+}
+
 /* Stores a new wrapped key in the slot. */
 static void
 insert_key(int32 domain_id, int16 version)
 {
-	bytea	   *wrapped = palloc(VARHDRSZ + TWP_WRAPPED_LEN);
-	bytea	   *master_id = palloc(VARHDRSZ + TWP_MASTER_ID_LEN);
+	uint8		wrapped[TWP_WRAPPED_LEN];
+	uint8		master_id[TWP_MASTER_ID_LEN];
 	Oid			types[] = {INT4OID, INT2OID, BYTEAOID, BYTEAOID};
-	Datum		values[] = {Int32GetDatum(domain_id), Int16GetDatum(version),
-	PointerGetDatum(wrapped), PointerGetDatum(master_id)};
+	Datum		values[4] = {Int32GetDatum(domain_id), Int16GetDatum(version)};
 
-	SET_VARSIZE(wrapped, VARHDRSZ + TWP_WRAPPED_LEN);
-	SET_VARSIZE(master_id, VARHDRSZ + TWP_MASTER_ID_LEN);
-	twp_keys_wrap_new(domain_id, version, (uint8 *) VARDATA(wrapped), (uint8 *) VARDATA(master_id));
+	twp_keys_wrap_new(domain_id, version, wrapped, master_id);
+	values[2] = bytea_of(wrapped, sizeof(wrapped));
+	values[3] = bytea_of(master_id, sizeof(master_id));
 	twp_sql_exec("INSERT INTO twin_privacy_internal.pseudonym_key (domain_id, version, wrapped, master_id)"
 				 " VALUES ($1, $2, $3, $4)", 4, types, values, NULL);
 }
@@ -233,6 +250,64 @@ twp_keys_destroy_pseudonym_key(PG_FUNCTION_ARGS)
 	twp_catalog_announce(TWP_KEY_TABLE);
 	emit_key_event("key.destroy", name, version);
 	PG_RETURN_VOID();
+}
+
+/* Wraps row n of the last result anew and stores it; false when it was already. */
+static bool
+rewrap_row(int row)
+{
+	bool		isnull;
+	int32		domain_id = DatumGetInt32(twp_sql_value(row, 1, &isnull));
+	int16		version = DatumGetInt16(twp_sql_value(row, 2, &isnull));
+	bytea	   *old_wrapped = DatumGetByteaPP(twp_sql_value(row, 3, &isnull));
+	bytea	   *old_id = DatumGetByteaPP(twp_sql_value(row, 4, &isnull));
+	uint8		wrapped[TWP_WRAPPED_LEN];
+	uint8		master_id[TWP_MASTER_ID_LEN];
+	Oid			types[] = {INT4OID, INT2OID, BYTEAOID, BYTEAOID};
+	Datum		values[4];
+
+	memcpy(wrapped, VARDATA_ANY(old_wrapped), TWP_WRAPPED_LEN);
+	memcpy(master_id, VARDATA_ANY(old_id), TWP_MASTER_ID_LEN);
+	if (!twp_keys_rewrap(domain_id, version, wrapped, master_id))
+		return false;
+	values[0] = Int32GetDatum(domain_id);
+	values[1] = Int16GetDatum(version);
+	values[2] = bytea_of(wrapped, sizeof(wrapped));
+	values[3] = bytea_of(master_id, sizeof(master_id));
+	twp_sql_exec("UPDATE twin_privacy_internal.pseudonym_key SET wrapped = $3, master_id = $4"
+				 " WHERE domain_id OPERATOR(pg_catalog.=) $1 AND version OPERATOR(pg_catalog.=) $2",
+				 4, types, values, NULL);
+	return true;
+}
+
+/* rewrap_pseudonym_keys() -> int: how many keys were wrapped by another master key. */
+Datum
+twp_keys_rewrap_pseudonym_keys(PG_FUNCTION_ARGS)
+{
+	SPITupleTable *keys;
+	uint64		n;
+	int32		changed = 0;
+	char		detail[32];
+
+	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "wrap the pseudonym keys anew");
+	twp_sql_connect();
+	twp_sql_exec("LOCK TABLE twin_privacy_internal.pseudonym_key IN SHARE ROW EXCLUSIVE MODE", 0, NULL, NULL, NULL);
+	twp_sql_exec("SELECT domain_id, version, wrapped, master_id FROM twin_privacy_internal.pseudonym_key"
+				 " WHERE wrapped IS NOT NULL", 0, NULL, NULL, NULL);
+	keys = SPI_tuptable;
+	n = SPI_processed;
+	for (uint64 i = 0; i < n; i++)
+	{
+		SPI_tuptable = keys;
+		SPI_processed = n;
+		if (rewrap_row((int) i))
+			changed++;
+	}
+	twp_sql_finish();
+	twp_catalog_announce(TWP_KEY_TABLE);
+	snprintf(detail, sizeof(detail), "{\"keys\": %d}", changed);
+	twp_event_emit("key.rewrap", NULL, NULL, detail);
+	PG_RETURN_INT32(changed);
 }
 
 /* Starts the room. */

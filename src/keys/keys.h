@@ -64,6 +64,7 @@ extern void twp_keys_derive(const TwpDataKey *key, const char *purpose, uint8 *o
 typedef bool (*TwpDomainPermission) (const char *domain, bool reidentify);
 
 extern void twp_keys_register_permission(TwpDomainPermission permission);
+extern bool twp_keys_permitted(const char *domain, bool reidentify);
 /* Raises 42501, in the same words whether or not the domain exists. */
 extern void twp_keys_require_permission(const char *domain, bool reidentify);
 

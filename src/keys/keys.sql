@@ -59,6 +59,15 @@ COMMENT ON FUNCTION twin_privacy.destroy_pseudonym_key(text, int4, text) IS
 REVOKE ALL ON FUNCTION twin_privacy.destroy_pseudonym_key(text, int4, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.destroy_pseudonym_key(text, int4, text) TO twin_privacy_admin;
 
+CREATE FUNCTION twin_privacy.rewrap_pseudonym_keys() RETURNS int4
+    AS 'MODULE_PATHNAME', 'twp_keys_rewrap_pseudonym_keys'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.rewrap_pseudonym_keys() IS
+    'After a change of the master key: wraps every data key under the new one and returns how many were not (admin). The old one is named by '
+    'twin_privacy.previous_master_key_file or _command until then. Data keys, and so all values, stay as they are. Errors: 42501, TP005 a key opens under neither.';
+REVOKE ALL ON FUNCTION twin_privacy.rewrap_pseudonym_keys() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.rewrap_pseudonym_keys() TO twin_privacy_admin;
+
 CREATE VIEW twin_privacy.pseudonym_keys AS
     SELECT d.name AS domain, k.version,
            k.version OPERATOR(pg_catalog.=) pg_catalog.max(k.version) OVER (PARTITION BY k.domain_id) AS is_newest,

@@ -25,8 +25,15 @@
 /* the digits, a line end, and one byte more to see that there is more */
 #define MASTER_TEXT_MAX (MASTER_HEX_LEN + 3)
 
-static char *master_key_file = NULL;
-static char *master_key_command = NULL;
+typedef struct Provider
+{
+	char	   *file;
+	char	   *command;
+} Provider;
+
+static Provider current;
+/* the provider before the last change of the master key, while keys are wrapped anew */
+static Provider previous;
 
 /* Raises TP005; the reason is for the log alone. */
 static void
@@ -92,14 +99,14 @@ file_fault(int fd)
 
 /* Reads the key file; returns the number of bytes. */
 static size_t
-read_file(char text[MASTER_TEXT_MAX])
+read_file(const char *path, char text[MASTER_TEXT_MAX])
 {
-	int			fd = OpenTransientFile(master_key_file, O_RDONLY | PG_BINARY);
+	int			fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
 	const char *fault;
 	ssize_t		n;
 
 	if (fd < 0)
-		master_unavailable(psprintf("The file \"%s\" cannot be opened: %m.", master_key_file));
+		master_unavailable(psprintf("The file \"%s\" cannot be opened: %m.", path));
 	fault = file_fault(fd);
 	if (fault != NULL)
 		master_unavailable(fault);
@@ -112,9 +119,9 @@ read_file(char text[MASTER_TEXT_MAX])
 
 /* Runs the command and reads what it prints; returns the number of bytes. */
 static size_t
-read_command(char text[MASTER_TEXT_MAX])
+read_command(const char *command, char text[MASTER_TEXT_MAX])
 {
-	FILE	   *pipe = OpenPipeStream(master_key_command, "r");
+	FILE	   *pipe = OpenPipeStream(command, "r");
 	size_t		n;
 	int			rc;
 
@@ -132,22 +139,27 @@ read_command(char text[MASTER_TEXT_MAX])
 	return n;
 }
 
-/* Reads the master key from its one provider. */
-void
-twp_keys_master(uint8 key[TWP_KEY_LEN])
+/* True when a setting names something. */
+static bool
+is_set(const char *setting)
 {
-	bool		from_file = master_key_file != NULL && master_key_file[0] != '\0';
-	bool		from_command = master_key_command != NULL && master_key_command[0] != '\0';
+	return setting != NULL && setting[0] != '\0';
+}
+
+/* Reads a master key from its one provider. */
+static void
+read_master(const Provider *provider, uint8 key[TWP_KEY_LEN])
+{
 	char		text[MASTER_TEXT_MAX];
 	size_t		n;
 	bool		ok;
 
-	if (from_file && from_command)
-		master_unavailable("Both twin_privacy.master_key_file and twin_privacy.master_key_command are set.");
-	if (!from_file && !from_command)
-		master_unavailable("Neither twin_privacy.master_key_file nor twin_privacy.master_key_command is set.");
+	if (is_set(provider->file) && is_set(provider->command))
+		master_unavailable("Both a master key file and a master key command are set.");
+	if (!is_set(provider->file) && !is_set(provider->command))
+		master_unavailable("Neither a master key file nor a master key command is set.");
 
-	n = from_file ? read_file(text) : read_command(text);
+	n = is_set(provider->file) ? read_file(provider->file, text) : read_command(provider->command, text);
 	ok = parse_master(text, n, key);
 	twp_crypto_wipe(text, sizeof(text));
 	if (!ok)
@@ -155,6 +167,23 @@ twp_keys_master(uint8 key[TWP_KEY_LEN])
 		twp_crypto_wipe(key, TWP_KEY_LEN);
 		master_unavailable("The master key is not exactly 64 hexadecimal digits.");
 	}
+}
+
+/* Reads the current master key. */
+void
+twp_keys_master(uint8 key[TWP_KEY_LEN])
+{
+	read_master(&current, key);
+}
+
+/* Reads the previous master key; false when no provider for it is set. */
+bool
+twp_keys_previous_master(uint8 key[TWP_KEY_LEN])
+{
+	if (!is_set(previous.file) && !is_set(previous.command))
+		return false;
+	read_master(&previous, key);
+	return true;
 }
 
 /* Names a master key by a MAC under it, from which nothing of the key follows. */
@@ -167,24 +196,32 @@ twp_keys_master_id(const uint8 key[TWP_KEY_LEN], uint8 id[TWP_MASTER_ID_LEN])
 					id, TWP_MASTER_ID_LEN);
 }
 
-/* Defines the provider's settings: the server's configuration only, shown to superusers only. */
+/* Defines one setting: the server's configuration only, shown to superusers only. */
+static void
+define_setting(const char *name, const char *what, const char *more, char **value)
+{
+	DefineCustomStringVariable(name, what, more, value, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   NULL, NULL, NULL);
+}
+
+/* Defines the providers' settings. */
 void
 twp_keys_provider_init(void)
 {
-	DefineCustomStringVariable("twin_privacy.master_key_command",
-							   "Command that prints the master key as 64 hexadecimal digits.",
-							   "Run by the server's user; exclusive with twin_privacy.master_key_file.",
-							   &master_key_command,
-							   "",
-							   PGC_SIGHUP,
-							   GUC_SUPERUSER_ONLY,
-							   NULL, NULL, NULL);
-	DefineCustomStringVariable("twin_privacy.master_key_file",
-							   "File that holds the master key as 64 hexadecimal digits.",
-							   "Owned by the server's user, mode 0600.",
-							   &master_key_file,
-							   "",
-							   PGC_SIGHUP,
-							   GUC_SUPERUSER_ONLY,
-							   NULL, NULL, NULL);
+	define_setting("twin_privacy.master_key_command",
+				   "Command that prints the master key as 64 hexadecimal digits.",
+				   "Run by the server's user; exclusive with twin_privacy.master_key_file.",
+				   &current.command);
+	define_setting("twin_privacy.master_key_file",
+				   "File that holds the master key as 64 hexadecimal digits.",
+				   "Owned by the server's user, mode 0600.",
+				   &current.file);
+	define_setting("twin_privacy.previous_master_key_command",
+				   "Command that prints the master key before the last change.",
+				   "Set only until twin_privacy.rewrap_pseudonym_keys() has run.",
+				   &previous.command);
+	define_setting("twin_privacy.previous_master_key_file",
+				   "File that holds the master key before the last change.",
+				   "Set only until twin_privacy.rewrap_pseudonym_keys() has run.",
+				   &previous.file);
 }

@@ -5,10 +5,6 @@
  * catalog snapshot for each scan, never the transaction's.  Memory: unwrapped
  * keys lie in one static context whose reset callback wipes them.  Failure:
  * TP005 for whatever is missing, destroyed, or wrapped by another master key.
- *
- * A wrapped key is bound to its slot: the key that wraps it is derived from
- * the master key, the domain's number and the version, so that rows changed
- * about in the table do not unwrap.
  */
 #include "postgres.h"
 
@@ -233,68 +229,6 @@ read_keys(int32 domain_id, int version, KeyRow **rows)
 	return n;
 }
 
-/* Derives the key that wraps one slot. */
-static void
-slot_key(const uint8 master[TWP_KEY_LEN], int32 domain_id, int16 version, uint8 out[TWP_KEY_LEN])
-{
-	char		info[64];
-	int			n = snprintf(info, sizeof(info), "twin_privacy/wrap/%d/%d", domain_id, version);
-
-	twp_crypto_hkdf(master, TWP_KEY_LEN, NULL, 0, (const uint8 *) info, n, out, TWP_KEY_LEN);
-}
-
-/* Wraps a new random data key for a slot. */
-void
-twp_keys_wrap_new(int32 domain_id, int16 version, uint8 wrapped[TWP_WRAPPED_LEN],
-				  uint8 master_id[TWP_MASTER_ID_LEN])
-{
-	uint8		secret[3][TWP_KEY_LEN]; /* master, slot and data key */
-
-	PG_TRY();
-	{
-		twp_keys_master(secret[0]);
-		twp_keys_master_id(secret[0], master_id);
-		slot_key(secret[0], domain_id, version, secret[1]);
-		twp_crypto_random(secret[2], TWP_KEY_LEN);
-		twp_crypto_wrap(secret[1], secret[2], wrapped);
-	}
-	PG_FINALLY();
-	{
-		twp_crypto_wipe(secret, sizeof(secret));
-	}
-	PG_END_TRY();
-}
-
-/* Unwraps a stored key, or raises TP005. */
-static void
-unwrap(int32 domain_id, const KeyRow *row, uint8 key[TWP_KEY_LEN])
-{
-	uint8		secret[2][TWP_KEY_LEN]; /* master and slot key */
-	uint8		master_id[TWP_MASTER_ID_LEN];
-	bool		ok = false;
-
-	PG_TRY();
-	{
-		twp_keys_master(secret[0]);
-		twp_keys_master_id(secret[0], master_id);
-		if (twp_crypto_equal(master_id, row->master_id, TWP_MASTER_ID_LEN))
-		{
-			slot_key(secret[0], domain_id, row->version, secret[1]);
-			ok = twp_crypto_unwrap(secret[1], row->wrapped, key);
-		}
-	}
-	PG_FINALLY();
-	{
-		twp_crypto_wipe(secret, sizeof(secret));
-	}
-	PG_END_TRY();
-	if (!ok)
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_NOT_READY),
-				 errmsg("a pseudonym key cannot be unwrapped"),
-				 errhint("Give the server the master key the domain's keys were wrapped with.")));
-}
-
 /* Raises TP005: the caller may use the domain, so may hear what is wrong with it. */
 static void
 no_key(const char *name, int version)
@@ -340,7 +274,7 @@ open_entry(int32 domain_id, const char *expected_name, int version)
 		if (read_keys(domain_id, version, &rows) == 0 || rows[0].destroyed)
 			no_key(name, version);
 	} while (seen != generation);
-	unwrap(domain_id, &rows[0], key);
+	twp_keys_unwrap(domain_id, rows[0].version, rows[0].wrapped, rows[0].master_id, key);
 
 	name = MemoryContextStrdup(cache_context, name);
 	entry = hash_search(cache, &at, HASH_ENTER, NULL);

@@ -35,11 +35,11 @@ twp_pseudonym_open_version(const char *name, int version, MemoryContext context)
 	return domain;
 }
 
-/* Opens a domain's current key. */
+/* Opens the domain of a use's masks: its own, or that of the linkage the session chose. */
 TwpDomain *
 twp_pseudonym_open(const char *name, MemoryContext context)
 {
-	return twp_pseudonym_open_version(name, 0, context);
+	return twp_pseudonym_open_version(twp_pseudonym_mask_domain(name), 0, context);
 }
 
 /* Creates a domain and its first key unless it exists. */
@@ -80,6 +80,15 @@ twp_pseudonym_shift_mac(TwpDomain *domain)
 	return domain->shift;
 }
 
+/* Gives the MAC that hides the salts of forgotten subjects. */
+TwpMac *
+twp_pseudonym_salt_mac(TwpDomain *domain)
+{
+	if (domain->salt == NULL)
+		domain->salt = derive_mac(domain, "twin_privacy/salt");
+	return domain->salt;
+}
+
 /* Gives the cipher of format-preserving encryption. */
 TwpAes *
 twp_pseudonym_fpe(TwpDomain *domain)
@@ -110,7 +119,7 @@ twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonical, TwpPseud
 {
 	uint8		mac[TWP_MAC_LEN];
 
-	twp_crypto_mac(domain->mac, &canonical->tag, 1, canonical->data, canonical->len, mac);
+	twp_pseudonym_mac(domain, domain->mac, canonical, mac);
 	memcpy(value->mac, mac, TWP_PSEUDONYM_MAC_LEN);
 	twp_pseudonym_set_key(value, domain->key->domain_id, domain->key->version);
 }

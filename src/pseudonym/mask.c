@@ -107,7 +107,7 @@ shift_days(TwpDomain *domain, const TwpSubject *subject)
 	int			days;
 
 	twp_pseudonym_canonical_subject(subject, &canonical);
-	twp_crypto_mac(twp_pseudonym_shift_mac(domain), &canonical.tag, 1, canonical.data, canonical.len, mac);
+	twp_pseudonym_mac(domain, twp_pseudonym_shift_mac(domain), &canonical, mac);
 	memcpy(&number, mac, sizeof(number));
 	days = (int) (pg_ntoh64(number) % (2 * max));
 	return days < max ? days - max : days - max + 1;

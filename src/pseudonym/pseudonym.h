@@ -20,7 +20,11 @@ typedef struct TwpDomain TwpDomain;
 
 extern void twp_pseudonym_init(void);
 
-/* Opens a domain's current key in the given memory context. */
+/*
+ * Opens the current key of a use's domain for its masks in the given memory
+ * context; the linkage's domain while twin_privacy.linkage names an approved
+ * linkage of the use, TP002 when it names anything else.
+ */
 extern TwpDomain *twp_pseudonym_open(const char *name, MemoryContext context);
 /* Creates a domain and its first key; does nothing when it exists. No privilege check. */
 extern void twp_pseudonym_create_domain(const char *name);
@@ -39,5 +43,11 @@ extern bool twp_pseudonym_can_shift(Oid type);
 /* Moves a date or time by the subject's secret offset in this domain (whole days, never zero). */
 extern Datum twp_pseudonym_shift(TwpDomain *domain, const TwpSubject *subject,
 								 Oid type, Datum value);
+
+/*
+ * Gives a subject a new salt in every domain: from the commit on its key leads
+ * to other pseudonyms and another date offset.  No privilege check.
+ */
+extern void twp_pseudonym_forget_subject(const char *subject);
 
 #endif							/* TWP_PSEUDONYM_H */

@@ -397,3 +397,90 @@ COMMENT ON FUNCTION twin_privacy.fpe_decrypt(text, text, text, text, int4) IS
     '(all) Turns fpe_encrypt() back with the same alphabet and tweak; version: the key version it was made with, NULL the newest. Permission, limit and '
     'recording as for unseal(). The result of a wrong key or tweak is another text, not an error: use sealed where it fits. Errors: 42501, TP003, TP005, 22023.';
 
+
+-- Forgetting a subject.
+
+CREATE TABLE twin_privacy_internal.subject_salt (
+    domain_id  int4 NOT NULL,
+    version    int2 NOT NULL,
+    tag        bytea NOT NULL CHECK (pg_catalog.octet_length(tag) OPERATOR(pg_catalog.=) 16),
+    salt       bytea NOT NULL CHECK (pg_catalog.octet_length(salt) OPERATOR(pg_catalog.=) 16),
+    PRIMARY KEY (domain_id, version, tag)
+);
+COMMENT ON TABLE twin_privacy_internal.subject_salt IS
+    'Salts of forgotten subjects, hidden by the domain''s key; the tag is half a MAC that no pseudonym shows.';
+SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.subject_salt', '');
+
+CREATE FUNCTION twin_privacy.forget_pseudonyms(subject text) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_pseudonym_forget_sql'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.forget_pseudonyms(text) IS
+    'Gives a subject new random salts in every domain (registrar): its key leads to other pseudonyms and another date offset from then on. '
+    'subject: its key in canonical text; NULL: error 22004. Integers masked in their own type keep their image. Errors: 42501, TP005. Source: GDPR article 17.';
+REVOKE ALL ON FUNCTION twin_privacy.forget_pseudonyms(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.forget_pseudonyms(text) TO twin_privacy_registrar;
+
+CREATE FUNCTION twin_privacy.erase_subject(subject text, reason text) RETURNS void
+    LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM twin_privacy.withdraw_all_consent(subject, reason);
+    PERFORM twin_privacy.forget_pseudonyms(subject);
+END
+$$;
+COMMENT ON FUNCTION twin_privacy.erase_subject(text, text) IS
+    'Closes a subject''s consents and destroys the mapping to its pseudonyms; the ledger is kept (registrar). NULL: error 22004. '
+    'Errors: those of withdraw_all_consent() and forget_pseudonyms(). Source: GDPR article 17(3)(b).';
+REVOKE ALL ON FUNCTION twin_privacy.erase_subject(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.erase_subject(text, text) TO twin_privacy_registrar;
+
+-- Linkages.
+
+CREATE TABLE twin_privacy_internal.linkage (
+    code             text COLLATE "C" PRIMARY KEY,
+    first_use        text NOT NULL,
+    second_use       text NOT NULL,
+    second_approver  name,
+    revoked_by       name,
+    first_approver   name,
+    reason           text NOT NULL,
+    proposed_by      name NOT NULL,
+    proposed_at      timestamptz NOT NULL DEFAULT pg_catalog.statement_timestamp(),
+    revoked_at       timestamptz
+);
+COMMENT ON TABLE twin_privacy_internal.linkage IS
+    'Approved linkages of two uses; each has a pseudonym domain of its own, named by its code.';
+SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.linkage', '');
+
+CREATE FUNCTION twin_privacy.propose_linkage(code text, first_use text, second_use text, reason text) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_linkage_propose'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.propose_linkage(text, text, text, text) IS
+    'Proposes that the outputs of two approved uses may be linked (officer); two other officers must approve. Then, with twin_privacy.linkage set to its code, '
+    'masks of either use come out in the linkage''s domain. NULL: error 22004. Errors: 42501, 22023 empty or equal, 42710 code taken, 42704 a use is not approved.';
+REVOKE ALL ON FUNCTION twin_privacy.propose_linkage(text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.propose_linkage(text, text, text, text) TO twin_privacy_officer;
+CREATE FUNCTION twin_privacy.approve_linkage(code text) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_linkage_approve'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.approve_linkage(text) IS
+    'Approves a linkage (officer): takes two approvals, of logins other than the proposer''s and each other''s. NULL: error 22004. Errors: 42501, 55000.';
+REVOKE ALL ON FUNCTION twin_privacy.approve_linkage(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.approve_linkage(text) TO twin_privacy_officer;
+CREATE FUNCTION twin_privacy.revoke_linkage(code text) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_linkage_revoke'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.revoke_linkage(text) IS
+    'Revokes a linkage for good (officer), from the next statement on. NULL: error 22004. Errors: 42501, 55000.';
+REVOKE ALL ON FUNCTION twin_privacy.revoke_linkage(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.revoke_linkage(text) TO twin_privacy_officer;
+
+CREATE VIEW twin_privacy.linkages AS
+    SELECT code, first_use, second_use, reason, proposed_by, proposed_at, first_approver, second_approver, revoked_by, revoked_at,
+           second_approver IS NOT NULL AND revoked_by IS NULL AS in_force
+      FROM twin_privacy_internal.linkage;
+COMMENT ON VIEW twin_privacy.linkages IS
+    'Linkages of two uses, proposed, approved and revoked (officer, auditor, admin).';
+REVOKE ALL ON twin_privacy.linkages FROM PUBLIC;
+GRANT SELECT ON twin_privacy.linkages TO twin_privacy_officer, twin_privacy_auditor, twin_privacy_admin;

@@ -65,6 +65,7 @@ struct TwpDomain
 	TwpMac	   *shift;			/* date offsets */
 	TwpSiv	   *siv;			/* sealed values */
 	TwpAes	   *fpe;			/* format-preserving encryption */
+	TwpMac	   *salt;			/* hides the salts of forgotten subjects */
 };
 
 extern TwpDomain *twp_pseudonym_open_version(const char *name, int version, MemoryContext context);
@@ -72,7 +73,17 @@ extern TwpAes *twp_pseudonym_permutation(TwpDomain *domain);
 extern TwpMac *twp_pseudonym_shift_mac(TwpDomain *domain);
 extern TwpSiv *twp_pseudonym_siv(TwpDomain *domain);
 extern TwpAes *twp_pseudonym_fpe(TwpDomain *domain);
+extern TwpMac *twp_pseudonym_salt_mac(TwpDomain *domain);
 extern void twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonical, TwpPseudonym *value);
+
+/* salt.c: a canonical value's MAC, with its salt when its subject was forgotten */
+extern void twp_pseudonym_salt_init(void);
+extern void twp_pseudonym_mac(TwpDomain *domain, TwpMac *mac, const TwpCanonical *canonical, uint8 out[TWP_MAC_LEN]);
+
+/* linkage.c: the domain of a use's masks; may the caller compute in a domain or its linkage? */
+extern void twp_pseudonym_linkage_init(void);
+extern const char *twp_pseudonym_mask_domain(const char *use);
+extern void twp_pseudonym_require_permission(const char *domain, bool reidentify);
 
 /* permute.c: keyed permutation of all integers of 16, 32 or 64 bits */
 extern uint64 twp_pseudonym_permute(TwpAes *aes, int bits, uint64 number);

@@ -202,5 +202,7 @@ twp_pseudonym_pseudonyms(PG_FUNCTION_ARGS)
 void
 twp_pseudonym_init(void)
 {
+	twp_pseudonym_linkage_init();
+	twp_pseudonym_salt_init();
 	twp_pseudonym_unseal_init();
 }
