@@ -4,7 +4,7 @@
 -- its tables, and writes the trees out by hand.  It follows doc/sql-reference.md,
 -- "The decision".  A world is one data subject with at most two directives out of
 -- all there can be of: permit or deny; a purpose of three; all categories or one
--- of three; any recipient, ours among others, or only another; in force or not.
+-- or two of three; any recipient, ours among others, or only another; in force or not.
 -- Subjects do not see each other, so all worlds live in one database.
 CREATE SCHEMA model;
 
@@ -26,14 +26,15 @@ INSERT INTO model.labels VALUES
     (0, NULL, '{}'), (1, '{}', '{}'), (2, '{N}', '{}'),
     (3, '{mental_health}', '{mental_health}'), (4, '{N,PSY}', '{mental_health}'),
     (5, '{R}', '{sensitive}'), (6, '{V,laboratory}', '{sensitive,laboratory}'),
-    (7, '{U,bogus}', NULL);
+    (7, '{U,bogus}', NULL), (8, ARRAY['N', NULL], NULL);
 
 CREATE TABLE model.kind AS
-SELECT row_number() OVER (ORDER BY decision, purpose, category NULLS FIRST, ours, in_force) AS id, k.*
-  FROM (SELECT decision, purpose, category, ours, in_force
+SELECT row_number() OVER (ORDER BY decision, purpose, categories NULLS FIRST, ours, in_force) AS id, k.*
+  FROM (SELECT decision, purpose, categories, ours, in_force
           FROM unnest('{permit,deny}'::text[]) AS decision,
                unnest('{HRESCH,CLINTRCH,DSRCH}'::text[]) AS purpose,
-               unnest('{NULL,sensitive,mental_health,laboratory}'::text[]) AS category,
+               (VALUES (NULL::text[]), ('{sensitive}'), ('{mental_health}'), ('{laboratory}'),
+                       ('{laboratory,mental_health}')) AS c(categories),
                unnest('{true,false}'::boolean[]) AS ours,
                unnest('{true,false}'::boolean[]) AS in_force) AS k;
 
@@ -46,8 +47,7 @@ SELECT row_number() OVER (ORDER BY a, b) AS subject, a, b
 -- The ways of saying the same thing (any recipient or a list with ours; expired, not
 -- yet or withdrawn) take turns.
 CREATE TABLE model.directive AS
-SELECT w.subject, n, k.decision, k.purpose, k.in_force, k.ours,
-       CASE WHEN k.category IS NOT NULL THEN ARRAY[k.category] END AS categories,
+SELECT w.subject, n, k.decision, k.purpose, k.categories, k.in_force, k.ours,
        CASE WHEN NOT k.ours THEN '{elsewhere}'::text[]
             WHEN w.subject % 2 = 0 THEN '{elsewhere,ours}'::text[] END AS recipients,
        CASE WHEN k.in_force AND w.subject % 15 = 0 THEN NULL
@@ -58,7 +58,7 @@ SELECT w.subject, n, k.decision, k.purpose, k.in_force, k.ours,
        NOT k.in_force AND w.subject % 3 = 2 AS withdrawn
   FROM model.world AS w, LATERAL (VALUES (1, a), (2, b)) AS d(n, id) JOIN model.kind AS k USING (id);
 
-CREATE TABLE model.decided AS
+CREATE VIEW model.decision AS
 SELECT w.subject, p.code AS purpose, c.code AS category,
        CASE WHEN bool_or(d.decision = 'deny') THEN 'deny'
             WHEN bool_or(d.decision = 'permit') THEN 'permit' ELSE 'none' END AS decision
@@ -71,6 +71,7 @@ SELECT w.subject, p.code AS purpose, c.code AS category,
    AND (d.categories IS NULL OR EXISTS (SELECT FROM model.category_above AS a
                                          WHERE a.code = c.code AND a.above = ANY (d.categories)))
  GROUP BY w.subject, p.code, c.code;
+CREATE TABLE model.decided AS SELECT * FROM model.decision;
 
 CREATE TABLE model.use (
     code text, purpose text, form text, categories text[], basis text, overrides_deny boolean
@@ -84,7 +85,7 @@ SELECT 'U' || row_number() OVER (ORDER BY basis, overrides_deny, form, purpose, 
  WHERE basis = 'consent' OR (purpose <> 'DSRCH' AND categories = '{laboratory,sensitive}');
 
 -- The categories a use opens for a subject.
-CREATE TABLE model.opened AS
+CREATE VIEW model.opening AS
 SELECT u.code AS use, d.subject, array_agg(d.category) FILTER (WHERE
            EXISTS (SELECT FROM model.category_above AS a WHERE a.code = d.category AND a.above = ANY (u.categories))
            AND CASE d.decision WHEN 'permit' THEN true
@@ -92,6 +93,7 @@ SELECT u.code AS use, d.subject, array_agg(d.category) FILTER (WHERE
                                ELSE u.overrides_deny END) AS open
   FROM model.use AS u JOIN model.decided AS d USING (purpose)
  GROUP BY u.code, d.subject;
+CREATE TABLE model.opened AS SELECT * FROM model.opening;
 CREATE INDEX ON model.opened (use);
 
 -- One table per category, the same rows in each.
@@ -101,7 +103,17 @@ SELECT row_number() OVER (ORDER BY w.subject, l.variant)::int AS id, w.subject::
        (w.subject * 7 % 100 - 50)::int AS v_band, l.variant * 1.5 AS v_sensitive,
        'hidden ' || w.subject AS v_unmasked, 'new ' || w.subject AS v_unlabelled, l.needs
   FROM model.world AS w CROSS JOIN model.labels AS l;
+-- Nobody's row is for nobody.
+INSERT INTO model.row (id, subject, v_own, needs) VALUES (0, NULL, 'nobody', '{}');
 ANALYZE;
+
+-- Evaluates everything again after model.directive changed.
+CREATE PROCEDURE model.evaluate() LANGUAGE sql AS $$
+    DELETE FROM model.decided;
+    INSERT INTO model.decided SELECT * FROM model.decision;
+    DELETE FROM model.opened;
+    INSERT INTO model.opened SELECT * FROM model.opening;
+$$;
 
 -- What a use must see of the table whose own category is named: rows and a digest
 -- of all cells but the subject's key.  NULL: refused.

@@ -90,6 +90,24 @@ cmp_ok($compared, '>=', 90, "$compared pairs of use and table compared");
 cmp_ok($refused, '>', 0, "$refused of them refused");
 is($wrong, 0, 'rows and cells agree with the reference');
 
+# Hundreds of patients change their minds while a session that has its answers cached
+# goes on, in a REPEATABLE READ transaction whose snapshot is older.
+$node->safe_psql('postgres', q{
+	DELETE FROM model.directive WHERE subject % 9 = 4;
+	INSERT INTO model.directive SELECT subject, 9, CASE WHEN subject % 2 = 0 THEN 'deny' ELSE 'permit' END, 'CLINTRCH',
+	    '{mental_health,laboratory}', true, true, '{ours,a-third}', NULL, false FROM model.world WHERE subject % 9 = 7});
+my $use = $node->safe_psql('postgres',
+	"SELECT code FROM model.use WHERE form = 'identified' AND basis = 'consent' AND purpose = 'CLINTRCH' AND categories = '{laboratory,sensitive}'");
+my $digest = sub { return "SELECT count(*) || ' ' || md5(coalesce(string_agg(ROW($cells)::text, E'\\n' ORDER BY id), '')) FROM world.$_[0];" };
+my $before = join "\n", map { $node->safe_psql('postgres', "SELECT n || ' ' || digest FROM model.expected('$use', '$_')") } @categories;
+$node->safe_psql('postgres', 'CALL model.evaluate()');
+my $after = join "\n", map { $node->safe_psql('postgres', "SELECT n || ' ' || digest FROM model.expected('$use', '$_')") } @categories;
+my $all = join "\n", map { $digest->($_) } @categories;
+my ($seen, $err) = read_as($use,
+	"BEGIN ISOLATION LEVEL REPEATABLE READ;\n$all\n\\! PGUSER=model_registrar psql -X -q -d postgres -f $model/change.sql\n$all\nCOMMIT;");
+isnt($after, $before, 'the changes change something');
+is($seen, "$before\n$after", 'the next statements of an open transaction follow') or diag($err);
+
 # The subject's key: clear for care, else a pseudonym that still tells people apart.
 my $identified = $node->safe_psql('postgres',
 	"SELECT code FROM model.use WHERE form = 'identified' AND basis = 'vital_interest' LIMIT 1");
