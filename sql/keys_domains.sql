@@ -41,8 +41,10 @@ SELECT twin_privacy.rotate_pseudonym_key('STUDY-1');
 SELECT twin_privacy.destroy_pseudonym_key('STUDY-1', 1, 'spite');
 SELECT * FROM twin_privacy.pseudonym_keys;
 SELECT * FROM twin_privacy_internal.pseudonym_key;
+\set VERBOSITY sqlstate
 SHOW twin_privacy.master_key_file;
 SHOW twin_privacy.master_key_command;
+\set VERBOSITY terse
 SET twin_privacy.master_key_file = '/dev/null';
 
 -- the answer is the same whether or not the domain exists

@@ -62,18 +62,19 @@ extern int	no_such_variable
 #else
 #define ereturn(context, dummy_value, ...) ereport_domain((ERROR), TEXTDOMAIN, __VA_ARGS__)
 #endif
+
 /*
  * 16 moved permissions out of range table entries into a list of the query
  * (commit a61b1f74823).  When an entry becomes a subquery over itself, its
- * permissions go with the inner entry.
+ * permissions go with the inner entry, a copy of the outer one as it was.
  */
 static inline void
 twp_compat_move_permissions(Query *query, RangeTblEntry *outer, Query *sub, RangeTblEntry *inner)
 {
 #if TWP_PG16_GE
-	if (outer->perminfoindex > 0)
+	if (inner->perminfoindex > 0)
 	{
-		sub->rteperminfos = list_make1(copyObject(getRTEPermissionInfo(query->rteperminfos, outer)));
+		sub->rteperminfos = list_make1(copyObject(getRTEPermissionInfo(query->rteperminfos, inner)));
 		inner->perminfoindex = 1;
 		outer->perminfoindex = 0;
 	}

@@ -228,7 +228,7 @@ static TwpProtection *
 build_protection(Oid relid, Oid source, const char *label_text)
 {
 	TwpProtection *p = palloc0(sizeof(TwpProtection));
-	Relation	rel = relation_open(relid, NoLock);
+	Relation	rel = relation_open(relid, AccessShareLock);
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 
 	p->relid = relid;
@@ -240,7 +240,7 @@ build_protection(Oid relid, Oid source, const char *label_text)
 	for (int i = 0; i < p->natts; i++)
 		if (!TupleDescAttr(tupdesc, i)->attisdropped)
 			resolve_column(p, TupleDescAttr(tupdesc, i), &p->columns[i]);
-	relation_close(rel, NoLock);
+	relation_close(rel, AccessShareLock);
 	return p;
 }
 
