@@ -19,6 +19,8 @@
 #define TWP_PG18_GE (PG_VERSION_NUM >= 180000)
 
 #include "access/genam.h"
+#include "access/sysattr.h"
+#include "executor/executor.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 #include "parser/parse_relation.h"
@@ -150,5 +152,25 @@ twp_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int
 #define TWP_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
 #define TWP_EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
 #endif
+
+/* Checks the privilege to insert into the columns of a range table item (16: see above). */
+static inline void
+twp_compat_check_insert(ParseState *pstate, ParseNamespaceItem *item, List *attnums)
+{
+	ListCell   *lc;
+	Bitmapset  *columns = NULL;
+
+	foreach(lc, attnums)
+		columns = bms_add_member(columns, lfirst_int(lc) - FirstLowInvalidHeapAttributeNumber);
+#if TWP_PG16_GE
+	item->p_perminfo->requiredPerms = ACL_INSERT;
+	item->p_perminfo->insertedCols = columns;
+	(void) ExecCheckPermissions(pstate->p_rtable, list_make1(item->p_perminfo), true);
+#else
+	item->p_rte->requiredPerms = ACL_INSERT;
+	item->p_rte->insertedCols = columns;
+	(void) ExecCheckRTPerms(pstate->p_rtable, true);
+#endif
+}
 
 #endif							/* TWP_BASE_COMPAT_H */

@@ -43,6 +43,7 @@ typedef struct RowState
 	Size		start_room;		/* bytes available behind start, for by-reference types */
 	TwpSubject	subject;
 	TwpCategorySet open;
+	bool		noted;			/* told the running statement */
 	TwpDomain  *domain;			/* the use's own, opened at the first pseudonym */
 } RowState;
 
@@ -175,6 +176,7 @@ look_at_row(RowState *row, NullableDatum key)
 	if (row->known && datumIsEqual(row->start, key.value, row->start_byval, row->start_len))
 		return;
 	row->known = false;
+	row->noted = false;
 	if (row->start_len == -1)
 		key.value = PointerGetDatum(PG_DETOAST_DATUM_PACKED(key.value));
 	remember_start(row, key.value);
@@ -253,7 +255,14 @@ twp_enforce_row_visible(PG_FUNCTION_ARGS)
 {
 	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
 
-	PG_RETURN_BOOL(row_is_open(row, fcinfo));
+	if (!row_is_open(row, fcinfo))
+		PG_RETURN_BOOL(false);
+	if (!row->noted)
+	{
+		twp_enforce_note_subject(&row->subject);
+		row->noted = true;
+	}
+	PG_RETURN_BOOL(true);
 }
 
 /* row_writable(relation, stamp, key, labels): true, or an error, for a row about to be stored. */

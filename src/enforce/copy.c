@@ -3,15 +3,34 @@
  *
  * COPY table TO reads the heap without the planner; it becomes COPY (SELECT
  * columns FROM ONLY table) TO, which is rewritten like every query.
+ *
+ * COPY table FROM is refused by PostgreSQL under row security, because it
+ * evaluates no policies.  It is carried out here as PostgreSQL does, with the
+ * checks an INSERT would get added to its WHERE clause, where each row passes
+ * before it is stored.  Before-row triggers could change the row after that,
+ * so a table that has some is loaded by INSERT.
  */
 #include "postgres.h"
 
+#include "access/sysattr.h"
 #include "access/table.h"
+#include "access/xact.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "commands/copy.h"
 #include "enforce/enforce_internal.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_clause.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -55,7 +74,7 @@ copy_targets(Oid relid, List *names)
 
 /* Turns COPY table TO into COPY (query) TO. */
 static void
-copy_from_query(CopyStmt *stmt, Oid relid)
+become_query(CopyStmt *stmt, Oid relid)
 {
 	SelectStmt *select = makeNode(SelectStmt);
 	RangeVar   *from = copyObject(stmt->relation);
@@ -69,25 +88,151 @@ copy_from_query(CopyStmt *stmt, Oid relid)
 	stmt->attlist = NIL;
 }
 
-/* Treats COPY of a protected table; always goes on with what it became. */
+/* The privileges PostgreSQL asks for reading a server file or program. */
+static void
+check_source(const CopyStmt *stmt)
+{
+	Oid			role = stmt->is_program ? ROLE_PG_EXECUTE_SERVER_PROGRAM : ROLE_PG_READ_SERVER_FILES;
+
+	if (stmt->filename != NULL && !has_privs_of_role(GetUserId(), role))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to COPY from a server file or program"),
+				 errhint("Use COPY FROM STDIN or psql's \\copy.")));
+}
+
+/* Refuses what would change a row after its check. */
+static void
+check_target(Relation rel, const TwpTableVerdict *v)
+{
+	const TwpProtection *p = v->protection;
+
+	if (twp_decision_use()->form != TWP_FORM_IDENTIFIED)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("use \"%s\" of form %s may not write", twp_decision_use()->code,
+						twp_uses_form_name(twp_decision_use()->form)),
+				 errhint("Bind a use of form identified to change protected tables.")));
+	if ((rel->trigdesc != NULL && rel->trigdesc->trig_insert_before_row) ||
+		TupleDescAttr(RelationGetDescr(rel), p->subject.start - 1)->attgenerated != '\0' ||
+		(p->has_label_path &&
+		 TupleDescAttr(RelationGetDescr(rel), p->labels.start - 1)->attgenerated != '\0'))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("COPY FROM cannot check rows that triggers or generated columns change"),
+				 errhint("Use INSERT for table \"%s\".", RelationGetRelationName(rel))));
+}
+
+/* The user's WHERE clause and our checks, as COPY wants them: a list of conjuncts. */
+static List *
+row_conditions(ParseState *pstate, ParseNamespaceItem *item, const CopyStmt *stmt,
+			   const TwpTableVerdict *v, List *attnums)
+{
+	List	   *conditions = NIL;
+	ListCell   *lc;
+
+	if (stmt->whereClause != NULL)
+	{
+		Node	   *where;
+
+		addNSItemToQuery(pstate, item, false, true, true);
+		where = transformExpr(pstate, stmt->whereClause, EXPR_KIND_COPY_WHERE);
+		where = coerce_to_boolean(pstate, where, "WHERE");
+		assign_expr_collations(pstate, where);
+		where = eval_const_expressions(NULL, where);
+		conditions = make_ands_implicit((Expr *) canonicalize_qual((Expr *) where, false));
+	}
+	conditions = lappend(conditions, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, 1));
+	foreach(lc, attnums)
+	{
+		Node	   *check = twp_enforce_cell_check(v, 1, lfirst_int(lc));
+
+		if (check != NULL)
+			conditions = lappend(conditions, check);
+	}
+	fix_opfuncids((Node *) conditions);
+	return conditions;
+}
+
+/* Loads rows as PostgreSQL does, each of them checked. */
+static uint64
+load_rows(ParseState *pstate, Relation rel, const CopyStmt *stmt, List *conditions)
+{
+	CopyFromState state = BeginCopyFrom(pstate, rel, (Node *) conditions, stmt->filename,
+										stmt->is_program, NULL, stmt->attlist, stmt->options);
+	uint64		rows = CopyFrom(state);
+
+	EndCopyFrom(state);
+	return rows;
+}
+
+/* Carries out COPY protected_table FROM. */
+static void
+copy_in(CopyStmt *stmt, const char *query_string, QueryCompletion *qc)
+{
+	Relation	rel = table_openrv(stmt->relation, RowExclusiveLock);
+	ParseState *pstate = make_parsestate(NULL);
+	ParseNamespaceItem *item;
+	const TwpTableVerdict *v;
+	List	   *attnums;
+	uint64		record_id = 0;
+	uint64		rows = 0;
+
+	check_source(stmt);
+	if (XactReadOnly)
+		PreventCommandIfReadOnly("COPY FROM");
+	pstate->p_sourcetext = query_string;
+	item = addRangeTableEntryForRelation(pstate, rel, RowExclusiveLock, NULL, false, false);
+	attnums = CopyGetAttnums(RelationGetDescr(rel), rel, stmt->attlist);
+	twp_compat_check_insert(pstate, item, attnums);
+	PG_TRY();
+	{
+		twp_decision_begin();
+		v = twp_decision_table(RelationGetRelid(rel));
+		check_target(rel, v);
+		attnums = row_conditions(pstate, item, stmt, v, attnums);
+		record_id = twp_enforce_begin_command(RelationGetRelid(rel));
+		rows = load_rows(pstate, rel, stmt, attnums);
+	}
+	PG_CATCH();
+	{
+		if (record_id == 0)
+			twp_enforce_record_refusal(list_make1_oid(RelationGetRelid(rel)));
+		else
+			twp_enforce_end_command(record_id, 0, geterrcode() == ERRCODE_QUERY_CANCELED ?
+									TWP_OUTCOME_CANCELLED : TWP_OUTCOME_ERROR);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	twp_enforce_end_command(record_id, rows, TWP_OUTCOME_DONE);
+	table_close(rel, NoLock);
+	free_parsestate(pstate);
+	if (qc != NULL)
+		SetQueryCompletion(qc, CMDTAG_COPY, rows);
+}
+
+/* Treats COPY; false when it was carried out here. */
 bool
-twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, DestReceiver *dest, QueryCompletion *qc)
+twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, QueryCompletion *qc)
 {
 	CopyStmt   *stmt = (CopyStmt *) pstmt->utilityStmt;
 	Oid			relid;
 
+	twp_enforce_copying_out = !stmt->is_from && stmt->filename != NULL;
 	if (stmt->relation == NULL || twp_guc_maintenance)
 		return true;
 	relid = RangeVarGetRelid(stmt->relation, AccessShareLock, true);
+	if (stmt->is_from)
+		twp_enforce_guard_own(relid);
 	if (!OidIsValid(relid) || !twp_protect_is_protected(relid))
 		return true;
 	if (stmt->is_from)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("COPY FROM into protected table \"%s\" is not supported", get_rel_name(relid)),
-				 errhint("Use INSERT; a superuser restores with twin_privacy.maintenance.")));
+	{
+		copy_in(stmt, query_string, qc);
+		return false;
+	}
 	/* PostgreSQL's own error names partitioned tables better than a rewritten query would */
 	if (get_rel_relkind(relid) == RELKIND_RELATION)
-		copy_from_query(stmt, relid);
+		become_query(stmt, relid);
 	return true;
 }

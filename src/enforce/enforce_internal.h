@@ -9,6 +9,7 @@
 #include "base/subject.h"
 #include "decision/decision.h"
 #include "enforce/enforce.h"
+#include "ledger/ledger.h"
 #include "pseudonym/pseudonym.h"
 
 /* How a range table entry was treated. */
@@ -54,6 +55,7 @@ extern Node *twp_enforce_null(Oid type, int32 typmod, Oid collation);
 extern Node *twp_enforce_whole_row(TwpFunction function, const TwpTableVerdict *v, const Var *like);
 
 /* wrap.c, write.c */
+extern Node *twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno);
 extern void twp_enforce_protect_read(Query *query, int rti, const TwpTableVerdict *v);
 extern void twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v);
 
@@ -67,8 +69,39 @@ extern Datum twp_enforce_follow_path(const TwpPath *path, Datum start, bool *isn
 /* statement.c */
 extern bool twp_enforce_touches_protected(PlannedStmt *plan);
 
-/* copy.c */
-extern bool twp_enforce_copy(PlannedStmt *pstmt, const char *query_string,
-							 DestReceiver *dest, QueryCompletion *qc);
+/* record.c */
+extern void twp_enforce_describe(TwpIntent *intent, List *relids, bool maintenance);
+/* A utility command (COPY FROM) that writes protected rows, recorded as statements are. */
+extern uint64 twp_enforce_begin_command(Oid relid);
+extern void twp_enforce_end_command(uint64 record_id, uint64 rows, TwpOutcome outcome);
+/* In an error handler: records that the statement was refused, if that is what the error says. */
+extern void twp_enforce_record_refusal(List *relids);
+/* A visible row of the running statement was of this subject. */
+extern void twp_enforce_note_subject(const TwpSubject *subject);
+/* COPY ... TO a file or program is under way (results leave the database). */
+extern bool twp_enforce_copying_out;
+
+/* copy.c: false when the command was carried out. */
+extern bool twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, QueryCompletion *qc);
+
+/* ddl.c */
+extern Oid	twp_enforce_relation_of(const RangeVar *range);
+extern void twp_enforce_require_admin(Oid relid, const char *what);
+extern void twp_enforce_guard_own(Oid relid);
+extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt);
+extern void twp_enforce_check_index(const IndexStmt *stmt);
+extern void twp_enforce_check_statistics(const CreateStatsStmt *stmt);
+extern void twp_enforce_check_publication(const List *objects);
+extern void twp_enforce_check_truncate(const TruncateStmt *stmt);
+extern List *twp_enforce_remember_detached(const AlterTableStmt *stmt);
+extern void twp_enforce_protect_detached(List *remembered);
+extern void twp_enforce_protect_created(const CreateStmt *stmt);
+extern void twp_enforce_protect_attached(const AlterTableStmt *stmt);
+extern void twp_enforce_refuse_materialized_view(Oid relid);
+
+/* held.c */
+extern void twp_enforce_note_held(void);
+extern void twp_enforce_close_held(void);
+extern void twp_enforce_check_held(void);
 
 #endif							/* TWP_ENFORCE_INTERNAL_H */

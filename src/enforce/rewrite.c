@@ -32,7 +32,7 @@
 
 typedef struct SurveyContext
 {
-	bool		touches;		/* any protected relation */
+	List	   *relids;			/* protected relations */
 } SurveyContext;
 
 /* Refuses writes to our own tables other than through our functions. */
@@ -85,7 +85,7 @@ survey(Node *node, SurveyContext *context)
 			if (rte->rtekind != RTE_RELATION)
 				continue;
 			if (twp_protect_is_protected(rte->relid))
-				context->touches = true;
+				context->relids = list_append_unique_oid(context->relids, rte->relid);
 			else if (rte->relkind == RELKIND_TOASTVALUE && !twp_guc_maintenance &&
 					 twp_protect_is_protected(toast_owner(rte->relid)))
 				ereport(ERROR,
@@ -161,11 +161,11 @@ rewrite(Node *node, void *context)
 bool
 twp_enforce_plan(Query *query, int *cursor_options)
 {
-	SurveyContext context = {false};
+	SurveyContext context = {NIL};
 	TwpMarkMode mode;
 
 	(void) survey((Node *) query, &context);
-	if (!context.touches)
+	if (context.relids == NIL)
 		return false;
 
 	if (twp_guc_maintenance)
@@ -180,11 +180,20 @@ twp_enforce_plan(Query *query, int *cursor_options)
 		(void) mark_raw((Node *) query, &mode);
 		return true;
 	}
-	twp_decision_begin();
+	PG_TRY();
+	{
+		twp_decision_begin();
+		(void) rewrite((Node *) query, NULL);
+	}
+	PG_CATCH();
+	{
+		twp_enforce_record_refusal(context.relids);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	/* an emergency is known to this backend alone */
 	if (twp_uses_emergency() != NULL)
 		*cursor_options &= ~CURSOR_OPT_PARALLEL_OK;
-	(void) rewrite((Node *) query, NULL);
 	return true;
 }
 

@@ -32,12 +32,16 @@ typedef struct Statement
 	uint64		stamp;
 	uint64		rows;
 	bool		maintenance;
+	bool		parallel;		/* workers may have seen subjects we have not */
+	MemoryContext context;		/* of the subjects */
+	TwpSubjectSet *subjects;
 	struct Statement *parent;
 	struct Statement *next;
 } Statement;
 
 static Statement *statements = NULL;	/* newest first */
 static Statement *running = NULL;
+bool		twp_enforce_copying_out = false;
 
 /* Finds the record of a query. */
 static Statement *
@@ -53,7 +57,11 @@ find_statement(const QueryDesc *query)
 static void
 finish_statement(Statement *statement, TwpOutcome outcome)
 {
-	TwpCompletion completion = {.outcome = outcome,.row_count = statement->rows};
+	TwpCompletion completion = {
+		.outcome = outcome,
+		.row_count = statement->rows,
+		.subjects = statement->subjects,
+	};
 
 	for (Statement **link = &statements; *link != NULL; link = &(*link)->next)
 		if (*link == statement)
@@ -68,6 +76,8 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 		running = statement->parent;
 	if (statement->record_id != 0)
 		twp_ledger_complete(statement->record_id, &completion);
+	if (statement->context != NULL)
+		MemoryContextDelete(statement->context);
 	pfree(statement);
 }
 
@@ -75,6 +85,7 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
+	twp_enforce_copying_out = false;
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 		while (statements != NULL)
 			finish_statement(statements, TWP_OUTCOME_ABORTED);
@@ -88,6 +99,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
+	twp_enforce_copying_out = false;
 	for (Statement *s = statements; s != NULL; s = next)
 	{
 		next = s->next;
@@ -102,6 +114,7 @@ twp_enforce_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
+	twp_uses_on_change(twp_enforce_close_held);
 }
 
 /* True when a plan has a protected relation in it. */
@@ -188,10 +201,11 @@ refuse_write_down(QueryDesc *query)
 
 		stores |= !twp_protect_is_protected(rte->relid);
 	}
+	stores |= twp_enforce_copying_out && query->dest != NULL && query->dest->mydest == DestCopyOut;
 	if (stores && !twp_decision_use()->may_export)
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("results under use \"%s\" may not be stored in an unprotected table",
+				 errmsg("results under use \"%s\" may not be stored in an unprotected table or file",
 						twp_decision_use()->code),
 				 errhint("Store them in a protected table, or ask for a use with export.")));
 }
@@ -205,6 +219,7 @@ open_statement(QueryDesc *query, bool maintenance)
 	statement->query = query;
 	statement->subid = GetCurrentSubTransactionId();
 	statement->stamp = maintenance ? 0 : twp_decision_stamp();
+	statement->parallel = query->plannedstmt->parallelModeNeeded;
 	statement->maintenance = maintenance;
 	statement->parent = running;
 	statement->next = statements;
@@ -238,81 +253,32 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	open_statement(query, mode == TWP_MARK_MAINTENANCE);
 }
 
-/* Fills the part of an intent that the session tells. */
-static void
-describe_session(TwpIntent *intent)
+/* The relations a plan's marks name. */
+static List *
+marked_relations(PlannedStmt *plan)
 {
-	intent->session_role = GetUserNameFromId(GetSessionUserId(), true);
-	intent->acting_role = GetUserNameFromId(GetOuterUserId(), true);
-	intent->actor = twp_uses_actor();
-	intent->justification = twp_uses_justification();
-	intent->use_code = twp_uses_claimed();
-}
-
-/* Fills the part that the decision tells. */
-static void
-describe_use(TwpIntent *intent)
-{
-	const TwpUse *use = twp_decision_use();
-
-	intent->use_code = use->code;
-	intent->purpose = use->purpose;
-	intent->recipient = use->recipient;
-	intent->form = twp_uses_form_name(use->form);
-	intent->consent_revision = twp_consent_revision();
-	intent->break_glass = twp_uses_emergency() != NULL ? twp_uses_emergency()->event_id : 0;
-}
-
-/* Lists the tables of a plan, the categories they stand for, and hashes the policy. */
-static void
-describe_plan(TwpIntent *intent, PlannedStmt *plan)
-{
-	TwpCategorySet categories = 0;
-	ListCell   *lc;
 	List	   *relids = NIL;
+	ListCell   *lc;
 
-	intent->query_fingerprint = plan->queryId;
-	intent->policy_hash = twp_decision_stamp();
 	foreach(lc, plan->rtable)
 	{
 		RangeTblEntry *rte = lfirst(lc);
 		TwpMark		mark;
 
-		if (rte->rtekind != RTE_RELATION || !twp_enforce_get_mark(rte, &mark))
-			continue;
-		relids = list_append_unique_oid(relids, mark.relid);
+		if (rte->rtekind == RTE_RELATION && twp_enforce_get_mark(rte, &mark))
+			relids = list_append_unique_oid(relids, mark.relid);
 	}
-	foreach(lc, relids)
-	{
-		Oid			relid = lfirst_oid(lc);
-		const TwpProtection *p = twp_protect_lookup(relid);
-
-		intent->tables = lappend(intent->tables,
-								 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-															get_rel_name(relid)));
-		if (p == NULL)
-			continue;
-		intent->policy_hash = hash_combine64(intent->policy_hash, p->hash);
-		if (p->category >= 0)
-			categories |= TWP_CATEGORY_BIT(p->category);
-	}
-	for (int n = 0; n < TWP_MAX_CATEGORIES; n++)
-		if ((categories & TWP_CATEGORY_BIT(n)) != 0)
-			intent->categories = lappend(intent->categories, pstrdup(twp_vocab_category_code(n)));
+	return relids;
 }
 
 /* Records the intent of a statement, durable before its first row. */
 static void
 record_intent(Statement *statement, PlannedStmt *plan)
 {
-	TwpIntent	intent = {0};
+	TwpIntent	intent;
 
-	describe_session(&intent);
-	if (statement->maintenance)
-		intent.form = "maintenance";
-	else
-		describe_use(&intent);
-	describe_plan(&intent, plan);
+	twp_enforce_describe(&intent, marked_relations(plan), statement->maintenance);
+	intent.query_fingerprint = plan->queryId;
 	for (Statement *s = statement->parent; s != NULL && intent.parent == 0; s = s->parent)
 		intent.parent = s->record_id;
 	statement->record_id = twp_ledger_intend(&intent);
@@ -337,6 +303,7 @@ twp_enforce_run(QueryDesc *query)
 	}
 	if (statement->record_id == 0)
 		record_intent(statement, query->plannedstmt);
+	twp_enforce_note_held();
 	statement->parent = running;
 	running = statement;
 }
@@ -375,4 +342,19 @@ twp_enforce_end(QueryDesc *query)
 
 	if (statement != NULL)
 		finish_statement(statement, TWP_OUTCOME_DONE);
+}
+
+/* Adds a subject to what the running statement was given. */
+void
+twp_enforce_note_subject(const TwpSubject *subject)
+{
+	if (running == NULL)
+		return;
+	if (running->subjects == NULL)
+	{
+		running->context = AllocSetContextCreate(TopMemoryContext, "twin_privacy subjects",
+												 ALLOCSET_SMALL_SIZES);
+		running->subjects = twp_ledger_subjects_create(running->context);
+	}
+	twp_ledger_subjects_add(running->subjects, subject);
 }

@@ -117,37 +117,49 @@ add_check(Query *query, const TwpTableVerdict *v, WCOKind kind, Node *qual)
 	query->withCheckOptions = lcons(check, query->withCheckOptions);
 }
 
+/*
+ * A condition that is true for rows whose cell may be stored, and raises where
+ * it may not; NULL when the row's own check is enough.
+ */
+Node *
+twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno)
+{
+	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
+	NullTest   *open = makeNode(NullTest);
+	NullTest   *closed;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+
+	if (attno <= 0 || attno > v->natts)
+		return NULL;
+	refuse_hidden_column(v, attno);
+	if (v->columns[attno - 1].rule != TWP_CELL_GATE)
+		return NULL;
+	get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
+	open->arg = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, attno,
+											   (Node *) makeVar(rti, attno, type, typmod, collation, 0),
+											   &like);
+	open->nulltesttype = IS_NOT_NULL;
+	open->location = -1;
+	/* the call raises by itself; IS NOT NULL OR IS NULL makes a true of what it returns */
+	closed = copyObject(open);
+	closed->nulltesttype = IS_NULL;
+	return (Node *) makeBoolExpr(OR_EXPR, list_make2(open, closed), -1);
+}
+
 /* Adds the checks for the cells an INSERT names: their categories must be open too. */
 static void
 check_inserted_cells(Query *query, int rti, const TwpTableVerdict *v, const Bitmapset *columns)
 {
-	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
 	int			member = -1;
 
 	while ((member = bms_next_member(columns, member)) >= 0)
 	{
-		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
-		Oid			type;
-		int32		typmod;
-		Oid			collation;
-		NullTest   *test;
+		Node	   *check = twp_enforce_cell_check(v, rti, member + FirstLowInvalidHeapAttributeNumber);
 
-		if (attno <= 0 || attno > v->natts)
-			continue;
-		refuse_hidden_column(v, attno);
-		if (v->columns[attno - 1].rule != TWP_CELL_GATE)
-			continue;
-		/* the call raises where the cell is closed; the test makes a boolean of it */
-		get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
-		test = makeNode(NullTest);
-		test->arg = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, attno,
-												   (Node *) makeVar(rti, attno, type, typmod, collation, 0),
-												   &like);
-		test->nulltesttype = IS_NOT_NULL;
-		test->location = -1;
-		add_check(query, v, WCO_RLS_INSERT_CHECK,
-				  (Node *) makeBoolExpr(OR_EXPR,
-										list_make2(test, makeBoolConst(true, false)), -1));
+		if (check != NULL)
+			add_check(query, v, WCO_RLS_INSERT_CHECK, check);
 	}
 }
 

@@ -34,6 +34,14 @@ static char *guc_actor = NULL;
 static uint64 epoch = 1;
 static TwpEmergency emergency;
 static bool in_emergency = false;
+static void (*on_change) (void) = NULL;
+
+/* Registers the one callback. */
+void
+twp_uses_on_change(void (*callback) (void))
+{
+	on_change = callback;
+}
 
 /* Notes that plans made so far carry another binding's masks. */
 static void
@@ -41,6 +49,8 @@ binding_changed(void)
 {
 	epoch++;
 	ResetPlanCache();
+	if (on_change != NULL)
+		on_change();
 }
 
 /* Assign hook of twin_privacy.actor: an emergency is one actor's. */

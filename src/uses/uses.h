@@ -86,6 +86,8 @@ extern const char *twp_uses_claimed(void);
 extern const char *twp_uses_justification(void);
 extern const char *twp_uses_actor(void);
 extern const char *twp_uses_form_name(TwpForm form);
+/* Registers what must happen at once when the session's binding changes; it must not fail. */
+extern void twp_uses_on_change(void (*callback) (void));
 /* Grows whenever the session's binding may have changed, and with news about uses. */
 extern uint64 twp_uses_epoch(void);
 

@@ -1,0 +1,395 @@
+/*
+ * ddl.c - commands that define things on protected tables.
+ *
+ * Refused, unless an administrator of protection gives the command, is what
+ * would run somebody's expression over raw rows (conversions, generated
+ * columns, checks, index and statistics expressions, triggers, rules,
+ * policies), send raw rows elsewhere (publications) or end what keeps the
+ * table closed.  Everything else is let through, and protection follows it.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "base/catalog.h"
+#include "base/errors.h"
+#include "base/guc.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "commands/seclabel.h"
+#include "enforce/enforce_internal.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_type.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* Relation a range variable names, or InvalidOid. */
+Oid
+twp_enforce_relation_of(const RangeVar *range)
+{
+	return range != NULL ? RangeVarGetRelid(range, NoLock, true) : InvalidOid;
+}
+
+/* True when the command comes from us, from maintenance, or from an administrator of protection. */
+static bool
+is_trusted(void)
+{
+	return twp_guc_maintenance || twp_sql_is_internal() || twp_sql_is_installing() ||
+		twp_role_has(GetUserId(), TWP_ROLES(TWP_ROLE_ADMIN));
+}
+
+/* Refuses a command on a protected table unless an administrator of protection gives it. */
+void
+twp_enforce_require_admin(Oid relid, const char *what)
+{
+	if (!OidIsValid(relid) || !twp_protect_is_protected(relid) || is_trusted())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("%s on protected table \"%s\" takes an administrator of protection", what,
+					get_rel_name(relid)),
+			 errhint("It could see raw rows: ask a member of twin_privacy_admin to review and do it.")));
+}
+
+/* Refuses commands on our own tables. */
+void
+twp_enforce_guard_own(Oid relid)
+{
+	if (!OidIsValid(relid) || !twp_catalog_is_ours(relid) || twp_sql_is_internal() ||
+		twp_guc_maintenance || twp_sql_is_installing())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("\"%s\" changes only through the functions of twin_privacy", get_rel_name(relid)),
+			 errhint("A superuser repairs with twin_privacy.maintenance.")));
+}
+
+/* True when a type's conversion and input run no user's code. */
+static bool
+is_builtin_type(TypeName *name)
+{
+	Oid			type = InvalidOid;
+	int32		typmod;
+	Type		tuple = LookupTypeName(NULL, name, &typmod, true);
+
+	if (tuple != NULL)
+	{
+		type = typeTypeId(tuple);
+		ReleaseSysCache(tuple);
+	}
+	return OidIsValid(type) && type < FirstNormalObjectId;
+}
+
+/* True when a column definition computes its value from the row. */
+static bool
+is_generated(const ColumnDef *column)
+{
+	ListCell   *lc;
+
+	foreach(lc, column->constraints)
+	{
+		Constraint *constraint = lfirst(lc);
+
+		if (constraint->contype == CONSTR_GENERATED || constraint->contype == CONSTR_CHECK)
+			return true;
+	}
+	return false;
+}
+
+/* Refuses to drop the column that leads to the data subject. */
+static void
+check_drop_column(Oid relid, const char *column)
+{
+	const TwpProtection *p = twp_protect_lookup(relid);
+	AttrNumber	attno = get_attnum(relid, column);
+
+	if (p == NULL || (attno != p->subject.start &&
+					  !(p->has_label_path && attno == p->labels.start)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+			 errmsg("column \"%s\" decides who may read protected table \"%s\"", column, get_rel_name(relid)),
+			 errhint("Protect the table by another column first, with twin_privacy.protect_table.")));
+}
+
+/* Refuses one subcommand of ALTER TABLE where it would open or read the table. */
+static void
+check_alter_command(Oid relid, const AlterTableCmd *cmd)
+{
+	const ColumnDef *column = (const ColumnDef *) cmd->def;
+
+	switch (cmd->subtype)
+	{
+		case AT_DisableRowSecurity:
+		case AT_NoForceRowSecurity:
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("row security of protected table \"%s\" stays on", get_rel_name(relid)),
+					 errhint("Use twin_privacy.unprotect_table to end its protection.")));
+			break;
+		case AT_AlterColumnType:
+			if (column->raw_default != NULL || !is_builtin_type(column->typeName))
+				twp_enforce_require_admin(relid, "ALTER COLUMN TYPE with an expression or a user-defined type");
+			break;
+		case AT_AddColumn:
+			if (is_generated(column) || !is_builtin_type(column->typeName))
+				twp_enforce_require_admin(relid, "ADD COLUMN with a check, a generated value or a user-defined type");
+			break;
+		case AT_AddConstraint:
+			if (((const Constraint *) cmd->def)->contype == CONSTR_CHECK ||
+				((const Constraint *) cmd->def)->contype == CONSTR_EXCLUSION)
+				twp_enforce_require_admin(relid, "a CHECK or exclusion constraint");
+			break;
+		case AT_ValidateConstraint:
+			twp_enforce_require_admin(relid, "VALIDATE CONSTRAINT");
+			break;
+		case AT_DropColumn:
+			check_drop_column(relid, cmd->name);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Looks at an ALTER TABLE of a protected or own table. */
+void
+twp_enforce_check_alter_table(const AlterTableStmt *stmt)
+{
+	Oid			relid = twp_enforce_relation_of(stmt->relation);
+	ListCell   *lc;
+
+	twp_enforce_guard_own(relid);
+	if (!OidIsValid(relid) || twp_guc_maintenance || twp_sql_is_internal() ||
+		!twp_protect_is_protected(relid))
+		return;
+	foreach(lc, stmt->cmds)
+		check_alter_command(relid, lfirst(lc));
+}
+
+/* Looks at a CREATE INDEX: expressions and predicates run over raw rows. */
+void
+twp_enforce_check_index(const IndexStmt *stmt)
+{
+	Oid			relid = twp_enforce_relation_of(stmt->relation);
+	bool		computes = stmt->whereClause != NULL;
+	ListCell   *lc;
+
+	twp_enforce_guard_own(relid);
+	foreach(lc, stmt->indexParams)
+	{
+		const IndexElem *element = lfirst(lc);
+
+		computes |= element->expr != NULL || element->opclass != NIL;
+	}
+	if (computes)
+		twp_enforce_require_admin(relid, "an index with an expression, a predicate or an operator class");
+}
+
+/* Looks at a CREATE STATISTICS. */
+void
+twp_enforce_check_statistics(const CreateStatsStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->relations)
+		if (IsA(lfirst(lc), RangeVar))
+			twp_enforce_require_admin(twp_enforce_relation_of(lfirst(lc)), "CREATE STATISTICS");
+}
+
+/* Looks at the tables a publication would send. */
+void
+twp_enforce_check_publication(const List *objects)
+{
+	ListCell   *lc;
+
+	foreach(lc, objects)
+	{
+		const PublicationObjSpec *object = lfirst(lc);
+
+		if (object->pubtable != NULL)
+			twp_enforce_require_admin(twp_enforce_relation_of(object->pubtable->relation), "a publication");
+		else if (!is_trusted() && twp_protect_labelled_relations() != NIL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("publishing a whole schema takes an administrator of protection"),
+					 errhint("Raw rows of protected tables would be sent: name the tables.")));
+	}
+}
+
+/* Looks at the relations TRUNCATE empties. */
+void
+twp_enforce_check_truncate(const TruncateStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->relations)
+	{
+		Oid			relid = twp_enforce_relation_of(lfirst(lc));
+
+		twp_enforce_guard_own(relid);
+		twp_enforce_require_admin(relid, "TRUNCATE");
+	}
+}
+
+/* What a child owed to its parent's labels, to be its own once detached. */
+typedef struct Inheritance
+{
+	Oid			child;
+	char	   *table_label;
+	List	   *columns;		/* names, char * */
+	List	   *labels;			/* texts, char * */
+} Inheritance;
+
+/* Remembers the labels that reach a child through its parent. */
+static Inheritance *
+remember_inheritance(Oid child)
+{
+	const TwpProtection *p = OidIsValid(child) ? twp_protect_lookup(child) : NULL;
+	Inheritance *inherited;
+	ObjectAddress source = {RelationRelationId, InvalidOid, 0};
+	char	   *name;
+
+	if (p == NULL || p->source == child)
+		return NULL;
+	inherited = palloc0(sizeof(Inheritance));
+	inherited->child = child;
+	source.objectId = p->source;
+	inherited->table_label = GetSecurityLabel(&source, "twin_privacy");
+	for (AttrNumber attno = 1; (name = get_attname(p->source, attno, true)) != NULL; attno++)
+	{
+		char	   *label;
+
+		source.objectSubId = attno;
+		label = GetSecurityLabel(&source, "twin_privacy");
+		if (label == NULL)
+			continue;
+		inherited->columns = lappend(inherited->columns, name);
+		inherited->labels = lappend(inherited->labels, label);
+	}
+	return inherited;
+}
+
+/* Remembers for each child an ALTER TABLE is about to detach; list of Inheritance. */
+List *
+twp_enforce_remember_detached(const AlterTableStmt *stmt)
+{
+	List	   *remembered = NIL;
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+		Inheritance *inherited = NULL;
+
+		if (cmd->subtype == AT_DetachPartition || cmd->subtype == AT_DetachPartitionFinalize)
+			inherited = remember_inheritance(twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
+		else if (cmd->subtype == AT_DropInherit)
+			inherited = remember_inheritance(twp_enforce_relation_of(stmt->relation));
+		if (inherited != NULL)
+			remembered = lappend(remembered, inherited);
+	}
+	return remembered;
+}
+
+/* Writes the remembered labels onto children that are on their own now. */
+void
+twp_enforce_protect_detached(List *remembered)
+{
+	ListCell   *lc;
+
+	foreach(lc, remembered)
+	{
+		Inheritance *inherited = lfirst(lc);
+		ObjectAddress object = {RelationRelationId, inherited->child, 0};
+		ListCell   *column;
+		ListCell   *label;
+
+		if (!OidIsValid(get_rel_namespace(inherited->child)) ||
+			twp_protect_is_protected(inherited->child))
+			continue;
+		SetSecurityLabel(&object, "twin_privacy", inherited->table_label);
+		forboth(column, inherited->columns, label, inherited->labels)
+		{
+			object.objectSubId = get_attnum(inherited->child, lfirst(column));
+			if (object.objectSubId > 0)
+				SetSecurityLabel(&object, "twin_privacy", lfirst(label));
+		}
+		CacheInvalidateRelcacheByRelid(inherited->child);
+		twp_protect_switch_rls(inherited->child, true);
+	}
+}
+
+/* Turns row security on for a table that inherits protection. */
+static void
+protect_heir(Oid relid)
+{
+	if (OidIsValid(relid) && twp_protect_is_protected(relid))
+		twp_protect_switch_rls(relid, true);
+}
+
+/* Protects at birth what CREATE TABLE made below a protected table. */
+void
+twp_enforce_protect_created(const CreateStmt *stmt)
+{
+	if (stmt->inhRelations != NIL)
+		protect_heir(twp_enforce_relation_of(stmt->relation));
+}
+
+/* Protects what ALTER TABLE put below a protected table. */
+void
+twp_enforce_protect_attached(const AlterTableStmt *stmt)
+{
+	ListCell   *lc;
+
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_AttachPartition)
+			protect_heir(twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
+		else if (cmd->subtype == AT_AddInherit)
+			protect_heir(twp_enforce_relation_of(stmt->relation));
+	}
+}
+
+/* Refuses a view that would freeze protected rows; called once it exists, so that it is rolled back. */
+void
+twp_enforce_refuse_materialized_view(Oid relid)
+{
+	static const char *const query =
+		"WITH RECURSIVE reads(oid) AS ("
+		"  SELECT $1"
+		"  UNION"
+		"  SELECT d.refobjid FROM reads, pg_rewrite r, pg_depend d"
+		"  WHERE r.ev_class = reads.oid AND d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+		"    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> reads.oid)"
+		" SELECT oid FROM reads";
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(relid)};
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	if (!OidIsValid(relid) || !twp_catalog_installed())
+		return;
+	twp_sql_connect();
+	twp_sql_exec(query, 1, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool		isnull;
+		MemoryContext old = MemoryContextSwitchTo(CurTransactionContext);
+
+		relids = lappend_oid(relids, DatumGetObjectId(twp_sql_value((int) i, 1, &isnull)));
+		MemoryContextSwitchTo(old);
+	}
+	twp_sql_finish();
+	foreach(lc, relids)
+		if (twp_protect_is_protected(lfirst_oid(lc)))
+			ereport(ERROR,
+					(errcode(ERRCODE_TWP_OUTSIDE_USE),
+					 errmsg("a materialized view may not read protected table \"%s\"",
+							get_rel_name(lfirst_oid(lc))),
+					 errhint("Its rows would be frozen outside consent: fill a protected table instead.")));
+}
