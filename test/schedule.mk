@@ -14,6 +14,7 @@ REGRESS += crypto_vectors
 REGRESS += vocab_categories
 REGRESS += vocab_purposes
 ISOLATION += vocab_fresh
+ISOLATION += vocab_race
 
 # keys
 REGRESS += keys_domains
