@@ -128,6 +128,34 @@ twp_pseudonym_record_opening(const char *event, const char *domain, const uint8 
 	twp_event_emit(event, domain, NULL, detail);
 }
 
+/* Raises 22000: the value does not belong to any key, or not to the one it names. */
+static void
+altered(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_EXCEPTION),
+			 errmsg("sealed value was altered"),
+			 errhint("It does not open under the key, domain and category it names.")));
+}
+
+/* Opens the domain a sealed value names; to who may not, an unknown one looks like a foreign one. */
+static void
+open_domain_of(TwpDomainCall *call, const uint8 *bytes)
+{
+	const char *name;
+
+	if (call->domain != NULL && call->domain->key->domain_id == twp_sealed_domain_of(bytes))
+		name = call->name;
+	else
+		name = twp_keys_domain_name(twp_sealed_domain_of(bytes));
+	if (name == NULL)
+	{
+		twp_keys_require_permission("#", true);
+		altered();
+	}
+	twp_pseudonym_call_open(call, name, strlen(name), twp_sealed_version_of(bytes), true);
+}
+
 /* unseal(sealed) -> text */
 Datum
 twp_sealed_unseal(PG_FUNCTION_ARGS)
@@ -136,7 +164,6 @@ twp_sealed_unseal(PG_FUNCTION_ARGS)
 	bytea	   *value;
 	const uint8 *bytes;
 	size_t		len;
-	const char *name;
 	text	   *plain;
 	TwpBytes	ad;
 
@@ -146,14 +173,7 @@ twp_sealed_unseal(PG_FUNCTION_ARGS)
 	value = PG_GETARG_BYTEA_PP(0);
 	bytes = (const uint8 *) VARDATA_ANY(value);
 	len = VARSIZE_ANY_EXHDR(value);
-	if (call->domain != NULL && call->domain->key->domain_id == twp_sealed_domain_of(bytes))
-		name = call->name;
-	else
-		name = twp_keys_domain_name(twp_sealed_domain_of(bytes));
-	/* an unknown domain is refused in the same words as a foreign one */
-	if (name == NULL)
-		name = "#";
-	twp_pseudonym_call_open(call, name, strlen(name), twp_sealed_version_of(bytes), true);
+	open_domain_of(call, bytes);
 	twp_pseudonym_unseal_charge(call->name);
 	twp_pseudonym_record_opening("sealed.open", call->name, bytes);
 
@@ -163,9 +183,6 @@ twp_sealed_unseal(PG_FUNCTION_ARGS)
 	SET_VARSIZE(plain, VARHDRSZ + len - TWP_SEALED_MIN_LEN);
 	if (!twp_crypto_siv_open(twp_pseudonym_siv(call->domain), &ad, 1, bytes + TWP_SEALED_HEADER_LEN,
 							 len - TWP_SEALED_HEADER_LEN, (uint8 *) VARDATA(plain)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("sealed value was altered"),
-				 errhint("It does not open under the key, domain and category it names.")));
+		altered();
 	PG_RETURN_TEXT_P(plain);
 }
