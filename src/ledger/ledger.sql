@@ -226,7 +226,7 @@ BEGIN ATOMIC
                                   AND outcome <> 'open' AND NOT subjects_stored) AS unknown
           FROM twin_privacy_internal.ledger_disclosures('-infinity')
     )
-    SELECT 'Who was given data about ' || subject || E':\n'
+    SELECT 'Who was given data about ' || coalesce(subject, '') || E':\n'
            || coalesce((SELECT string_agg(line, E'\n' ORDER BY recorded_at, record_id) FROM mine), 'Nobody.')
            || coalesce((SELECT E'\n' || count(*) || ' of these were emergency accesses; each is reviewed by a privacy officer.'
                           FROM mine WHERE break_glass_id IS NOT NULL HAVING count(*) > 0), '')
