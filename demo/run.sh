@@ -85,10 +85,13 @@ SET twin_privacy.use = 'CARE';
 SELECT * FROM clinic.prediction;
 SQL
 
-say '6. Who read what' 'Every read left a record before its first row did. The records are chained: an edit shows.'
+say '6. Who read what' 'Every read and every refusal left a record before its first row did. The records are' \
+	'chained: an edit shows. And it is known which patients a statement was told of.'
 as audrey <<'SQL'
-SELECT session_role AS who, use_code AS use, justification, array_to_string(tables, ', ') AS tables, row_count AS rows, outcome
+SELECT session_role AS who, use_code AS use, array_to_string(tables, ', ') AS tables, row_count AS rows,
+       subject_count AS patients, outcome
   FROM twin_privacy.disclosures ORDER BY record_id;
+SELECT session_role AS who, use_code AS use, justification, outcome FROM twin_privacy.disclosures_of('2') ORDER BY record_id;
 SELECT count(*) AS findings FROM twin_privacy.verify_ledger();
 SQL
 as reni <<'SQL'
