@@ -39,6 +39,7 @@ REGRESS += pseudonym_values
 # ledger
 REGRESS += ledger_events
 TAP += test/t/300_ledger_tamper.pl
+TAP += test/t/301_ledger_crash.pl
 
 # breakglass
 REGRESS += breakglass_events

@@ -54,7 +54,7 @@ rate() {
 
 # Prints the median over rounds of rate(A)/rate(B), either first.
 compare_rates() {
-	local name=$1 target=$2 clients=$3 a b ratios= round
+	local name=$1 target=$2 clients=$3 a b round ratios=''
 	for ((round = 0; round < rounds; round++)); do
 		if ((round % 2)); then
 			a=$(rate "$4" "$clients")
