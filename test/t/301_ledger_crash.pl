@@ -125,14 +125,15 @@ for my $round (1 .. $rounds)
 		$marker{$_} = 1 for slurp_file("$client->{file}.out") =~ /^got\|([\d.]+)\|patient \d+$/mg;
 		unlink glob "$client->{file}.*";
 	}
-	append_to_file("$scratch/markers", map { "$_\n" } sort keys %marker);
-	my ($missing, $open, $crashes) = split /\|/, $node->safe_psql('postgres', qq{
+	append_to_file("$scratch/markers", join '', map { "$_\n" } sort keys %marker);
+	my ($seen, $missing, $open, $crashes) = split /\|/, $node->safe_psql('postgres', qq{
 		CREATE TEMP TABLE seen (marker text);
 		\\copy seen FROM '$scratch/markers'
 		CREATE TEMP TABLE known AS SELECT justification, outcome FROM twin_privacy.disclosures;
-		SELECT (SELECT count(*) FROM seen WHERE marker NOT IN (SELECT justification FROM known WHERE justification IS NOT NULL)),
+		SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM seen WHERE marker NOT IN (SELECT justification FROM known WHERE justification IS NOT NULL)),
 		       count(*) FILTER (WHERE outcome = 'open'), count(*) FILTER (WHERE outcome = 'crashed') FROM known});
 	unlink "$scratch/markers";
+	die 'the markers did not arrive' if $seen != keys %marker;
 	$received += keys %marker;
 	$lost += $missing;
 	is($missing, 0, scalar(keys %marker) . ' rows received, all recorded') if $mode eq 'statement';
