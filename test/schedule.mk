@@ -18,6 +18,10 @@ ISOLATION += vocab_race
 
 # keys
 REGRESS += keys_domains
+ISOLATION += keys_rotation
+TAP += test/t/200_keys_provider.pl
+TAP += test/t/220_keys_runbooks.pl
+TAP += test/t/230_keys_secrets.pl
 
 # protect
 
