@@ -26,6 +26,8 @@ TAP += test/t/230_keys_secrets.pl
 # protect
 
 # uses
+REGRESS += uses_binding
+REGRESS += uses_lifecycle
 
 # consent
 REGRESS += consent_decide

@@ -36,7 +36,9 @@ CREATE TABLE twin_privacy_internal.use_grant (
     granted_at timestamptz NOT NULL,
     PRIMARY KEY (code, grantee)
 );
-SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.use_grant', '');
+-- A grant to a role that was dropped serves nobody; dumped as a number it might serve somebody else elsewhere.
+SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.use_grant',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid OPERATOR(pg_catalog.=) grantee)');
 
 CREATE TABLE twin_privacy_internal.use_acknowledgement (
     code text COLLATE "C" NOT NULL,
@@ -45,7 +47,8 @@ CREATE TABLE twin_privacy_internal.use_acknowledgement (
     acknowledged_at timestamptz NOT NULL,
     PRIMARY KEY (code, login, statement_version)
 );
-SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.use_acknowledgement', '');
+SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.use_acknowledgement',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid OPERATOR(pg_catalog.=) login)');
 
 CREATE FUNCTION twin_privacy.propose_use(
     code text, purpose text, recipient text, categories text[], disclosure text,
@@ -156,7 +159,9 @@ SELECT u.code, u.purpose, u.recipient, u.categories, u.disclosure, u.valid, u.st
        u.proposed_by, u.proposed_at, u.approved_by, u.approved_at,
        u.suspended_by, u.suspended_at, u.suspend_reason,
        ARRAY(SELECT g.grantee FROM twin_privacy_internal.use_grant AS g
-             WHERE g.code OPERATOR(pg_catalog.=) u.code ORDER BY g.grantee::text) AS granted_to
+             WHERE g.code OPERATOR(pg_catalog.=) u.code
+               AND EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid OPERATOR(pg_catalog.=) g.grantee)
+             ORDER BY g.grantee::text) AS granted_to
 FROM twin_privacy_internal.approved_use AS u;
 GRANT SELECT ON twin_privacy.approved_uses TO twin_privacy_admin, twin_privacy_officer, twin_privacy_auditor;
 COMMENT ON VIEW twin_privacy.approved_uses IS
