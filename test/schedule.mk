@@ -24,6 +24,7 @@ TAP += test/t/220_keys_runbooks.pl
 TAP += test/t/230_keys_secrets.pl
 
 # protect
+REGRESS += protect_tables
 
 # uses
 REGRESS += uses_binding
@@ -54,6 +55,7 @@ TAP += test/t/310_breakglass.pl
 # anonymity
 
 # decision
+REGRESS += decision_functions
 
 # enforce
 

@@ -47,6 +47,8 @@ typedef struct TwpTableVerdict
 
 /* Start of a statement, execution or FETCH: authority, news, time. */
 extern void twp_decision_begin(void);
+/* Within a statement: takes in what changed since. */
+extern void twp_decision_refresh(void);
 /* True when the decision in force is still the session's. */
 extern bool twp_decision_is_current(uint64 stamp);
 extern uint64 twp_decision_stamp(void);

@@ -1,14 +1,16 @@
 /*
  * functions.c - permits, reveal, require_use and why, for application SQL.
  *
- * They answer for the caller's own bound use only, and begin a decision when
- * the statement they run in has none (it touches no protected table).
+ * They answer for the caller's own bound use only, as of the statement they
+ * run in, whether it reads a protected table or not.
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_type.h"
+#include "consent/consent.h"
 #include "decision/decision.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -23,12 +25,44 @@ PG_FUNCTION_INFO_V1(twp_decision_reveal);
 PG_FUNCTION_INFO_V1(twp_decision_require_use);
 PG_FUNCTION_INFO_V1(twp_decision_why);
 
-/* Makes sure a decision of the present binding is in force. */
-static void
-ensure_decision(void)
+/* Under which a call site began its decision. */
+typedef struct CallSite
 {
-	if (!twp_decision_is_current(twp_decision_stamp()))
-		twp_decision_begin();
+	Oid			role;
+	TimestampTz statement;
+} CallSite;
+
+/*
+ * Makes sure the decision in force is of now.  A call site begins one in each
+ * statement and for each role it acts as: PL/pgSQL keeps a call site for a
+ * whole transaction, and nothing else begins a decision when no protected
+ * table is read.  In between, news is taken in.
+ */
+static void
+ensure_decision(FunctionCallInfo fcinfo)
+{
+	CallSite   *site = fcinfo->flinfo->fn_extra;
+
+	if (site == NULL)
+		site = fcinfo->flinfo->fn_extra =
+			MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+	if (site->role == GetOuterUserId() &&
+		site->statement == GetCurrentStatementStartTimestamp())
+	{
+		twp_decision_refresh();
+		return;
+	}
+	twp_decision_begin();
+	site->role = GetOuterUserId();
+	site->statement = GetCurrentStatementStartTimestamp();
+}
+
+/* Refuses a subject's text that is another spelling of a key: it would silently miss. */
+static void
+check_spelling(const TwpSubject *subject)
+{
+	if (subject->kind == TWP_SUBJECT_TEXT)
+		twp_consent_check_subject_text(twp_subject_to_text(subject));
 }
 
 /* Whether a category (argument n) is open for the subject (argument m). */
@@ -41,7 +75,7 @@ permits(FunctionCallInfo fcinfo, int subject_arg, int category_arg)
 
 	TWP_REQUIRE_ARG(category_arg, "category");
 	category = twp_vocab_require_category(text_to_cstring(PG_GETARG_TEXT_PP(category_arg)));
-	ensure_decision();
+	ensure_decision(fcinfo);
 	if (PG_ARGISNULL(subject_arg))
 		return false;
 	if (type == UNKNOWNOID)
@@ -57,6 +91,7 @@ permits(FunctionCallInfo fcinfo, int subject_arg, int category_arg)
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("a data subject's key is not of type %s", format_type_be(type)),
 				 errhint("Pass the subject as bigint, int, uuid or text.")));
+	check_spelling(&subject);
 	return (twp_decision_open(&subject) & TWP_CATEGORY_BIT(category)) != 0;
 }
 
@@ -88,7 +123,12 @@ twp_decision_require_use(PG_FUNCTION_ARGS)
 	TWP_REQUIRE_ARG(0, "purposes");
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(0), TEXTOID, -1, false, TYPALIGN_INT,
 					  &purposes, &nulls, &n);
-	ensure_decision();
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("purposes must not be empty"),
+				 errhint("Name purposes of twin_privacy.purposes.")));
+	ensure_decision(fcinfo);
 	initStringInfo(&wanted);
 	for (int i = 0; i < n; i++)
 	{
@@ -138,7 +178,7 @@ why_column(ReturnSetInfo *rsinfo, const TwpTableVerdict *v, AttrNumber attno, Tw
 	else if (cv->rule == TWP_CELL_HIDE && (cv->needs & twp_decision_use()->categories) == 0)
 		put_why(rsinfo, name, "hidden", psprintf("the use does not cover category \"%s\"", category));
 	else if (cv->rule == TWP_CELL_HIDE)
-		put_why(rsinfo, name, "hidden", psprintf("an %s column without a mask",
+		put_why(rsinfo, name, "hidden", psprintf("kind \"%s\" without a mask",
 												 twp_protect_kind_name(column->kind)));
 	else if ((cv->needs & open) != cv->needs)
 		put_why(rsinfo, name, "hidden", psprintf("no consent for category \"%s\"", category));
@@ -173,6 +213,7 @@ twp_decision_why(PG_FUNCTION_ARGS)
 				 errhint("See twin_privacy.protected_tables.")));
 	twp_decision_begin();
 	v = twp_decision_table(relid);
+	twp_consent_check_subject_text(subject_text);
 	if (!twp_subject_from_text(&subject, v->protection->subject_kind, subject_text))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -125,6 +125,17 @@ twp_decision_is_current(uint64 stamp)
 	return decision.valid && decision.stamp == stamp && decision.uses_epoch == twp_uses_epoch();
 }
 
+/* Takes in what changed since the decision in force began, or begins one when none holds. */
+void
+twp_decision_refresh(void)
+{
+	AcceptInvalidationMessages();
+	if (!twp_decision_is_current(decision.stamp))
+		twp_decision_begin();
+	else if (!decision.emergency)
+		twp_consent_refresh(decision.lens, GetCurrentTimestamp());
+}
+
 /* Stamp of the decision in force. */
 uint64
 twp_decision_stamp(void)

@@ -147,13 +147,14 @@ refuse_plan(const RangeTblEntry *rte, bool stale)
 			(errcode(ERRCODE_TWP_OUTSIDE_USE),
 			 errmsg("protected table \"%s\" is reached in a way that is not supported",
 					get_rel_name(rte->relid)),
-			 errhint("Query the table itself; a protected child needs a protected parent.")));
+			 errhint("Query the table itself; a protected child needs a parent that is protected alike.")));
 }
 
 /*
  * Checks the mark of every protected relation of a plan; returns the common
  * mode.  Children carry their parent's mark, so the protection's hash is
- * compared only where the mark is the relation's own.
+ * compared only where the mark is the relation's own, and a child whose own
+ * label says something else is not read through the parent.
  */
 static TwpMarkMode
 check_marks(PlannedStmt *plan, uint64 stamp)
@@ -176,6 +177,9 @@ check_marks(PlannedStmt *plan, uint64 stamp)
 		if (mode == TWP_MARK_USE &&
 			(mark.stamp != stamp || (mark.relid == rte->relid && mark.protection_hash != p->hash)))
 			refuse_plan(rte, true);
+		if (mode == TWP_MARK_USE && mark.relid != rte->relid &&
+			!twp_protect_agrees(rte->relid, mark.relid))
+			refuse_plan(rte, false);
 	}
 	if ((mode == TWP_MARK_MAINTENANCE && !twp_guc_maintenance) ||
 		(mode == TWP_MARK_FOREIGN_KEY && !InNoForceRLSOperation()))

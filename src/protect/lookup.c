@@ -371,6 +371,41 @@ twp_protect_is_protected(Oid relid)
 	return twp_protect_lookup(relid) != NULL;
 }
 
+/* True for two label texts that are the same, or both missing. */
+static bool
+same_text(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/*
+ * Says whether a child that has a label of its own asks for the same as the
+ * relation it is read through: the parent's rules are what such a read obeys.
+ */
+bool
+twp_protect_agrees(Oid child, Oid parent)
+{
+	Oid			own = twp_protect_lookup(child)->source;
+	const TwpProtection *p = twp_protect_lookup(parent);
+	Oid			other = p != NULL ? p->source : InvalidOid;
+	char	   *name;
+
+	if (own == other)
+		return true;
+	if (!OidIsValid(other) ||
+		!same_text(twp_protect_label_text(own, 0), twp_protect_label_text(other, 0)))
+		return false;
+	for (AttrNumber attno = 1; (name = get_attname(other, attno, true)) != NULL; attno++)
+	{
+		AttrNumber	counterpart = get_attnum(own, name);
+
+		if (!same_text(twp_protect_label_text(other, attno),
+					   counterpart > 0 ? twp_protect_label_text(own, counterpart) : NULL))
+			return false;
+	}
+	return true;
+}
+
 /* Lists the relations that carry a table label of ours. */
 List *
 twp_protect_labelled_relations(void)

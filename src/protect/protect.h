@@ -109,6 +109,8 @@ extern const TwpProtection *twp_protect_lookup(Oid relid);
 extern TwpProtection *twp_protect_copy(const TwpProtection *p, MemoryContext context);
 /* True when a lookup would find a protection; the cheap question. */
 extern bool twp_protect_is_protected(Oid relid);
+/* True when reading a protected child through its protected parent obeys the child's label too. */
+extern bool twp_protect_agrees(Oid child, Oid parent);
 /* OIDs of all relations that carry a table label of ours. */
 extern List *twp_protect_labelled_relations(void);
 /* Bit mask (1 << TwpSubjectKind) of the subject keys in use. */

@@ -240,7 +240,8 @@ set_rls_flags(Oid relid, bool on)
 }
 
 /*
- * Switches row security for a relation and everything below it.  It is what
+ * Switches row security for a relation and everything below it (off only for
+ * what no label of its own protects any longer).  It is what
  * stays closed when the library is not there, and hides pg_stats.  Written to
  * the catalog directly: SECURITY LABEL holds the table open, which ALTER
  * TABLE would refuse.
@@ -251,7 +252,8 @@ twp_protect_switch_rls(Oid relid, bool on)
 	ListCell   *lc;
 
 	foreach(lc, find_all_inheritors(relid, AccessExclusiveLock, NULL))
-		set_rls_flags(lfirst_oid(lc), on);
+		if (on || !twp_protect_is_protected(lfirst_oid(lc)))
+			set_rls_flags(lfirst_oid(lc), on);
 }
 
 /* Resolves all table labels, so that a rename can be followed. */
