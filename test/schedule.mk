@@ -33,7 +33,8 @@ REGRESS += uses_lifecycle
 # consent
 REGRESS += consent_decide
 REGRESS += consent_record
-ISOLATION += consent_withdraw
+ISOLATION += consent_index
+ISOLATION += consent_map
 TAP += test/t/030_consent_fhir.pl
 TAP += test/t/031_consent_model.pl
 

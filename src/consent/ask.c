@@ -4,7 +4,7 @@
  * A provision that matches gives its own effect, unless provisions below it
  * match too: then they decide, and a deny among them wins.  All categories are
  * asked at once, and answers that depend on what is not known of the row are
- * carried as several possible answers (outcome.c).
+ * carried as several possible answers (answers.c).
  */
 #include "postgres.h"
 
@@ -21,11 +21,11 @@ typedef struct Below
 	TwpCategorySet sure_deny;
 } Below;
 
-static void ask_rule(const TwpRule *rule, const TwpRuleQuestion *question, bool root, TwpOutcome *outcome);
+static void ask_rule(const TwpRule *rule, const TwpRuleQuestion *question, bool root, TwpAnswers *outcome);
 
 /* Notes the next moment at which the rule's period begins or ends. */
 static void
-note_boundary(const TwpRule *rule, TimestampTz now, TwpOutcome *outcome)
+note_boundary(const TwpRule *rule, TimestampTz now, TwpAnswers *outcome)
 {
 	if (now < rule->from)
 		outcome->until = Min(outcome->until, rule->from);
@@ -35,13 +35,13 @@ note_boundary(const TwpRule *rule, TimestampTz now, TwpOutcome *outcome)
 
 /* Asks the provisions below a rule. */
 static Below
-ask_below(const TwpRule *rule, const TwpRuleQuestion *question, TwpOutcome *outcome)
+ask_below(const TwpRule *rule, const TwpRuleQuestion *question, TwpAnswers *outcome)
 {
 	Below		below = {0};
 
 	for (int i = 0; i < rule->nrules; i++)
 	{
-		TwpOutcome	one;
+		TwpAnswers	one;
 
 		ask_rule(rule->rules[i], question, false, &one);
 		below.sure_hit |= ~one.none;
@@ -54,10 +54,10 @@ ask_below(const TwpRule *rule, const TwpRuleQuestion *question, TwpOutcome *outc
 }
 
 /* Gives the possible own effects of a rule that matches, before those below it. */
-static TwpOutcome
+static TwpAnswers
 own_effect(const TwpRule *rule, TwpMatch data, bool root)
 {
-	TwpOutcome	own = {0};
+	TwpAnswers	own = {0};
 	TwpCategorySet elsewhere = root ? ~data.sure : 0;
 	TwpCategorySet here = root ? data.may : ~UINT64CONST(0);
 
@@ -76,11 +76,11 @@ own_effect(const TwpRule *rule, TwpMatch data, bool root)
 
 /* Asks one rule and all below it. */
 static void
-ask_rule(const TwpRule *rule, const TwpRuleQuestion *question, bool root, TwpOutcome *outcome)
+ask_rule(const TwpRule *rule, const TwpRuleQuestion *question, bool root, TwpAnswers *outcome)
 {
 	TwpMatch	match = twp_match_gates(rule, question);
 	TwpMatch	data = twp_match_data(rule, question);
-	TwpOutcome	own = own_effect(rule, data, root);
+	TwpAnswers	own = own_effect(rule, data, root);
 	Below		below;
 
 	if (!root)
@@ -98,7 +98,7 @@ ask_rule(const TwpRule *rule, const TwpRuleQuestion *question, bool root, TwpOut
 
 /* Says for each category what the rule answers to the question. */
 void
-twp_rule_ask(const TwpRule *rule, const TwpRuleQuestion *question, TwpOutcome *outcome)
+twp_rule_ask(const TwpRule *rule, const TwpRuleQuestion *question, TwpAnswers *outcome)
 {
 	ask_rule(rule, question, true, outcome);
 }

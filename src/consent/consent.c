@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "consent/consent_internal.h"
+#include "consent/map_internal.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/snapmgr.h"
@@ -43,6 +43,7 @@ twp_consent_init(void)
 							 GUC_NOT_WHILE_SEC_REST,
 							 NULL, assign_combining, NULL);
 	twp_consent_cache_init();
+	twp_map_init();
 }
 
 /* Decides for one subject and category. */
@@ -53,24 +54,24 @@ twp_consent_decide(const char *subject, const char *purpose, int category,
 	Snapshot	snapshot;
 	TwpRuleQuestion question = {purpose, recipient, at, NULL, false};
 	TwpDirective *directives;
-	TwpOutcome	total;
+	TwpAnswers	total;
 	int			n;
 
 	if (twp_vocab_purpose_prohibited(purpose, NULL))
 		return TWP_DECISION_DENY;
 	snapshot = RegisterSnapshot(twp_consent_snapshot());
 	n = twp_store_directives(subject, snapshot, &directives);
-	twp_outcome_init(&total);
+	twp_answers_init(&total);
 	for (int i = 0; i < n; i++)
 	{
-		TwpOutcome	outcome;
+		TwpAnswers	outcome;
 
 		twp_rule_ask(twp_store_rule(directives[i].terms_id, snapshot), &question, &outcome);
 		twp_directive_limit(&directives[i], at, &outcome);
-		twp_outcome_add(&total, &outcome, twp_consent_combining);
+		twp_answers_add(&total, &outcome, twp_consent_combining);
 	}
 	UnregisterSnapshot(snapshot);
-	return twp_outcome_decision(&total, category);
+	return twp_answers_decision(&total, category);
 }
 
 /* True when a deny in force names the purpose itself. */

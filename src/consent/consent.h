@@ -69,6 +69,9 @@ typedef struct TwpRowFacts
 } TwpRowFacts;
 
 extern void twp_consent_init(void);
+/* To be called from shmem_request_hook and shmem_startup_hook. */
+extern void twp_consent_shmem_request(void);
+extern void twp_consent_shmem_startup(void);
 
 /* Finds or makes the lens for a question. */
 extern TwpLens *twp_consent_lens(const TwpLensQuestion *question);
@@ -76,6 +79,8 @@ extern TwpLens *twp_consent_lens(const TwpLensQuestion *question);
 extern void twp_consent_refresh(TwpLens *lens, TimestampTz now);
 /* Categories open for the subject, as of the last refresh. */
 extern TwpCategorySet twp_consent_open(TwpLens *lens, const TwpSubject *subject);
+/* The same for many at once, which is faster; a subject of kind TWP_SUBJECT_INVALID has nothing open. */
+extern void twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open);
 
 /*
  * True when some directive of the subject asks something of the row.  Then

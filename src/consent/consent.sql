@@ -162,3 +162,10 @@ GRANT EXECUTE ON FUNCTION twin_privacy.evaluate_consent(jsonb, jsonb)
     TO twin_privacy_registrar, twin_privacy_officer, twin_privacy_auditor, twin_privacy_admin;
 COMMENT ON FUNCTION twin_privacy.evaluate_consent(jsonb, jsonb) IS
 'Says permit, deny or none for a request against one FHIR Consent or an array of them; nothing is stored or read. request: purposeOfUse, actor, now (default: now), resource{reference, resourceType, security[], codes[], author[], custodian[], encounter, date}. Several consents are combined by twin_privacy.consent_combining. Errors: 22004 an argument is NULL, 22023 not FHIR or not a request, 0A000 something in a consent cannot be expressed.';
+
+-- For status() and for tests: what the shared map of this database is like.
+CREATE FUNCTION twin_privacy_internal.consent_map(
+    OUT version bigint, OUT subjects bigint, OUT profiles bigint, OUT bytes bigint,
+    OUT built_at timestamptz, OUT horizon timestamptz) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'twp_consent_map_figures' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
+REVOKE ALL ON FUNCTION twin_privacy_internal.consent_map() FROM PUBLIC;

@@ -26,13 +26,13 @@ typedef enum TwpCombining
 extern int	twp_consent_combining;
 
 /* Sets of categories for which each answer is possible; every category is in at least one. */
-typedef struct TwpOutcome
+typedef struct TwpAnswers
 {
 	TwpCategorySet permit;
 	TwpCategorySet deny;
 	TwpCategorySet none;
 	TimestampTz until;			/* the answers may change then without a write */
-} TwpOutcome;
+} TwpAnswers;
 
 /* What is asked of a rule. */
 typedef struct TwpRuleQuestion
@@ -107,7 +107,7 @@ extern bool twp_rule_permits(const TwpRule *rule);
 extern bool twp_rule_denies_by_name(const TwpRule *rule, const char *purpose);
 
 /* ask.c: asking a rule. */
-extern void twp_rule_ask(const TwpRule *rule, const TwpRuleQuestion *question, TwpOutcome *outcome);
+extern void twp_rule_ask(const TwpRule *rule, const TwpRuleQuestion *question, TwpAnswers *outcome);
 /* Says which condition of a rule the question does not meet; NULL when it meets all that are known. */
 extern const char *twp_rule_mismatch(const TwpRule *rule, const char *purpose, int category,
 									 const char *recipient);
@@ -134,11 +134,11 @@ extern bool twp_label_covers(const char *label, const char *other);
 /* Categories whose data can be, and whose data can only be, of the resource types. */
 extern TwpMatch twp_type_categories(const TwpStrings *types);
 
-/* outcome.c: how outcomes of several directives become one; start with twp_outcome_init(). */
-extern void twp_outcome_init(TwpOutcome *total);
-extern void twp_outcome_add(TwpOutcome *total, const TwpOutcome *next, TwpCombining combining);
+/* answers.c: how outcomes of several directives become one; start with twp_answers_init(). */
+extern void twp_answers_init(TwpAnswers *total);
+extern void twp_answers_add(TwpAnswers *total, const TwpAnswers *next, TwpCombining combining);
 
-extern TwpDecision twp_outcome_decision(const TwpOutcome *outcome, int category);
+extern TwpDecision twp_answers_decision(const TwpAnswers *outcome, int category);
 
 /* One directive as stored; rows come oldest first (given_at, consent_id). */
 typedef struct TwpDirective
@@ -158,13 +158,14 @@ extern char *twp_store_subject_of(int64 consent_id, Snapshot snapshot);
 extern TwpRule *twp_store_rule(int64 terms_id, Snapshot snapshot);
 extern bool twp_store_terms_id(const Jsonb *terms, Snapshot snapshot, int64 *terms_id, bytea **digest);
 extern uint64 twp_store_latest_change(void);
-/* Calls back for each subject that has directives, in the order of subjects. */
-typedef void (*TwpSubjectVisitor) (const char *subject, TwpDirective *directives, int n, void *arg);
-extern void twp_store_visit(Snapshot snapshot, TwpSubjectVisitor visitor, void *arg);
+/* Takes a subject; false to stop. */
+typedef bool (*TwpSubjectVisitor) (char *subject, void *arg);
+/* Visits the subjects of rows written by transaction number since or later; a subject may come twice. */
+extern bool twp_store_visit_changed(uint64 since, Snapshot snapshot, TwpSubjectVisitor visitor, void *arg);
 extern double twp_store_estimate(void);
 
 /* The part of one directive in a decision: what its terms say while it is in force. */
-extern void twp_directive_limit(const TwpDirective *directive, TimestampTz now, TwpOutcome *outcome);
+extern void twp_directive_limit(const TwpDirective *directive, TimestampTz now, TwpAnswers *outcome);
 
 /* Warns when the text can be no key of a kind in use. */
 extern void twp_consent_warn_unknown_key(const char *subject);

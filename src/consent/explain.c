@@ -104,7 +104,7 @@ explain_directive(const TwpDirective *directive, const Asked *asked, Snapshot sn
 {
 	TwpRuleQuestion question = {asked->purpose, asked->recipient, asked->at, NULL, false};
 	TwpRule    *rule = twp_store_rule(directive->terms_id, snapshot);
-	TwpOutcome	outcome;
+	TwpAnswers	outcome;
 	TwpDecision decision;
 
 	*reason = NULL;
@@ -117,7 +117,7 @@ explain_directive(const TwpDirective *directive, const Asked *asked, Snapshot sn
 	if (*reason != NULL)
 		return TWP_DECISION_NONE;
 	twp_rule_ask(rule, &question, &outcome);
-	decision = twp_outcome_decision(&outcome, asked->category);
+	decision = twp_answers_decision(&outcome, asked->category);
 	*reason = explain_terms(rule, asked, decision);
 	return decision;
 }

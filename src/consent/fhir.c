@@ -243,7 +243,7 @@ typedef struct Evaluated
 {
 	TimestampTz given_at;
 	int			position;
-	TwpOutcome	outcome;
+	TwpAnswers	outcome;
 } Evaluated;
 
 /* Orders evaluated consents from the oldest to the latest. */
@@ -267,7 +267,7 @@ evaluate_one(JsonbContainer *object, const char *path, int position, const TwpRu
 	TwpDirective directive = {.valid_from = consent.valid_from, .valid_until = consent.valid_until};
 
 	if (!consent.active || consent.terms == NULL)
-		twp_outcome_init(&evaluated.outcome);
+		twp_answers_init(&evaluated.outcome);
 	else
 	{
 		twp_rule_ask(twp_rule_parse(consent.terms), question, &evaluated.outcome);
@@ -289,7 +289,7 @@ twp_consent_evaluate(PG_FUNCTION_ARGS)
 	Jsonb	   *request;
 	TwpRowFacts row = {0};
 	TwpRuleQuestion question;
-	TwpOutcome	total;
+	TwpAnswers	total;
 	Evaluated  *evaluated;
 	int			n;
 	bool		array;
@@ -314,11 +314,11 @@ twp_consent_evaluate(PG_FUNCTION_ARGS)
 									path, i, &question);
 	}
 	qsort(evaluated, n, sizeof(Evaluated), compare_evaluated);
-	twp_outcome_init(&total);
+	twp_answers_init(&total);
 	for (int i = 0; i < n; i++)
-		twp_outcome_add(&total, &evaluated[i].outcome, twp_consent_combining);
+		twp_answers_add(&total, &evaluated[i].outcome, twp_consent_combining);
 	if (twp_vocab_purpose_exists(question.purpose) &&
 		twp_vocab_purpose_prohibited(question.purpose, NULL))
 		PG_RETURN_TEXT_P(cstring_to_text(names[TWP_DECISION_DENY]));
-	PG_RETURN_TEXT_P(cstring_to_text(names[twp_outcome_decision(&total, 0)]));
+	PG_RETURN_TEXT_P(cstring_to_text(names[twp_answers_decision(&total, 0)]));
 }

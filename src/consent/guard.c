@@ -5,7 +5,8 @@
  * session.  The stamp gives a new row the writing transaction's number, by
  * which a shared copy finds what it has not seen, and announces the change at
  * commit.  The keep trigger has no exception: not even maintenance changes
- * what somebody once said.
+ * what somebody once said.  Here too: what the shared map is like, for those who
+ * look after it.
  */
 #include "postgres.h"
 
@@ -16,18 +17,23 @@
 #include "base/errors.h"
 #include "base/subject.h"
 #include "commands/trigger.h"
-#include "consent/consent_internal.h"
+#include "consent/map_internal.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "utils/inval.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "utils/xid8.h"
 
 PG_FUNCTION_INFO_V1(twp_consent_stamp);
 PG_FUNCTION_INFO_V1(twp_consent_keep);
+PG_FUNCTION_INFO_V1(twp_consent_map_figures);
 
 TWP_EXPORT Datum twp_consent_stamp(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_keep(PG_FUNCTION_ARGS);
+TWP_EXPORT Datum twp_consent_map_figures(PG_FUNCTION_ARGS);
 
 /* Trigger: stamps a new row and announces it. */
 Datum
@@ -50,6 +56,7 @@ twp_consent_stamp(PG_FUNCTION_ARGS)
 		elog(ERROR, "consent table has no column \"changed\"");
 	value = FullTransactionIdGetDatum(GetTopFullTransactionId());
 	CacheInvalidateRelcache(trigger->tg_relation);
+	twp_map_note_own_change();
 	PG_RETURN_POINTER(heap_modify_tuple_by_cols(trigger->tg_trigtuple, desc, 1, &column, &value, &isnull));
 }
 
@@ -61,4 +68,26 @@ twp_consent_keep(PG_FUNCTION_ARGS)
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("consent records are never changed or removed"),
 			 errhint("Use twin_privacy.withdraw_consent; a withdrawal is a new record.")));
+}
+
+/* consent_map(): one row about this database's shared map, none when there is no map. */
+Datum
+twp_consent_map_figures(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	TwpMapFigures figures;
+	Datum		values[6];
+	bool		nulls[6] = {false};
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (!twp_map_describe(&figures))
+		return (Datum) 0;
+	values[0] = Int64GetDatum((int64) figures.version);
+	values[1] = Int64GetDatum((int64) figures.subjects);
+	values[2] = Int64GetDatum((int64) figures.profiles);
+	values[3] = Int64GetDatum((int64) figures.bytes);
+	values[4] = TimestampTzGetDatum(figures.built_at);
+	values[5] = TimestampTzGetDatum(figures.horizon);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return (Datum) 0;
 }

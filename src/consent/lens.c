@@ -1,32 +1,41 @@
 /*
  * lens.c - one question asked of many subjects, with answers remembered.
  *
+ * Two ways lead to an answer.  With the shared map: the subject's profile, and
+ * what that profile says to the question, kept by profile number.  Without it
+ * (a small statement, no memory, a transaction with changes of its own,
+ * "latest" combining): the subject's directives by the index, the answer kept
+ * by subject.  A statement that has asked for many subjects builds the map.
+ *
  * Contract: answers are kept between twp_consent_refresh() calls as long as no
  * consent and no vocabulary changed, and each until the next moment at which a
- * period of validity begins or ends.  An answer is computed from what is in
- * the tables when it is asked for (a fresh snapshot); the counter of changes
- * is read before, so that a change arriving meanwhile drops it at the next
- * refresh.  Small statements probe the index subject by subject; one that
- * asks for many reads all directives once.
+ * period of validity begins or ends.  The counter of changes is read before an
+ * answer is made, so that a change arriving meanwhile drops it at the next
+ * refresh.
  *
- * Memory: a context under TopMemoryContext for each lens, emptied whenever its
- * answers are dropped.  Failure: an error leaves fewer answers, never wrong
- * ones.  Locks: see store.c.
+ * Memory: a context under TopMemoryContext for each lens, under a megabyte,
+ * emptied when its answers are dropped.  Failure: an error leaves fewer
+ * answers, never wrong ones.
  */
 #include "postgres.h"
 
 #include "base/compat.h"
 #include "common/hashfn.h"
-#include "consent/consent_internal.h"
+#include "consent/map_internal.h"
 #include "lib/ilist.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-/* Probes before reading everything can pay; a probe costs about as much as eight rows of a full read. */
-#define MIN_PROBES 1000
-#define ROWS_PER_PROBE 8
+/* A probe costs about as much as sixteen rows of building a map. */
+#define ROWS_PER_PROBE 16
+
+/* Bounds on what is remembered. */
+#define MAX_ANSWERS 6000
+#define MAX_TERMS 2000
+#define MAX_PROFILES 8192
 
 /* What is remembered of one subject. */
 typedef struct Answer
@@ -35,6 +44,7 @@ typedef struct Answer
 	TwpCategorySet open;
 	TimestampTz until;
 	uint32		hash;
+	bool		asks_row;
 	char		status;
 } Answer;
 
@@ -55,7 +65,8 @@ typedef struct Answer
 typedef struct TermsAnswer
 {
 	int64		terms_id;
-	TwpOutcome	outcome;
+	TwpAnswers	said;
+	bool		asks_row;
 	char		status;
 } TermsAnswer;
 
@@ -70,6 +81,15 @@ typedef struct TermsAnswer
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+/* What a profile says to the question; the slot is the profile's number, folded. */
+typedef struct ProfileAnswer
+{
+	uint32		profile;
+	bool		asks_row;
+	TwpCategorySet open;
+	TimestampTz until;
+} ProfileAnswer;
+
 struct TwpLens
 {
 	slist_node	node;
@@ -77,10 +97,12 @@ struct TwpLens
 	MemoryContext context;		/* of the answers */
 	answers_hash *answers;
 	termsanswers_hash *terms;
+	ProfileAnswer *profiles;
+	uint32		profile_mask;
+	uint64		profile_version;	/* map the profiles are of */
 	uint64		changes;		/* counter when the answers began */
 	TimestampTz now;			/* time of decision */
-	TwpSubjectKind complete;	/* kind of which every subject with directives is here */
-	TimestampTz complete_until; /* when the whole must be read again */
+	bool		use_map;		/* as of the last refresh there is a pinned map */
 	uint64		probes;
 	bool		prohibited;
 	TwpCategorySet unnamed;		/* open for a subject without directives */
@@ -118,19 +140,19 @@ twp_consent_lens(const TwpLensQuestion *question)
 	return lens;
 }
 
-/* Makes categories out of an outcome: those that are surely open. */
+/* Makes categories out of what directives say: those that are surely open. */
 static TwpCategorySet
-open_categories(const TwpLens *lens, const TwpOutcome *outcome)
+open_categories(const TwpLens *lens, const TwpAnswers *said)
 {
-	TwpCategorySet permit = outcome->permit;
-	TwpCategorySet closed = outcome->deny;
+	TwpCategorySet permit = said->permit;
+	TwpCategorySet closed = said->deny;
 
 	if (lens->prohibited)
 		return 0;
 	if (lens->question.none_permits)
-		permit |= outcome->none;
+		permit |= said->none;
 	else
-		closed |= outcome->none;
+		closed |= said->none;
 	return permit & ~closed;
 }
 
@@ -138,18 +160,39 @@ open_categories(const TwpLens *lens, const TwpOutcome *outcome)
 static void
 forget(TwpLens *lens)
 {
-	TwpOutcome	nothing;
+	TwpAnswers	nothing;
 
 	lens->answers = NULL;
 	lens->terms = NULL;
-	lens->complete = TWP_SUBJECT_INVALID;
-	lens->probes = 0;
+	lens->profiles = NULL;
 	MemoryContextReset(lens->context);
 	lens->answers = answers_create(lens->context, 64, NULL);
 	lens->terms = termsanswers_create(lens->context, 16, NULL);
 	lens->prohibited = twp_vocab_purpose_prohibited(lens->question.purpose, NULL);
-	twp_outcome_init(&nothing);
+	twp_answers_init(&nothing);
 	lens->unnamed = open_categories(lens, &nothing);
+}
+
+/* Looks whether there is a map to use, and makes room for its profiles' answers. */
+static void
+look_for_map(TwpLens *lens)
+{
+	const TwpMap *map = NULL;
+	uint32		slots;
+
+	/* A profile does not say in which order its directives were given. */
+	if (twp_consent_combining == TWP_COMBINE_DENY_OVERRIDES)
+		map = twp_map_begin(lens->changes, lens->now);
+	lens->use_map = map != NULL;
+	if (map == NULL || (lens->profiles != NULL && lens->profile_version == map->version))
+		return;
+	if (lens->profiles != NULL)
+		pfree(lens->profiles);
+	lens->profiles = NULL;
+	slots = pg_nextpower2_32(Max(Min(map->profiles.n, MAX_PROFILES), 64));
+	lens->profiles = MemoryContextAllocZero(lens->context, slots * sizeof(ProfileAnswer));
+	lens->profile_mask = slots - 1;
+	lens->profile_version = map->version;
 }
 
 /* Makes the lens right for a statement that starts now. */
@@ -164,80 +207,175 @@ twp_consent_refresh(TwpLens *lens, TimestampTz now)
 		forget(lens);
 		lens->changes = changes;
 	}
-	if (lens->complete != TWP_SUBJECT_INVALID && now >= lens->complete_until)
-		lens->complete = TWP_SUBJECT_INVALID;
 	lens->now = now;
+	lens->probes = 0;
+	look_for_map(lens);
+}
+
+/* Asks a rule for the lens; a denial that the use overrides says nothing. */
+static void
+ask_rule(const TwpLens *lens, const TwpRule *rule, const TwpRowFacts *row, TwpAnswers *said)
+{
+	TwpRuleQuestion question = {lens->question.purpose, lens->question.recipient, lens->now, row, false};
+
+	twp_rule_ask(rule, &question, said);
+	if (lens->question.overrides_deny)
+	{
+		said->none |= said->deny;
+		said->deny = 0;
+	}
 }
 
 /* Gives what terms say to the question, reading them the first time. */
-static const TwpOutcome *
+static const TermsAnswer *
 ask_terms(TwpLens *lens, int64 terms_id, Snapshot snapshot)
 {
 	TermsAnswer *answer = termsanswers_lookup(lens->terms, terms_id);
-	TwpRuleQuestion question = {lens->question.purpose, lens->question.recipient, lens->now, NULL, false};
-	TwpOutcome	outcome;
+	TwpAnswers	said;
+	TwpRule    *rule;
 	bool		found;
 
-	if (answer != NULL && lens->now < answer->outcome.until)
-		return &answer->outcome;
-	twp_rule_ask(twp_store_rule(terms_id, snapshot), &question, &outcome);
-	if (lens->question.overrides_deny)
-	{
-		outcome.none |= outcome.deny;
-		outcome.deny = 0;
-	}
+	if (answer != NULL && lens->now < answer->said.until)
+		return answer;
+	rule = twp_store_rule(terms_id, snapshot);
+	ask_rule(lens, rule, NULL, &said);
+	if (lens->terms->members >= MAX_TERMS)
+		termsanswers_reset(lens->terms);
 	answer = termsanswers_insert(lens->terms, terms_id, &found);
-	answer->outcome = outcome;
-	return &answer->outcome;
+	answer->said = said;
+	answer->asks_row = rule->asks_row;
+	return answer;
 }
 
-/* Combines a subject's directives into what is open and until when. */
+/* Combines directives into what is open, until when, and whether they ask of the row. */
 static TwpCategorySet
-combine(TwpLens *lens, const TwpDirective *directives, int n, Snapshot snapshot, TimestampTz *until)
+combine(TwpLens *lens, const TwpDirective *directives, int n, Snapshot snapshot, TimestampTz *until, bool *asks_row)
 {
-	TwpOutcome	total;
+	TwpAnswers	total;
 
-	twp_outcome_init(&total);
+	twp_answers_init(&total);
+	*asks_row = false;
 	for (int i = 0; i < n; i++)
 	{
-		TwpOutcome	outcome;
+		const TermsAnswer *answer;
+		TwpAnswers	said;
 
 		if (directives[i].withdrawn)
 			continue;
-		outcome = *ask_terms(lens, directives[i].terms_id, snapshot);
-		twp_directive_limit(&directives[i], lens->now, &outcome);
-		twp_outcome_add(&total, &outcome, twp_consent_combining);
+		answer = ask_terms(lens, directives[i].terms_id, snapshot);
+		said = answer->said;
+		*asks_row |= answer->asks_row;
+		twp_directive_limit(&directives[i], lens->now, &said);
+		twp_answers_add(&total, &said, twp_consent_combining);
 	}
 	*until = total.until;
 	return open_categories(lens, &total);
 }
 
-/* Remembers an answer. */
-static void
-remember(TwpLens *lens, const TwpSubject *subject, TwpCategorySet open, TimestampTz until)
+/* Combines the same directives for a row of which facts are known. */
+static TwpCategorySet
+combine_for_row(TwpLens *lens, const TwpDirective *directives, int n, Snapshot snapshot, const TwpRowFacts *row)
 {
-	TwpSubject	key = *subject;
-	Answer	   *answer;
-	bool		found;
+	TwpAnswers	total;
 
-	answer = answers_lookup(lens->answers, key);
-	if (answer == NULL)
+	twp_answers_init(&total);
+	for (int i = 0; i < n; i++)
 	{
-		if (key.kind == TWP_SUBJECT_TEXT)
-		{
-			char	   *copy = MemoryContextAlloc(lens->context, Max(key.key.text.len, 1));
+		TwpAnswers	said;
 
-			memcpy(copy, key.key.text.data, key.key.text.len);
-			key.key.text.data = copy;
-		}
-		answer = answers_insert(lens->answers, key, &found);
+		if (directives[i].withdrawn)
+			continue;
+		ask_rule(lens, twp_store_rule(directives[i].terms_id, snapshot), row, &said);
+		twp_directive_limit(&directives[i], lens->now, &said);
+		twp_answers_add(&total, &said, twp_consent_combining);
 	}
-	answer->open = open;
-	answer->until = until;
+	return open_categories(lens, &total);
 }
 
-/* Reads one subject's directives. */
-static TwpCategorySet
+/* Gives the directives of a profile. */
+static int
+profile_directives(const TwpMap *map, uint32 number, TwpDirective **directives)
+{
+	const TwpProfile *profile = &map->profiles.profiles[number];
+
+	*directives = palloc0(Max(profile->n, 1) * sizeof(TwpDirective));
+	for (uint32 i = 0; i < profile->n; i++)
+	{
+		const TwpProfileItem *item = &map->profiles.items[profile->start + i];
+
+		(*directives)[i].terms_id = item->terms_id;
+		(*directives)[i].valid_from = item->from;
+		(*directives)[i].valid_until = item->until;
+	}
+	return (int) profile->n;
+}
+
+/* Answers for a profile and remembers it. */
+static const ProfileAnswer *
+ask_profile(TwpLens *lens, const TwpMap *map, uint32 number)
+{
+	ProfileAnswer *answer = &lens->profiles[number & lens->profile_mask];
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy profile",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Snapshot	snapshot = RegisterSnapshot(twp_consent_snapshot());
+	TwpDirective *directives;
+	int			n = profile_directives(map, number, &directives);
+	TimestampTz until;
+	bool		asks_row;
+	TwpCategorySet open = combine(lens, directives, n, snapshot, &until, &asks_row);
+
+	UnregisterSnapshot(snapshot);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	answer->open = open;
+	answer->until = until;
+	answer->asks_row = asks_row;
+	answer->profile = number;
+	return answer;
+}
+
+/* Gives the answer for a subject's profile; NULL for a subject the map does not have. */
+static inline const ProfileAnswer *
+find_profile(TwpLens *lens, const TwpMap *map, const TwpSubject *subject)
+{
+	uint32		number = twp_map_find(map, subject);
+	const ProfileAnswer *answer;
+
+	if (number == TWP_PROFILE_NONE)
+		return NULL;
+	answer = &lens->profiles[number & lens->profile_mask];
+	if (likely(answer->profile == number && lens->now < answer->until))
+		return answer;
+	return ask_profile(lens, map, number);
+}
+
+/* The map as of the last refresh, unless its transaction has ended. */
+static inline const TwpMap *
+lens_map(const TwpLens *lens)
+{
+	return lens->use_map ? twp_map_pinned() : NULL;
+}
+
+/* Remembers an answer by subject. */
+static Answer *
+remember(TwpLens *lens, const TwpSubject *subject)
+{
+	TwpSubject	key = *subject;
+	bool		found;
+
+	if (key.kind == TWP_SUBJECT_TEXT)
+	{
+		char	   *copy = MemoryContextAlloc(lens->context, Max(key.key.text.len, 1));
+
+		memcpy(copy, key.key.text.data, key.key.text.len);
+		key.key.text.data = copy;
+	}
+	return answers_insert(lens->answers, key, &found);
+}
+
+/* Answers for a subject from the index. */
+static const Answer *
 probe(TwpLens *lens, const TwpSubject *subject)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy probe",
@@ -245,78 +383,130 @@ probe(TwpLens *lens, const TwpSubject *subject)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Snapshot	snapshot = RegisterSnapshot(twp_consent_snapshot());
 	TwpDirective *directives;
+	int			n = twp_store_directives(twp_subject_to_text(subject), snapshot, &directives);
 	TimestampTz until;
-	TwpCategorySet open;
-	int			n;
+	bool		asks_row;
+	TwpCategorySet open = combine(lens, directives, n, snapshot, &until, &asks_row);
+	Answer	   *answer = answers_lookup(lens->answers, *subject);
 
-	n = twp_store_directives(twp_subject_to_text(subject), snapshot, &directives);
-	open = combine(lens, directives, n, snapshot, &until);
-	remember(lens, subject, open, until);
 	UnregisterSnapshot(snapshot);
+	if (answer == NULL)
+	{
+		if (lens->answers->members >= MAX_ANSWERS)
+			forget(lens);
+		answer = remember(lens, subject);
+	}
+	answer->open = open;
+	answer->until = until;
+	answer->asks_row = asks_row;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
-	return open;
+	return answer;
 }
 
-/* What a full read carries along. */
-typedef struct FullRead
-{
-	TwpLens    *lens;
-	TwpSubjectKind kind;
-	Snapshot	snapshot;
-	TimestampTz until;
-} FullRead;
-
-/* Takes one subject of a full read; texts that are no keys of the kind are nobody here. */
+/*
+ * Turns to a map once a statement has asked for so many subjects that reading
+ * everything costs no more: one that somebody has built meanwhile, or its own.
+ */
 static void
-take_subject(const char *text, TwpDirective *directives, int n, void *arg)
+consider_map(TwpLens *lens)
 {
-	FullRead   *read = arg;
-	TwpSubject	subject;
-	TimestampTz until;
-	TwpCategorySet open;
+	int			least = twp_consent_map_threshold;
 
-	if (!twp_subject_from_text(&subject, read->kind, text))
+	if (twp_consent_combining != TWP_COMBINE_DENY_OVERRIDES || lens->probes % Max(least, 1) != 0)
 		return;
-	open = combine(read->lens, directives, n, read->snapshot, &until);
-	remember(read->lens, &subject, open, until);
+	look_for_map(lens);
+	if (lens->use_map || (least > 0 && lens->probes * ROWS_PER_PROBE < twp_store_estimate()))
+		return;
+	if (twp_map_build(lens->now))
+		look_for_map(lens);
 }
 
-/* Reads all directives, so that a subject not remembered has none. */
-static void
-read_all(TwpLens *lens, TwpSubjectKind kind)
+/* Answers for a subject without a map. */
+static const Answer *
+find_answer(TwpLens *lens, const TwpSubject *subject)
 {
-	FullRead	read = {lens, kind, RegisterSnapshot(twp_consent_snapshot())};
+	Answer	   *answer = answers_lookup(lens->answers, *subject);
 
-	twp_store_visit(read.snapshot, take_subject, &read);
-	UnregisterSnapshot(read.snapshot);
-	lens->complete = kind;
-	lens->complete_until = DT_NOEND;
-}
-
-/* True once probing has cost about as much as a full read would. */
-static bool
-full_read_pays(const TwpLens *lens)
-{
-	return lens->probes >= MIN_PROBES && lens->probes % MIN_PROBES == 0 &&
-		lens->probes * ROWS_PER_PROBE >= twp_store_estimate();
+	if (answer != NULL && lens->now < answer->until)
+		return answer;
+	return probe(lens, subject);
 }
 
 /* Gives the categories open for the subject. */
 TwpCategorySet
 twp_consent_open(TwpLens *lens, const TwpSubject *subject)
 {
-	Answer	   *answer = answers_lookup(lens->answers, *subject);
+	const TwpMap *map = lens_map(lens);
+	Answer	   *answer;
 
-	if (answer != NULL && lens->now < answer->until)
-		return answer->open;
-	if (answer == NULL && lens->complete == subject->kind)
-		return lens->unnamed;
-	lens->probes++;
-	if (answer == NULL && full_read_pays(lens))
+	if (map == NULL)
 	{
-		read_all(lens, subject->kind);
-		return twp_consent_open(lens, subject);
+		answer = answers_lookup(lens->answers, *subject);
+		if (answer != NULL && lens->now < answer->until)
+			return answer->open;
+		lens->probes++;
+		consider_map(lens);
+		map = lens_map(lens);
 	}
-	return probe(lens, subject);
+	if (map != NULL)
+	{
+		const ProfileAnswer *profile = find_profile(lens, map, subject);
+
+		return profile == NULL ? lens->unnamed : profile->open;
+	}
+	return probe(lens, subject)->open;
+}
+
+/* Gives the categories open for each of many subjects, hiding the time memory takes. */
+void
+twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open)
+{
+	const TwpMap *map = lens_map(lens);
+
+	if (map != NULL)
+		for (int i = 0; i < n; i++)
+			if (subjects[i].kind != TWP_SUBJECT_INVALID)
+				twp_map_prefetch(map, &subjects[i]);
+	for (int i = 0; i < n; i++)
+		open[i] = subjects[i].kind == TWP_SUBJECT_INVALID ? 0 : twp_consent_open(lens, &subjects[i]);
+}
+
+/* True when some directive of the subject asks something of the row. */
+bool
+twp_consent_asks_row(TwpLens *lens, const TwpSubject *subject)
+{
+	const TwpMap *map = lens_map(lens);
+
+	if (map != NULL)
+	{
+		const ProfileAnswer *profile = find_profile(lens, map, subject);
+
+		return profile != NULL && profile->asks_row;
+	}
+	return find_answer(lens, subject)->asks_row;
+}
+
+/* Gives the categories open for a row of the subject, of which facts are known. */
+TwpCategorySet
+twp_consent_open_row(TwpLens *lens, const TwpSubject *subject, const TwpRowFacts *row)
+{
+	MemoryContext context;
+	MemoryContext old;
+	Snapshot	snapshot;
+	TwpDirective *directives;
+	TwpCategorySet open;
+	int			n;
+
+	if (!twp_consent_asks_row(lens, subject))
+		return twp_consent_open(lens, subject);
+	context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy row", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	snapshot = RegisterSnapshot(twp_consent_snapshot());
+	n = twp_store_directives(twp_subject_to_text(subject), snapshot, &directives);
+	open = combine_for_row(lens, directives, n, snapshot, row);
+	UnregisterSnapshot(snapshot);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return open;
 }

@@ -285,10 +285,7 @@ insert_withdrawal(int64 consent_id, const char *subject, const char *reason)
 				 " subject, withdrawn_by, reason)"
 				 " VALUES ($1, pg_catalog.clock_timestamp(), pg_catalog.pg_current_xact_id(), $2, $3, $4)"
 				 " ON CONFLICT (consent_id) DO NOTHING", 4, types, values, NULL);
-	if (SPI_processed == 0)
-		return false;
-	twp_event_emit("consent.withdraw", psprintf(INT64_FORMAT, consent_id), subject, NULL);
-	return true;
+	return SPI_processed > 0;
 }
 
 /* withdraw_consent(consent_id, reason) takes one directive back. */
@@ -321,6 +318,7 @@ twp_consent_withdraw(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("consent %lld is already withdrawn", (long long) consent_id),
 				 errhint("There is nothing more to do; see twin_privacy.consents for when and why.")));
+	twp_event_emit("consent.withdraw", psprintf(INT64_FORMAT, consent_id), subject, NULL);
 	twp_sql_finish();
 	PG_RETURN_VOID();
 }
@@ -335,6 +333,7 @@ twp_consent_withdraw_all(PG_FUNCTION_ARGS)
 	TwpDirective *directives;
 	int			n;
 	int64		withdrawn = 0;
+	StringInfoData detail;
 
 	twp_role_require(TWP_ROLES(TWP_ROLE_REGISTRAR), "withdraw a consent");
 	subject = read_subject(fcinfo);
@@ -342,6 +341,7 @@ twp_consent_withdraw_all(PG_FUNCTION_ARGS)
 	reason = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	check_reason(reason);
 
+	initStringInfo(&detail);
 	twp_sql_connect();
 	snapshot = RegisterSnapshot(twp_consent_snapshot());
 	n = twp_store_directives(subject, snapshot, &directives);
@@ -349,8 +349,14 @@ twp_consent_withdraw_all(PG_FUNCTION_ARGS)
 		if (!directives[i].withdrawn &&
 			twp_rule_permits(twp_store_rule(directives[i].terms_id, snapshot)) &&
 			insert_withdrawal(directives[i].consent_id, subject, reason))
-			withdrawn++;
+			appendStringInfo(&detail, "%s" INT64_FORMAT, withdrawn++ == 0 ? "{\"consents\": [" : ", ",
+							 directives[i].consent_id);
 	UnregisterSnapshot(snapshot);
+	if (withdrawn > 0)
+	{
+		appendStringInfoString(&detail, "]}");
+		twp_event_emit("consent.withdraw", NULL, subject, detail.data);
+	}
 	twp_sql_finish();
 	PG_RETURN_INT64(withdrawn);
 }

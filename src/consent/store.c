@@ -20,36 +20,15 @@
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
-#include "consent/consent_internal.h"
+#include "consent/store_internal.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
-
-/* Row of twin_privacy_internal.directive; the columns after subject are not read here. */
-typedef struct FormData_directive
-{
-	int64		consent_id;
-	int64		terms_id;
-	TimestampTz valid_from;
-	TimestampTz valid_until;
-	TimestampTz given_at;
-	TimestampTz recorded_at;
-	uint64		changed;
-	text		subject;
-} FormData_directive;
-
-/* Row of twin_privacy_internal.withdrawal. */
-typedef struct FormData_withdrawal
-{
-	int64		consent_id;
-	TimestampTz withdrawn_at;
-	uint64		changed;
-	text		subject;
-} FormData_withdrawal;
 
 #define ANUM_DIRECTIVE_CONSENT_ID 1
 #define ANUM_DIRECTIVE_CHANGED 7
@@ -76,8 +55,8 @@ open_table(const char *name)
 }
 
 /* Fills the part of a directive that its row tells. */
-static void
-take_directive(TwpDirective *directive, HeapTuple tuple)
+void
+twp_store_take_directive(TwpDirective *directive, HeapTuple tuple)
 {
 	FormData_directive *form = (FormData_directive *) GETSTRUCT(tuple);
 
@@ -142,7 +121,7 @@ twp_store_directives(const char *subject, Snapshot snapshot, TwpDirective **dire
 	{
 		if (n == capacity)
 			*directives = repalloc(*directives, (capacity *= 2) * sizeof(TwpDirective));
-		take_directive(&(*directives)[n++], tuple);
+		twp_store_take_directive(&(*directives)[n++], tuple);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -152,39 +131,40 @@ twp_store_directives(const char *subject, Snapshot snapshot, TwpDirective **dire
 	return n;
 }
 
-/* Visits each subject's directives in turn. */
-void
-twp_store_visit(Snapshot snapshot, TwpSubjectVisitor visitor, void *arg)
+/* Visits the subjects of one table's rows that were written by a transaction from since on. */
+static bool
+visit_changed(const char *table, const char *index, int changed_column, int subject_column, uint64 since,
+			  Snapshot snapshot, TwpSubjectVisitor visitor, void *arg)
 {
-	Relation	rel = open_table("directive");
-	Relation	index = index_open(twp_catalog_internal_relid("directive_subject_idx"), AccessShareLock);
-	SysScanDesc scan = systable_beginscan_ordered(rel, index, snapshot, 0, NULL);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy visit",
-												  ALLOCSET_SMALL_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	char	   *last = NULL;
+	Relation	rel = open_table(table);
+	ScanKeyData key;
+	SysScanDesc scan;
 	HeapTuple	tuple;
+	bool		more = true;
 
-	while (HeapTupleIsValid(tuple = systable_getnext_ordered(scan, ForwardScanDirection)))
+	ScanKeyInit(&key, changed_column, BTGreaterEqualStrategyNumber, F_XID8GE, UInt64GetDatum(since));
+	scan = systable_beginscan(rel, twp_catalog_internal_relid(index), true, snapshot, 1, &key);
+	while (more && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		text	   *subject = &((FormData_directive *) GETSTRUCT(tuple))->subject;
-		TwpDirective *directives;
-		int			n;
+		bool		isnull;
+		Datum		subject = heap_getattr(tuple, subject_column, RelationGetDescr(rel), &isnull);
 
 		CHECK_FOR_INTERRUPTS();
-		if (last != NULL && strlen(last) == VARSIZE_ANY_EXHDR(subject) &&
-			memcmp(last, VARDATA_ANY(subject), VARSIZE_ANY_EXHDR(subject)) == 0)
-			continue;
-		MemoryContextReset(context);
-		last = text_to_cstring(subject);
-		n = twp_store_directives(last, snapshot, &directives);
-		visitor(last, directives, n, arg);
+		more = visitor(TextDatumGetCString(subject), arg);
 	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	systable_endscan_ordered(scan);
-	index_close(index, AccessShareLock);
+	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	return more;
+}
+
+/* Visits the subjects about whom something was recorded since; false when the visitor stopped it. */
+bool
+twp_store_visit_changed(uint64 since, Snapshot snapshot, TwpSubjectVisitor visitor, void *arg)
+{
+	return visit_changed("directive", "directive_changed_idx", ANUM_DIRECTIVE_CHANGED,
+						 ANUM_DIRECTIVE_SUBJECT, since, snapshot, visitor, arg) &&
+		visit_changed("withdrawal", "withdrawal_changed_idx", ANUM_WITHDRAWAL_CHANGED,
+					  ANUM_WITHDRAWAL_SUBJECT, since, snapshot, visitor, arg);
 }
 
 /* Estimates the number of directives there are. */
@@ -194,8 +174,11 @@ twp_store_estimate(void)
 	Relation	rel = open_table("directive");
 	double		tuples = rel->rd_rel->reltuples;
 
+	/* Never analyzed: some sixty short rows fill a page. */
+	if (tuples < 0)
+		tuples = 60.0 * RelationGetNumberOfBlocks(rel);
 	table_close(rel, AccessShareLock);
-	return Max(tuples, 0);
+	return tuples;
 }
 
 /* Finds one row by a bigint or bytea key through a unique index; NULL when there is none. */

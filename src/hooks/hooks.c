@@ -8,6 +8,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "consent/consent.h"
 #include "enforce/enforce.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -145,6 +146,7 @@ request_shmem(void)
 {
 	if (next_shmem_request != NULL)
 		next_shmem_request();
+	twp_consent_shmem_request();
 	twp_ledger_shmem_request();
 }
 
@@ -154,6 +156,7 @@ startup_shmem(void)
 {
 	if (next_shmem_startup != NULL)
 		next_shmem_startup();
+	twp_consent_shmem_startup();
 	twp_ledger_shmem_startup();
 }
 

@@ -1,5 +1,5 @@
 /*
- * outcome.c - how the outcomes of several directives become one.
+ * answers.c - how the outcomes of several directives become one.
  *
  * Pure functions on sets of possible answers.  The combination of two sets
  * holds every answer that some pair of members gives, so an answer that is
@@ -12,7 +12,7 @@
 
 /* Starts with: no directive, no answer. */
 void
-twp_outcome_init(TwpOutcome *total)
+twp_answers_init(TwpAnswers *total)
 {
 	total->permit = total->deny = 0;
 	total->none = ~UINT64CONST(0);
@@ -21,9 +21,9 @@ twp_outcome_init(TwpOutcome *total)
 
 /* Adds the outcome of one more directive, given later than those before it. */
 void
-twp_outcome_add(TwpOutcome *total, const TwpOutcome *next, TwpCombining combining)
+twp_answers_add(TwpAnswers *total, const TwpAnswers *next, TwpCombining combining)
 {
-	TwpOutcome	old = *total;
+	TwpAnswers	old = *total;
 
 	if (combining == TWP_COMBINE_LATEST)
 	{
@@ -44,11 +44,11 @@ twp_outcome_add(TwpOutcome *total, const TwpOutcome *next, TwpCombining combinin
  * its validity or once withdrawn, and never beyond the next end of validity.
  */
 void
-twp_directive_limit(const TwpDirective *directive, TimestampTz now, TwpOutcome *outcome)
+twp_directive_limit(const TwpDirective *directive, TimestampTz now, TwpAnswers *outcome)
 {
 	if (directive->withdrawn || now < directive->valid_from || now >= directive->valid_until)
 	{
-		twp_outcome_init(outcome);
+		twp_answers_init(outcome);
 		if (!directive->withdrawn && now < directive->valid_from)
 			outcome->until = directive->valid_from;
 	}
@@ -58,7 +58,7 @@ twp_directive_limit(const TwpDirective *directive, TimestampTz now, TwpOutcome *
 
 /* Gives the one answer an outcome has for a category; what is not sure counts against the asker. */
 TwpDecision
-twp_outcome_decision(const TwpOutcome *outcome, int category)
+twp_answers_decision(const TwpAnswers *outcome, int category)
 {
 	TwpCategorySet bit = TWP_CATEGORY_BIT(category);
 

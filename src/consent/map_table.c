@@ -1,0 +1,469 @@
+/*
+ * map_table.c - keys, tables and profiles of the consent map.
+ *
+ * Works on private and on shared memory alike: nothing here allocates in
+ * shared memory or takes a lock.  Writers are alone; readers of a shared table
+ * see a key complete or not at all.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "common/hashfn.h"
+#include "consent/map_internal.h"
+#include "utils/memutils.h"
+#include "utils/uuid.h"
+
+/* Marks a key that is a place in the arena; a short text has its length there. */
+#define LONG_TEXT UINT64CONST(0xFF)
+
+/* Keys in a bucket on average when a table is full: probes stay short. */
+#define KEYS_PER_BUCKET 2.4
+
+/* Reads the canonical text of an integer: no sign but "-", no leading zeros. */
+static bool
+read_integer(const char *text, int length, int64 *number)
+{
+	bool		negative = length > 0 && text[0] == '-';
+	uint64		limit = negative ? (uint64) PG_INT64_MAX + 1 : (uint64) PG_INT64_MAX;
+	uint64		magnitude = 0;
+	int			first = negative ? 1 : 0;
+
+	if (length == first || length > first + 19 || (text[first] == '0' && (length > 1)))
+		return false;
+	for (int i = first; i < length; i++)
+	{
+		unsigned	digit = (unsigned) (text[i] - '0');
+
+		if (digit > 9 || magnitude > (limit - digit) / 10)
+			return false;
+		magnitude = magnitude * 10 + digit;
+	}
+	*number = negative ? (int64) (0 - magnitude) : (int64) magnitude;
+	return true;
+}
+
+/* Reads the canonical text of a uuid: lower case, with its four dashes. */
+static bool
+read_uuid(const char *text, int length, unsigned char *uuid)
+{
+	int			nibbles = 0;
+
+	if (length != 36)
+		return false;
+	memset(uuid, 0, UUID_LEN);
+	for (int i = 0; i < length; i++)
+	{
+		int			value;
+
+		if (i == 8 || i == 13 || i == 18 || i == 23)
+		{
+			if (text[i] != '-')
+				return false;
+			continue;
+		}
+		if (text[i] >= '0' && text[i] <= '9')
+			value = text[i] - '0';
+		else if (text[i] >= 'a' && text[i] <= 'f')
+			value = text[i] - 'a' + 10;
+		else
+			return false;
+		uuid[nibbles / 2] |= (unsigned char) (value << (nibbles % 2 == 0 ? 4 : 0));
+		nibbles++;
+	}
+	return true;
+}
+
+/* Gives the form in which a subject is a key: consents name subjects by text alone. */
+void
+twp_map_canonical(const TwpSubject *subject, TwpSubject *canonical)
+{
+	*canonical = *subject;
+	if (subject->kind != TWP_SUBJECT_TEXT)
+		return;
+	if (read_integer(subject->key.text.data, subject->key.text.len, &canonical->key.number))
+		canonical->kind = TWP_SUBJECT_INT;
+	else if (read_uuid(subject->key.text.data, subject->key.text.len, canonical->key.uuid))
+		canonical->kind = TWP_SUBJECT_UUID;
+	else
+		canonical->key.text = subject->key.text;
+}
+
+/* A key being looked for. */
+typedef struct Wanted
+{
+	TwpMapSection section;
+	TwpMapKey	key;
+	uint64		hash;
+	const char *text;			/* of a long text */
+	uint32		length;
+} Wanted;
+
+/* Mixes a key into a hash. */
+static inline uint64
+mix(uint64 a, uint64 b)
+{
+	uint64		h = (a ^ (b * UINT64CONST(0x9E3779B97F4A7C15))) * UINT64CONST(0xD6E8FEB86659FD93);
+
+	h ^= h >> 32;
+	h *= UINT64CONST(0xD6E8FEB86659FD93);
+	return h ^ (h >> 29);
+}
+
+/* Prepares to look for a canonical subject. */
+static inline void
+want(const TwpSubject *subject, Wanted *wanted)
+{
+	wanted->text = NULL;
+	wanted->key.a = wanted->key.b = 0;
+	switch (subject->kind)
+	{
+		case TWP_SUBJECT_INT:
+			wanted->section = TWP_SECTION_INT;
+			wanted->key.a = (uint64) subject->key.number;
+			break;
+		case TWP_SUBJECT_UUID:
+			wanted->section = TWP_SECTION_UUID;
+			memcpy(&wanted->key, subject->key.uuid, UUID_LEN);
+			break;
+		default:
+			wanted->section = TWP_SECTION_TEXT;
+			if (subject->key.text.len < (int) sizeof(TwpMapKey))
+			{
+				memcpy(&wanted->key, subject->key.text.data, subject->key.text.len);
+				((unsigned char *) &wanted->key)[sizeof(TwpMapKey) - 1] = (unsigned char) subject->key.text.len;
+			}
+			else
+			{
+				wanted->text = subject->key.text.data;
+				wanted->length = (uint32) subject->key.text.len;
+				wanted->hash = hash_bytes_extended((const unsigned char *) wanted->text, (int) wanted->length, 0);
+				return;
+			}
+	}
+	wanted->hash = mix(wanted->key.a, wanted->key.b);
+}
+
+/* True when a stored key is the one wanted. */
+static inline bool
+same_key(const TwpMapKey *stored, const Wanted *wanted, const TwpMapArena *arena)
+{
+	uint32		length;
+
+	if (wanted->text == NULL)
+		return stored->a == wanted->key.a && stored->b == wanted->key.b;
+	/* The key of a long text is its place and part of its hash. */
+	if (((const unsigned char *) stored)[sizeof(TwpMapKey) - 1] != LONG_TEXT ||
+		memcmp(&stored->b, &wanted->hash, sizeof(uint64) - 1) != 0)
+		return false;
+	memcpy(&length, arena->data + stored->a, sizeof(length));
+	return length == wanted->length &&
+		memcmp(arena->data + stored->a + sizeof(length), wanted->text, length) == 0;
+}
+
+/* The bucket where a hash begins to look. */
+static inline uint32
+first_bucket(const TwpMapTable *table, uint64 hash)
+{
+	return (uint32) (((hash >> 32) * (uint64) table->nbuckets) >> 32);
+}
+
+/* Finds the place of a key, or the free place where it belongs (profile TWP_PROFILE_NONE). */
+static inline uint32 *
+find_place(const TwpMapTable *table, const Wanted *wanted, const TwpMapArena *arena, TwpMapKey **key)
+{
+	uint32		b = first_bucket(table, wanted->hash);
+
+	for (;;)
+	{
+		TwpMapBucket *bucket = &table->buckets[b];
+
+		for (int i = 0; i < TWP_BUCKET_KEYS; i++)
+		{
+			if (*(volatile uint32 *) &bucket->profile[i] == TWP_PROFILE_NONE)
+			{
+				*key = &bucket->key[i];
+				return &bucket->profile[i];
+			}
+			pg_read_barrier();
+			if (same_key(&bucket->key[i], wanted, arena))
+			{
+				*key = &bucket->key[i];
+				return &bucket->profile[i];
+			}
+		}
+		if (++b == table->nbuckets)
+			b = 0;
+	}
+}
+
+/* True when the integer lies in the dense array. */
+static inline bool
+is_dense(const TwpMap *map, int64 number)
+{
+	return map->dense != NULL && number >= map->dense_min &&
+		(uint64) number - (uint64) map->dense_min < map->dense_n;
+}
+
+/* Finds a subject's profile. */
+uint32
+twp_map_find(const TwpMap *map, const TwpSubject *subject)
+{
+	TwpSubject	canonical;
+	Wanted		wanted;
+	TwpMapKey  *key;
+
+	twp_map_canonical(subject, &canonical);
+	if (canonical.kind == TWP_SUBJECT_INT && is_dense(map, canonical.key.number))
+		return map->dense[canonical.key.number - map->dense_min];
+	want(&canonical, &wanted);
+	if (map->table[wanted.section].used == 0 && map->header == NULL)
+		return TWP_PROFILE_NONE;
+	return *find_place(&map->table[wanted.section], &wanted, &map->arena, &key);
+}
+
+/* Hints the processor to fetch what a look-up of the subject will read. */
+void
+twp_map_prefetch(const TwpMap *map, const TwpSubject *subject)
+{
+	Wanted		wanted;
+
+	if (subject->kind == TWP_SUBJECT_INT && is_dense(map, subject->key.number))
+		__builtin_prefetch(&map->dense[subject->key.number - map->dense_min]);
+	else if (subject->kind != TWP_SUBJECT_TEXT)
+	{
+		want(subject, &wanted);
+		__builtin_prefetch(&map->table[wanted.section].buckets[first_bucket(&map->table[wanted.section],
+																			wanted.hash)]);
+	}
+}
+
+/* Stores a long text and gives its key; false when a fixed arena is full. */
+static bool
+store_text(TwpMapArena *arena, const Wanted *wanted, bool fixed, TwpMapKey *key)
+{
+	uint64		needed = arena->used + sizeof(uint32) + wanted->length;
+
+	if (needed > arena->size)
+	{
+		if (fixed)
+			return false;
+		arena->size = Max(arena->size * 2, needed + 8192);
+		arena->data = arena->data == NULL ? MemoryContextAllocHuge(CurrentMemoryContext, arena->size)
+			: repalloc_huge(arena->data, arena->size);
+	}
+	key->a = arena->used;
+	key->b = wanted->hash;
+	((unsigned char *) key)[sizeof(TwpMapKey) - 1] = LONG_TEXT;
+	memcpy(arena->data + arena->used, &wanted->length, sizeof(uint32));
+	memcpy(arena->data + arena->used + sizeof(uint32), wanted->text, wanted->length);
+	arena->used = needed;
+	return true;
+}
+
+/* Gives the number of buckets for so many keys. */
+uint32
+twp_map_table_buckets(uint32 keys)
+{
+	return (uint32) (keys / KEYS_PER_BUCKET) + 2;
+}
+
+/* Makes an empty table over zeroed buckets. */
+void
+twp_map_table_create(TwpMapTable *table, uint32 keys, TwpMapBucket *zeroed)
+{
+	table->buckets = zeroed;
+	table->nbuckets = twp_map_table_buckets(keys);
+	table->used = 0;
+	table->limit = keys;
+}
+
+/* Adds every key of one table to another. */
+void
+twp_map_table_copy(const TwpMapTable *from, TwpMapTable *to, const TwpMapArena *arena)
+{
+	for (uint32 b = 0; b < from->nbuckets; b++)
+		for (int i = 0; i < TWP_BUCKET_KEYS; i++)
+		{
+			const TwpMapBucket *bucket = &from->buckets[b];
+			Wanted		wanted = {.key = bucket->key[i]};
+			TwpMapKey  *key;
+			uint32	   *place;
+
+			if (bucket->profile[i] == TWP_PROFILE_NONE)
+				continue;
+			if (((const unsigned char *) &wanted.key)[sizeof(TwpMapKey) - 1] == LONG_TEXT &&
+				arena != NULL)
+			{
+				memcpy(&wanted.length, arena->data + wanted.key.a, sizeof(uint32));
+				wanted.text = arena->data + wanted.key.a + sizeof(uint32);
+				wanted.hash = hash_bytes_extended((const unsigned char *) wanted.text, (int) wanted.length, 0);
+			}
+			else
+				wanted.hash = mix(wanted.key.a, wanted.key.b);
+			place = find_place(to, &wanted, arena, &key);
+			*key = bucket->key[i];
+			*place = bucket->profile[i];
+			to->used++;
+		}
+}
+
+/* Doubles a private table. */
+static void
+grow_table(TwpMapTable *table, const TwpMapArena *arena)
+{
+	TwpMapTable larger;
+	uint32		keys = Max(table->limit * 2, 1024);
+	Size		size = (Size) twp_map_table_buckets(keys) * sizeof(TwpMapBucket);
+
+	twp_map_table_create(&larger, keys,
+						 MemoryContextAllocExtended(CurrentMemoryContext, size,
+													MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+	if (table->buckets != NULL)
+	{
+		twp_map_table_copy(table, &larger, arena);
+		pfree(table->buckets);
+	}
+	*table = larger;
+}
+
+/* Gives the place of a subject's profile number, made if missing. */
+uint32 *
+twp_map_place(TwpMap *map, const TwpSubject *subject, bool fixed)
+{
+	TwpSubject	canonical;
+	Wanted		wanted;
+	TwpMapTable *table;
+	TwpMapKey  *key;
+	TwpMapKey	stored;
+	uint32	   *place;
+
+	twp_map_canonical(subject, &canonical);
+	if (canonical.kind == TWP_SUBJECT_INT && is_dense(map, canonical.key.number))
+		return &map->dense[canonical.key.number - map->dense_min];
+	want(&canonical, &wanted);
+	table = &map->table[wanted.section];
+	if (!fixed && table->used >= table->limit)
+		grow_table(table, wanted.section == TWP_SECTION_TEXT ? &map->arena : NULL);
+	place = find_place(table, &wanted, &map->arena, &key);
+	if (*place != TWP_PROFILE_NONE)
+		return place;
+	if (table->used >= table->limit)
+		return NULL;
+	stored = wanted.key;
+	if (wanted.text != NULL && !store_text(&map->arena, &wanted, fixed, &stored))
+		return NULL;
+	*key = stored;
+	table->used++;
+	/* Readers look at the profile first: the key must be there before it. */
+	pg_write_barrier();
+	*(volatile uint32 *) place = TWP_PROFILE_EMPTY;
+	return place;
+}
+
+/* Orders the items of a profile. */
+static int
+compare_items(const void *left, const void *right)
+{
+	const TwpProfileItem *a = left;
+	const TwpProfileItem *b = right;
+
+	if (a->terms_id != b->terms_id)
+		return a->terms_id < b->terms_id ? -1 : 1;
+	if (a->from != b->from)
+		return a->from < b->from ? -1 : 1;
+	return a->until < b->until ? -1 : a->until > b->until;
+}
+
+/* Enters a profile into the index. */
+static void
+index_profile(TwpProfiles *store, uint32 number)
+{
+	uint32		i = store->profiles[number].hash & store->index_mask;
+
+	while (store->index[i] != 0)
+		i = (i + 1) & store->index_mask;
+	store->index[i] = number;
+}
+
+/* Makes room for a profile of n items; false when a fixed store is full. */
+static bool
+make_room(TwpProfiles *store, uint32 n)
+{
+	if (store->n < store->capacity && store->nitems + n <= store->item_capacity)
+		return true;
+	if (store->fixed)
+		return false;
+	if (store->nitems + n > store->item_capacity)
+	{
+		store->item_capacity = Max(store->item_capacity * 2, store->nitems + n);
+		store->items = repalloc_huge(store->items, store->item_capacity * sizeof(TwpProfileItem));
+	}
+	if (store->n == store->capacity)
+	{
+		store->capacity *= 2;
+		store->profiles = repalloc_huge(store->profiles, store->capacity * sizeof(TwpProfile));
+		store->index_mask = store->index_mask * 2 + 1;
+		pfree(store->index);
+		store->index = MemoryContextAllocExtended(CurrentMemoryContext,
+												  ((Size) store->index_mask + 1) * sizeof(uint32),
+												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		twp_profiles_reindex(store);
+	}
+	return true;
+}
+
+/* Finds or makes the profile with these items. */
+uint32
+twp_profiles_intern(TwpProfiles *store, TwpProfileItem *items, uint32 n)
+{
+	uint32		distinct = 0;
+	uint32		hash;
+	TwpProfile *profile;
+
+	qsort(items, n, sizeof(TwpProfileItem), compare_items);
+	for (uint32 i = 0; i < n; i++)
+		if (i == 0 || compare_items(&items[i], &items[i - 1]) != 0)
+			items[distinct++] = items[i];
+	hash = hash_bytes((const unsigned char *) items, (int) (distinct * sizeof(TwpProfileItem)));
+	for (uint32 i = hash & store->index_mask; store->index[i] != 0; i = (i + 1) & store->index_mask)
+	{
+		profile = &store->profiles[store->index[i]];
+		if (profile->hash == hash && profile->n == distinct &&
+			memcmp(&store->items[profile->start], items, distinct * sizeof(TwpProfileItem)) == 0)
+			return store->index[i];
+	}
+	if (!make_room(store, distinct))
+		return TWP_PROFILE_NONE;
+	profile = &store->profiles[store->n];
+	profile->start = store->nitems;
+	profile->n = distinct;
+	profile->hash = hash;
+	memcpy(&store->items[store->nitems], items, distinct * sizeof(TwpProfileItem));
+	store->nitems += distinct;
+	index_profile(store, store->n);
+	return store->n++;
+}
+
+/* Enters every profile into an empty index. */
+void
+twp_profiles_reindex(TwpProfiles *store)
+{
+	for (uint32 number = TWP_PROFILE_EMPTY; number < store->n; number++)
+		index_profile(store, number);
+}
+
+/* Makes a private store that holds the empty profile. */
+void
+twp_profiles_create(TwpProfiles *store)
+{
+	store->capacity = 1024;
+	store->profiles = palloc0(store->capacity * sizeof(TwpProfile));
+	store->item_capacity = 4096;
+	store->items = palloc(store->item_capacity * sizeof(TwpProfileItem));
+	store->nitems = 0;
+	store->index_mask = 2 * store->capacity - 1;
+	store->index = palloc0(((Size) store->index_mask + 1) * sizeof(uint32));
+	store->fixed = false;
+	store->n = TWP_PROFILE_EMPTY;	/* number 0 stays unused */
+	(void) twp_profiles_intern(store, store->items, 0);
+}
