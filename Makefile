@@ -18,10 +18,10 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 # 15 leaves PGDLLEXPORT empty, which under -fvisibility=hidden would hide even
 # the magic block; later versions define it like this themselves.
-PG_CPPFLAGS = -Isrc -MMD -MP -DPGDLLEXPORT='__attribute__((visibility("default")))'
+PG_CPPFLAGS = -Isrc -I$(libpq_srcdir) -MMD -MP -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
             -Wno-sign-compare -Wno-clobbered -fvisibility=hidden $(EXTRA_CFLAGS)
-SHLIB_LINK = -lcrypto
+SHLIB_LINK = -lcrypto $(libpq)
 EXTRA_CLEAN = $(EXTENSION)--*.sql $(OBJS:.o=.d) tmp_check results output_iso log
 
 include test/schedule.mk

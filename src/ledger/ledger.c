@@ -381,6 +381,11 @@ define_settings(void)
 							"0 means no limit but the disk's.",
 							&twp_ledger_max_size_mb, 0, 0, INT_MAX / 2,
 							PGC_SIGHUP, GUC_UNIT_MB, NULL, NULL, NULL);
+	DefineCustomStringVariable("twin_privacy.ledger_ship_conninfo",
+							   "Added to primary_conninfo where a standby exchanges records with the primary.",
+							   "Such as \"dbname=clinic user=shipper\"; empty: the database of the newest record.",
+							   &twp_ledger_ship_conninfo, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomEnumVariable("twin_privacy.ledger_commit",
 							 "When the record of a read must be durable.",
 							 "\"statement\": before its first row; \"binding\": within 200 ms.",
@@ -402,7 +407,15 @@ twp_ledger_init(void)
 		.bgw_function_name = "twp_ledger_worker_main",
 	};
 
+	BackgroundWorker shipper = worker;
+
 	define_settings();
 	twp_event_register_sink(event_sink);
 	RegisterBackgroundWorker(&worker);
+	shipper.bgw_start_time = BgWorkerStart_ConsistentState;
+	shipper.bgw_restart_time = 5;
+	strcpy(shipper.bgw_name, "twin_privacy ledger shipping");
+	strcpy(shipper.bgw_type, "twin_privacy ledger shipping");
+	strcpy(shipper.bgw_function_name, "twp_ledger_ship_worker_main");
+	RegisterBackgroundWorker(&shipper);
 }

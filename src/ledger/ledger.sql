@@ -239,3 +239,25 @@ COMMENT ON FUNCTION twin_privacy.disclosure_report(text) IS
     'NULL: error 22004. Error: 42501 not an auditor. Source: contract of twin_privacy, section 9; GDPR article 15(1)(c), HIPAA 45 CFR 164.528.';
 REVOKE ALL ON FUNCTION twin_privacy.disclosure_report(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.disclosure_report(text) TO twin_privacy_auditor;
+
+CREATE FUNCTION twin_privacy.ledger_copy_nodes(OUT node bytea, OUT first_segment bigint, OUT segment bigint, OUT at integer)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'twp_ledger_copy_nodes'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.ledger_copy_nodes() IS
+    'The hash chains this server holds, its own and copies of others'', and where they end (all): only roles with REPLICATION and auditors get an answer. '
+    'Errors: 42501 otherwise, TP005 library not preloaded. Source: doc/ledger.';
+
+CREATE FUNCTION twin_privacy.ledger_copy_send(node bytea, segment bigint, at integer) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'twp_ledger_copy_send'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.ledger_copy_send(bytea, bigint, integer) IS
+    'Bytes of a chain from a position on, for a standby to copy: a segment''s header at 0, whole records up to 1 MB behind it (all), NULL when there are none. '
+    'Only for roles with REPLICATION and for auditors. NULL argument: error 22004. Errors: 42501 otherwise, 22023 not a node id. Source: doc/ledger.';
+
+CREATE FUNCTION twin_privacy.ledger_copy_receive(node bytea, segment bigint, at integer, data bytea) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_ledger_copy_receive'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.ledger_copy_receive(bytea, bigint, integer, bytea) IS
+    'Takes bytes that ledger_copy_send() gave of another chain, if they continue the copy held here (all). '
+    'Only for roles with REPLICATION and for auditors. NULL argument: error 22004. Errors: 42501 otherwise, XX001 they do not. Source: doc/ledger.';

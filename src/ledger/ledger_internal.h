@@ -22,7 +22,6 @@
 #include "ledger/ledger.h"
 #include "lib/stringinfo.h"
 #include "port/atomics.h"
-#include "storage/condition_variable.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 
@@ -138,6 +137,7 @@ typedef struct TwpLedgerShared
 {
 	LWLock	   *append_lock;
 	LWLock	   *flush_lock;
+	LWLock	   *copy_lock;		/* copies of other nodes' chains; never held with the others */
 
 	/* Fixed at start. */
 	char		directory[MAXPGPATH];	/* the node's own */
@@ -167,10 +167,9 @@ typedef struct TwpLedgerShared
 	pg_atomic_uint32 state;
 	pg_atomic_uint64 flushed_pos;
 	pg_atomic_uint64 flushed_seq;
-	pg_atomic_uint64 requested_pos;
+	pg_atomic_uint64 shipped_segno; /* own segments before it are on the primary, too */
 	char		reason[256];
 	Latch	   *worker_latch;	/* under the append lock */
-	ConditionVariable flushed_cv;
 
 	TwpOpenSlot slots[FLEXIBLE_ARRAY_MEMBER];
 } TwpLedgerShared;
@@ -190,6 +189,7 @@ typedef struct TwpAnchor
 extern char *twp_ledger_directory;
 extern int	twp_ledger_buffer_kb;
 extern int	twp_ledger_max_size_mb;
+extern char *twp_ledger_ship_conninfo;	/* ship.c */
 
 /* ring.c: shared memory and appending */
 extern char *twp_ledger_ring(void);
@@ -212,6 +212,7 @@ extern bool twp_spool_hash_record(const uint8 *node, const uint8 *prev, TwpRecor
 extern bool twp_spool_hash_segment(const TwpSegmentHeader *header, uint8 *out);
 extern void twp_spool_segment_path(char *path, const char *directory, uint64 segno);
 extern bool twp_spool_make_spare(const char *directory, int number);
+extern bool twp_spool_drop_segment(const char *directory, uint64 segno);
 extern int	twp_spool_begin_segment(const char *directory, int spare, const TwpSegmentHeader *header);
 extern int	twp_spool_open(const char *directory, uint64 segno, bool for_writing);
 extern bool twp_spool_write(int fd, const char *data, size_t len, off_t offset);
@@ -220,6 +221,22 @@ extern bool twp_spool_find_node(const char *root, uint64 system, TwpLedgerShared
 /* anchor.c */
 extern bool twp_anchor_read(const char *directory, TwpAnchor *anchor);
 extern void twp_anchor_write(void);
+
+/* copy.c: chains of other nodes, held as copies */
+typedef struct TwpCopyEnd
+{
+	uint64		first_segno;
+	uint64		segno;			/* 0: there is no copy */
+	uint32		offset;
+	uint64		seq;
+	uint8		hash[TWP_HASH_LEN];
+} TwpCopyEnd;
+
+extern void twp_copy_directory(const uint8 *node, char *directory);
+extern void twp_copy_find_end(const char *directory, TwpCopyEnd *end);
+extern void twp_copy_own_end(TwpCopyEnd *end);
+extern void twp_copy_receive(const uint8 *node, uint64 segno, uint32 at, const char *data, uint32 len);
+extern char *twp_copy_read(const char *directory, const TwpCopyEnd *end, uint64 segno, uint32 at, uint32 *len);
 
 /* recover.c: start */
 extern void twp_ledger_recover(void);

@@ -56,7 +56,7 @@ void
 twp_ledger_shmem_request(void)
 {
 	RequestAddinShmemSpace(add_size(shared_size(), (Size) twp_ledger_buffer_kb * 1024 * 2));
-	RequestNamedLWLockTranche(TRANCHE, 2);
+	RequestNamedLWLockTranche(TRANCHE, 3);
 }
 
 /* Sets shared memory up and recovers the spool; to be called from shmem_startup_hook. */
@@ -76,6 +76,7 @@ twp_ledger_shmem_startup(void)
 		memset(shared, 0, shared_size());
 		shared->append_lock = &locks[0].lock;
 		shared->flush_lock = &locks[1].lock;
+		shared->copy_lock = &locks[2].lock;
 		shared->ring_size = (uint64) twp_ledger_buffer_kb * 1024;
 		shared->slot_count = slot_count();
 		for (int i = 0; i < shared->slot_count; i++)
@@ -83,8 +84,7 @@ twp_ledger_shmem_startup(void)
 		pg_atomic_init_u32(&shared->state, TWP_LEDGER_CLOSED);
 		pg_atomic_init_u64(&shared->flushed_pos, 0);
 		pg_atomic_init_u64(&shared->flushed_seq, 0);
-		pg_atomic_init_u64(&shared->requested_pos, 0);
-		ConditionVariableInit(&shared->flushed_cv);
+		pg_atomic_init_u64(&shared->shipped_segno, 0);
 		twp_ledger_recover();
 	}
 	LWLockRelease(AddinShmemInitLock);

@@ -5,6 +5,7 @@
 ## make demo               the guided tour on a throwaway server (DIR=... keeps it)
 ## make check              all tests on throwaway servers; ends with "N passed, N failed"
 ## make check-regress      some of them: TESTS='NAME ...'; also check-isolation, check-tap
+## make check-crash        a hundred crash rounds of the ledger under load (ROUNDS=100)
 ## make lint               the habits that a script can check
 ## make bench              figures beside their targets (BENCH='core ...', BENCH_SCALE=full)
 ## make check-versions     the suite on 15, 17, 18 in chroots (VERSIONS='17', GOAL=all builds only)
@@ -23,6 +24,9 @@ check: bootstrap
 
 check-regress: bootstrap
 	@REGRESS_TESTS='$(or $(TESTS),$(REGRESS))' $(HARNESS)/run regress
+
+check-crash: bootstrap
+	@TWP_CRASH_ROUNDS='$(or $(ROUNDS),100)' TAP_TESTS=test/t/301_ledger_crash.pl $(HARNESS)/run tap
 
 check-isolation: bootstrap
 	@ISOLATION_TESTS='$(or $(TESTS),$(ISOLATION))' $(HARNESS)/run isolation
