@@ -48,6 +48,7 @@ REGRESS += pseudonym_values
 REGRESS += ledger_events
 TAP += test/t/300_ledger_tamper.pl
 TAP += test/t/301_ledger_crash.pl
+TAP += test/t/302_ledger_standby.pl
 
 # breakglass
 REGRESS += breakglass_events

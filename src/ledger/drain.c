@@ -122,11 +122,11 @@ write_staged(Drain *drain)
  * Smallest seq whose completion is owed or not yet written: where a recovery
  * that begins in the next segment must look back to.
  */
-static uint64
-oldest_open(void)
+uint64
+twp_ledger_oldest_open(void)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
-	uint64		oldest = shared->head_seq + 1;
+	uint64		oldest = pg_atomic_read_u64(&shared->flushed_seq) + 1;
 	TwpRecordHeader header;
 
 	LWLockAcquire(shared->append_lock, LW_SHARED);
@@ -181,7 +181,7 @@ twp_ledger_next_segment_locked(void)
 		.system = shared->system,
 		.segno = shared->segno + 1,
 		.first_seq = shared->head_seq + 1,
-		.oldest_open = oldest_open(),
+		.oldest_open = twp_ledger_oldest_open(),
 		.created_at = GetCurrentTimestamp(),
 	};
 	int			fd;

@@ -261,3 +261,13 @@ CREATE FUNCTION twin_privacy.ledger_copy_receive(node bytea, segment bigint, at 
 COMMENT ON FUNCTION twin_privacy.ledger_copy_receive(bytea, bigint, integer, bytea) IS
     'Takes bytes that ledger_copy_send() gave of another chain, if they continue the copy held here (all). '
     'Only for roles with REPLICATION and for auditors. NULL argument: error 22004. Errors: 42501 otherwise, XX001 they do not. Source: doc/ledger.';
+
+CREATE FUNCTION twin_privacy.drop_ledger_before(before timestamptz, reason text) RETURNS integer
+    AS 'MODULE_PATHNAME', 'twp_ledger_drop_before'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) IS
+    'Drops whole segments of 16 MB whose records are all older than a time, of every database of the server (auditor); returns how many. Their head is sealed in the chain, '
+    'so verify_ledger() knows the drop from a loss. Not undone by ROLLBACK. NULL: error 22004. Errors: 42501 not an auditor, 22023 a time in the future, TP004 not recordable. '
+    'Source: GDPR article 5(1)(e).';
+REVOKE ALL ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) TO twin_privacy_auditor;

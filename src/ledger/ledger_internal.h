@@ -197,6 +197,7 @@ extern char *twp_ledger_staging(void);
 extern void twp_ledger_fail(TwpLedgerState state, const char *format,...) pg_attribute_printf(2, 3);
 extern uint64 twp_ledger_append(TwpRecordType type, uint64 ref, const char *payload, uint32 payload_len,
 								int *open_slot, bool from_reserve, uint64 *end_pos);
+extern bool twp_ledger_append_note(TwpRecordType type, const char *payload, uint32 payload_len, uint64 *end_pos);
 extern void twp_ledger_release_slot(int slot);
 extern uint64 twp_ledger_record_id(uint64 seq);
 
@@ -206,6 +207,10 @@ extern bool twp_ledger_flush(uint64 upto);
 extern bool twp_ledger_next_segment_locked(void);
 extern bool twp_ledger_grow_locked(void);
 extern void twp_ledger_publish_locked(uint64 pos);
+extern uint64 twp_ledger_oldest_open(void);
+
+/* retention.c */
+extern bool twp_ledger_drop_shipped(void);
 
 /* spool.c: files */
 extern bool twp_spool_hash_record(const uint8 *node, const uint8 *prev, TwpRecordHeader *record, uint8 *out);

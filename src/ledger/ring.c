@@ -79,6 +79,7 @@ twp_ledger_shmem_startup(void)
 		shared->copy_lock = &locks[2].lock;
 		shared->ring_size = (uint64) twp_ledger_buffer_kb * 1024;
 		shared->slot_count = slot_count();
+		shared->reserved = TWP_COMPLETION_MAX;	/* for twp_ledger_append_note() */
 		for (int i = 0; i < shared->slot_count; i++)
 			shared->slots[i].next_free = i + 1 < shared->slot_count ? i + 1 : -1;
 		pg_atomic_init_u32(&shared->state, TWP_LEDGER_CLOSED);
@@ -248,6 +249,26 @@ twp_ledger_append(TwpRecordType type, uint64 ref, const char *payload, uint32 pa
 	if (wake != NULL)
 		SetLatch(wake);
 	return seq;
+}
+
+/*
+ * Appends a record of the ledger's own for which room is always kept; the
+ * same room is kept again afterwards.
+ */
+bool
+twp_ledger_append_note(TwpRecordType type, const char *payload, uint32 payload_len, uint64 *end_pos)
+{
+	bool		ok;
+
+	Assert(sizeof(TwpRecordHeader) + payload_len <= TWP_COMPLETION_MAX);
+	ok = twp_ledger_append(type, 0, payload, payload_len, NULL, true, end_pos) != 0;
+	if (ok)
+	{
+		LWLockAcquire(twp_ledger_shared->append_lock, LW_EXCLUSIVE);
+		twp_ledger_shared->reserved += TWP_COMPLETION_MAX;
+		LWLockRelease(twp_ledger_shared->append_lock);
+	}
+	return ok;
 }
 
 /* Gives a slot back once its completion is in the ring. */

@@ -167,6 +167,19 @@ twp_spool_begin_segment(const char *directory, int spare, const TwpSegmentHeader
 	return -1;
 }
 
+/* Removes a segment. */
+bool
+twp_spool_drop_segment(const char *directory, uint64 segno)
+{
+	char		path[MAXPGPATH];
+
+	twp_spool_segment_path(path, directory, segno);
+	if (unlink(path) == 0)
+		return fsync_fname_ext(directory, true, true, LOG) == 0;
+	twp_ledger_fail(TWP_LEDGER_OPEN, "could not remove \"%s\": %s", path, strerror(errno));
+	return false;
+}
+
 /* Reads a file's inode and birth time (0 where the file system keeps none). */
 static bool
 file_identity(int fd, uint64 *inode, uint64 *born)

@@ -21,6 +21,7 @@
 #define BUSY_SLEEP_MS 10
 #define IDLE_AFTER_ROUNDS 100
 #define IDLE_SLEEP_MS 60000
+#define FULL_SLEEP_MS 100
 #define ANCHOR_EVERY_MS 1000
 
 TWP_EXPORT void twp_ledger_worker_main(Datum arg);
@@ -79,6 +80,7 @@ twp_ledger_worker_main(Datum arg)
 	{
 		bool		open = pg_atomic_read_u32(&twp_ledger_shared->state) == TWP_LEDGER_OPEN;
 		bool		idle = !open || quiet_rounds > IDLE_AFTER_ROUNDS;
+		bool		full = open && twp_ledger_drop_shipped();
 
 		if (ConfigReloadPending)
 		{
@@ -99,7 +101,7 @@ twp_ledger_worker_main(Datum arg)
 			anchored = GetCurrentTimestamp();
 		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 idle ? IDLE_SLEEP_MS : BUSY_SLEEP_MS, PG_WAIT_EXTENSION);
+						 full ? FULL_SLEEP_MS : idle ? IDLE_SLEEP_MS : BUSY_SLEEP_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 	if (twp_ledger_drain())
