@@ -386,6 +386,11 @@ define_settings(void)
 							   "Such as \"dbname=clinic user=shipper\"; empty: the database of the newest record.",
 							   &twp_ledger_ship_conninfo, "",
 							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+	DefineCustomStringVariable("twin_privacy.ledger_signing_key_file",
+							   "File with the Ed25519 private key (PEM) that signs checkpoints.",
+							   "Owned by the server's user, mode 0600.",
+							   &twp_ledger_signing_key_file, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomEnumVariable("twin_privacy.ledger_commit",
 							 "When the record of a read must be durable.",
 							 "\"statement\": before its first row; \"binding\": within 200 ms.",

@@ -271,3 +271,28 @@ COMMENT ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) IS
     'Source: GDPR article 5(1)(e).';
 REVOKE ALL ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) TO twin_privacy_auditor;
+
+CREATE FUNCTION twin_privacy.ledger_checkpoint() RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'twp_ledger_checkpoint'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.ledger_checkpoint() IS
+    'The ledger''s head signed with the Ed25519 key of twin_privacy.ledger_signing_key_file, to keep elsewhere (auditor): algorithm, head, signed_at, signature (base 64) '
+    'over "twin_privacy ledger checkpoint v1", head and signed_at, each with a newline. Errors: 42501 not an auditor, TP004 the ledger is closed, TP005 no key. Source: RFC 8032.';
+REVOKE ALL ON FUNCTION twin_privacy.ledger_checkpoint() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.ledger_checkpoint() TO twin_privacy_auditor;
+
+CREATE FUNCTION twin_privacy.ledger_checkpoint_valid(checkpoint jsonb, public_key text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'twp_ledger_checkpoint_valid'
+    LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy.ledger_checkpoint_valid(jsonb, text) IS
+    'True when a checkpoint''s signature is by the private key that belongs to a public key in PEM (all). Then give its head to verify_ledger(). '
+    'NULL: error 22004. Error: 22023 not a checkpoint or not such a key. Source: RFC 8032.';
+
+CREATE FUNCTION twin_privacy.seal_damaged_ledger(reason text) RETURNS void
+    AS 'MODULE_PATHNAME', 'twp_ledger_seal_damaged'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.seal_damaged_ledger(text) IS
+    'Lets a ledger that damage keeps closed record again, in a new segment behind the damage (auditor). Nothing is repaired: verify_ledger() finds the damage for ever. '
+    'NULL: error 22004. Errors: 42501 not an auditor, 55000 not closed because of damage, TP004 no new segment. Source: doc/ledger.';
+REVOKE ALL ON FUNCTION twin_privacy.seal_damaged_ledger(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.seal_damaged_ledger(text) TO twin_privacy_auditor;

@@ -19,6 +19,7 @@
 #ifndef TWP_LEDGER_INTERNAL_H
 #define TWP_LEDGER_INTERNAL_H
 
+#include "fmgr.h"
 #include "ledger/ledger.h"
 #include "lib/stringinfo.h"
 #include "port/atomics.h"
@@ -146,6 +147,7 @@ typedef struct TwpLedgerShared
 	uint64		system;
 	uint64		ring_size;
 	int			slot_count;
+	bool		damaged;		/* closed because the spool is not what was written */
 
 	/* Under the append lock. */
 	uint64		insert_pos;
@@ -222,6 +224,11 @@ extern int	twp_spool_begin_segment(const char *directory, int spare, const TwpSe
 extern int	twp_spool_open(const char *directory, uint64 segno, bool for_writing);
 extern bool twp_spool_write(int fd, const char *data, size_t len, off_t offset);
 extern bool twp_spool_find_node(const char *root, uint64 system, TwpLedgerShared *shared, bool *created);
+
+extern char *twp_ledger_signing_key_file;	/* checkpoint.c */
+
+/* verify.c */
+extern Datum twp_ledger_head(PG_FUNCTION_ARGS);
 
 /* anchor.c */
 extern bool twp_anchor_read(const char *directory, TwpAnchor *anchor);

@@ -230,6 +230,7 @@ begin_chain(void)
 
 	if (twp_anchor_read(shared->directory, &anchor))
 	{
+		shared->damaged = true;
 		twp_ledger_fail(TWP_LEDGER_CLOSED, "all segments are missing from \"%s\"", shared->directory);
 		return false;
 	}
@@ -257,6 +258,7 @@ resume_chain(char *buffer)
 	if (!twp_scan_load(shared->directory, shared->segno, buffer, TWP_SEGMENT_SIZE) ||
 		!header_valid(header, shared->segno))
 	{
+		shared->damaged = true;
 		twp_ledger_fail(TWP_LEDGER_CLOSED, "header of segment %llu is damaged", (unsigned long long) shared->segno);
 		return false;
 	}
@@ -264,6 +266,7 @@ resume_chain(char *buffer)
 	walk_last_segment(buffer, &anchor, &anchor_contradicts);
 	if (anchor_contradicts || anchor.seq > shared->head_seq || tail_was_durable(buffer))
 	{
+		shared->damaged = true;
 		twp_ledger_fail(TWP_LEDGER_CLOSED, "records after %llu are damaged or missing; call twin_privacy.verify_ledger()",
 						(unsigned long long) twp_ledger_record_id(shared->head_seq));
 		return false;

@@ -124,6 +124,35 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM twin_privacy.verify_ledger
 	'put back: intact, and the head kept elsewhere is part of it');
 $node->safe_psql('postgres', "SELECT twin_privacy.add_purpose('TY', 'TREAT', 'open again')");
 
+# An auditor may go on behind damage; it is found for ever.
+my $key = "$scratch/signing.pem";
+system_or_bail('openssl', 'genpkey', '-algorithm', 'ed25519', '-out', $key);
+chmod 0600, $key or die $!;
+$node->append_conf('postgresql.conf', "twin_privacy.ledger_signing_key_file = '$key'");
+$node->reload;
+my $checkpoint = $node->safe_psql('postgres', 'SELECT twin_privacy.ledger_checkpoint()');
+my ($public, $stderr) = run_command([ 'openssl', 'pkey', '-in', $key, '-pubout' ]);
+is($node->safe_psql('postgres', "SELECT twin_privacy.ledger_checkpoint_valid('$checkpoint', '$public')"), 't', 'a signed checkpoint');
+is($node->safe_psql('postgres', "SELECT twin_privacy.ledger_checkpoint_valid('$checkpoint'::jsonb || '{\"signed_at\": \"2020-01-01\"}', '$public')"),
+	'f', 'of another time is not valid');
+is($node->safe_psql('postgres', "SELECT count(*) FROM twin_privacy.verify_ledger(('$checkpoint'::jsonb)->>'head')"), '0', 'its head is in the chain');
+isnt($node->psql('postgres', "SELECT twin_privacy.seal_damaged_ledger('for nothing')"), 0, 'an open ledger is not sealed');
+$node->stop;
+$good = TwinPrivacy::Spool::slurp($segment);
+@records = TwinPrivacy::Spool::records($good);
+TwinPrivacy::Spool::poke($segment, $records[500]{at} + 85, 'Y');
+$node->start;
+$node->safe_psql('postgres', "SELECT twin_privacy.seal_damaged_ledger('disk replaced, see report 17')");
+$node->safe_psql('postgres', "SELECT twin_privacy.add_purpose('TZ', 'TREAT', 'behind the damage')");
+$node->restart;
+is($node->safe_psql('postgres', "SELECT count(*) FROM twin_privacy.ledger_events WHERE object = 'TZ' OR kind = 'ledger.seal_damaged'"), '2',
+	'the ledger goes on behind the damage');
+like($node->safe_psql('postgres', 'SELECT record_id, finding FROM twin_privacy.verify_ledger()'),
+	qr/^${\ $records[500]{seq}}\|.*edited/m, 'which is still found');
+$node->stop;
+TwinPrivacy::Spool::poke($segment, 0, $good);
+$node->start;
+
 # A rewritten history whose hashes are all right, but another one: a fork.
 my ($other) = TwinPrivacy::Cluster->new_node('other');
 my $other_head = $other->safe_psql('postgres', 'SELECT twin_privacy.ledger_head()');
