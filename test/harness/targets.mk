@@ -9,6 +9,7 @@
 ## make lint               the habits that a script can check
 ## make bench              figures beside their targets (BENCH='core ...', BENCH_SCALE=full)
 ## make check-versions     the suite on 15, 17, 18 in chroots (VERSIONS='17', GOAL=all builds only)
+## make check-core         PostgreSQL's own regression suite with the library preloaded
 ## make check-sanitizers   the suite with assertions, ASan and UBSan (KINDS=regress)
 ## make deb                Debian packages, built and tried in chroots
 ## make dev-cluster DIR=D  a server to play with; make dev-stop DIR=D ends it
@@ -42,6 +43,9 @@ deb:
 
 check-sanitizers: bootstrap
 	@test/sanitizers/run $(KINDS)
+
+check-core: bootstrap
+	@test/core/run $(MODES)
 
 demo: bootstrap
 	@$(HARNESS)/demo '$(DIR)'
