@@ -1,0 +1,265 @@
+--! everybody analyst:RES owner:RES doc:CARE bypass:RES super:RES super:CARE nobody:none
+
+--! attack plain_alias_star
+SELECT * FROM clinic.patient;
+SELECT p.* FROM clinic.patient AS p;
+SELECT a, b, c FROM clinic.patient AS p (a, b, c);
+TABLE clinic.patient;
+SELECT * FROM clinic.lab_order, clinic.result, clinic.visit, clinic.base, clinic.diary LIMIT 5000;
+
+--! attack whole_rows
+SELECT p FROM clinic.patient p;
+SELECT (p).name, (p).genome, p.* FROM clinic.patient p;
+SELECT p::text, row(p.*), row(p), ARRAY[p], array_agg(p) OVER () FROM clinic.patient p;
+SELECT name(p) FROM clinic.patient p;
+SELECT v, v.tableoid::regclass FROM clinic.visit v;
+SELECT b FROM clinic.base b;
+SELECT d, d::clinic.base FROM clinic.derived d;
+SELECT x.* FROM (SELECT (p).* FROM clinic.patient p) x;
+SELECT count(DISTINCT p), min(p::text), max(p::text) FROM clinic.patient p;
+
+--! attack json_and_arrays
+SELECT row_to_json(p), to_jsonb(p), json_build_object('a', p), jsonb_build_array(p) FROM clinic.patient p;
+SELECT json_agg(p), jsonb_object_agg(p.id, p), array_to_json(array_agg(p)), string_agg(p::text, ',') FROM clinic.patient p;
+SELECT jsonb_path_query(to_jsonb(p), '$.*') FROM clinic.patient p;
+SELECT jsonb_populate_record(p, '{}') FROM clinic.patient p;
+SELECT (jsonb_populate_record(NULL::clinic.patient, to_jsonb(p))).genome FROM clinic.patient p;
+
+--! attack xml_builders
+SELECT xmlforest(p.name, p.genome, p.birth), xmlelement(name e, xmlattributes(p.name), p.secret) FROM clinic.patient p;
+
+--! attack system_columns
+SELECT ctid, xmin, xmax, cmin, cmax, tableoid, * FROM clinic.patient;
+SELECT * FROM clinic.patient WHERE ctid = '(0,4)';
+SELECT * FROM clinic.patient WHERE ctid IN ('(0,4)', '(0,5)') AND tableoid = 'clinic.patient'::regclass;
+SELECT * FROM clinic.patient WHERE ctid > '(0,0)';
+
+--! attack ctes_and_recursion
+WITH p AS (SELECT * FROM clinic.patient) SELECT * FROM p;
+WITH p AS MATERIALIZED (SELECT * FROM clinic.patient) SELECT * FROM p, clinic.patient q WHERE q.id = p.id;
+WITH p AS NOT MATERIALIZED (SELECT p.* FROM clinic.patient p) SELECT p FROM p;
+WITH RECURSIVE r AS (SELECT id, name, 1 AS n FROM clinic.patient UNION ALL SELECT p.id, r.name || p.name, n + 1 FROM r JOIN clinic.patient p USING (id) WHERE n < 3) SELECT * FROM r;
+WITH RECURSIVE r AS (SELECT p FROM clinic.patient p UNION SELECT p FROM r) SELECT * FROM r;
+
+--! attack lateral_and_sublinks
+SELECT * FROM generate_series(1, 2) g, LATERAL (SELECT p.*, g FROM clinic.patient p) x;
+SELECT (SELECT max(genome) FROM clinic.patient), ARRAY(SELECT name FROM clinic.patient), (SELECT p FROM clinic.patient p ORDER BY secret DESC LIMIT 1);
+SELECT * FROM clinic.patient p WHERE EXISTS (SELECT 1 FROM clinic.lab_order o WHERE o.patient_id = p.id AND o.price > 1000);
+SELECT * FROM clinic.patient p WHERE id IN (SELECT patient_id FROM clinic.lab_order) OR name = ANY (SELECT name FROM clinic.patient);
+SELECT * FROM clinic.lab_order o, LATERAL (SELECT p, o.code FROM clinic.patient p WHERE p.id = o.patient_id OFFSET 0) x;
+SELECT x.* FROM clinic.lab_order o, LATERAL (VALUES (o.code, o.price, o::text)) x;
+SELECT (SELECT o2.price + o.price FROM clinic.lab_order o2 WHERE o2.ctid = o.ctid) FROM clinic.lab_order o;
+
+--! attack set_operations
+SELECT name, genome FROM clinic.patient UNION SELECT code, price::text FROM clinic.lab_order;
+SELECT * FROM clinic.patient EXCEPT SELECT * FROM clinic.patient WHERE false;
+(SELECT p FROM clinic.patient p) INTERSECT ALL (SELECT p FROM clinic.patient p);
+SELECT name FROM (SELECT name FROM clinic.patient UNION ALL SELECT name FROM clinic.patient) u WHERE name LIKE 'C%' OR name LIKE 'I%';
+SELECT * FROM (SELECT id, note FROM clinic.visit UNION ALL SELECT id, note FROM clinic.base) u WHERE id > 0 ORDER BY id LIMIT 100;
+
+--! attack outer_joins
+SELECT * FROM clinic.patient p FULL JOIN clinic.lab_order o ON o.patient_id = p.id FULL JOIN clinic.result r ON r.order_id = o.id;
+SELECT p, o, r FROM clinic.patient p LEFT JOIN clinic.lab_order o ON o.patient_id = p.id AND o.price > 0 RIGHT JOIN clinic.result r ON true;
+SELECT * FROM (clinic.patient p NATURAL JOIN clinic.patient q) JOIN clinic.diary d ON d.patient_id = id;
+SELECT j FROM (clinic.lab_order o JOIN clinic.visit v USING (patient_id)) j;
+SELECT j.*, patient_id FROM (clinic.lab_order o FULL JOIN clinic.visit v USING (patient_id)) AS j;
+
+--! attack aggregates_windows_groups
+SELECT first_value(name) OVER w, lag(genome) OVER w, array_agg(secret) OVER w FROM clinic.patient WINDOW w AS (ORDER BY secret DESC ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING);
+SELECT DISTINCT ON (sex) * FROM clinic.patient ORDER BY sex, secret DESC;
+SELECT name, birth, max(genome), grouping(name) FROM clinic.patient GROUP BY GROUPING SETS ((name), (birth), ()) HAVING max(secret) > 0;
+SELECT id, name, genome FROM clinic.patient GROUP BY id;
+SELECT count(*), max(secret), min(birth), max(id), sum(secret), mode() WITHIN GROUP (ORDER BY name), percentile_disc(0.99) WITHIN GROUP (ORDER BY secret) FROM clinic.patient;
+SELECT max(price), min(price), max(code) FROM clinic.lab_order;
+
+--! attack order_by_and_limit_by_hidden
+SELECT name FROM clinic.patient ORDER BY genome DESC LIMIT 1;
+SELECT id FROM clinic.lab_order ORDER BY price DESC FETCH FIRST 1 ROWS WITH TIES;
+
+--! attack tablesample
+SELECT * FROM clinic.patient TABLESAMPLE SYSTEM (100);
+SELECT p FROM clinic.patient p TABLESAMPLE BERNOULLI (100) REPEATABLE (1);
+SELECT * FROM clinic.visit TABLESAMPLE BERNOULLI ((SELECT 100));
+
+--! attack row_locks
+SELECT * FROM clinic.patient FOR UPDATE;
+SELECT p FROM clinic.patient p FOR SHARE SKIP LOCKED;
+SELECT * FROM clinic.visit FOR KEY SHARE;
+SELECT * FROM clinic.lab_order o, clinic.patient p WHERE p.id = o.patient_id FOR NO KEY UPDATE OF o;
+SELECT * FROM (SELECT * FROM clinic.patient FOR UPDATE) x;
+
+--! attack cursors
+DECLARE c SCROLL CURSOR FOR SELECT p, p.* FROM clinic.patient p;
+FETCH ALL FROM c; FETCH BACKWARD ALL FROM c; MOVE FIRST FROM c; FETCH ABSOLUTE 4 FROM c;
+DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.lab_order;
+FETCH ALL FROM d;
+DECLARE e BINARY CURSOR FOR SELECT name, genome FROM clinic.patient;
+FETCH ALL FROM e;
+
+--! attack cursor_with_hold_after_commit
+BEGIN;
+DECLARE d CURSOR WITH HOLD FOR SELECT p, p.* FROM clinic.patient p;
+COMMIT;
+FETCH ALL FROM d;
+--! commit
+
+--! attack copy_out
+COPY clinic.patient TO STDOUT;
+COPY clinic.patient (name, genome) TO STDOUT (FORMAT csv, HEADER);
+COPY clinic.visit_1 TO STDOUT (FORMAT binary);
+COPY (SELECT * FROM clinic.patient) TO STDOUT;
+COPY (TABLE clinic.visit) TO STDOUT;
+COPY clinic.base TO STDOUT;
+COPY clinic.derived TO STDOUT;
+COPY (DELETE FROM clinic.diary RETURNING left(body, 20)) TO STDOUT;
+\copy clinic.lab_order to stdout
+
+--! attack prepared_generic_plans
+SET plan_cache_mode = force_generic_plan;
+PREPARE p(int) AS SELECT * FROM clinic.patient WHERE secret > $1;
+EXECUTE p(0); EXECUTE p(100);
+PREPARE q AS SELECT p FROM clinic.patient p;
+EXECUTE q; EXECUTE q;
+EXPLAIN (ANALYZE, VERBOSE) EXECUTE q;
+
+--! attack sql_functions
+CREATE FUNCTION lair.f() RETURNS SETOF clinic.patient LANGUAGE sql STABLE AS 'SELECT * FROM clinic.patient';
+CREATE FUNCTION lair.g() RETURNS text LANGUAGE sql STABLE AS 'SELECT string_agg(p::text, '','') FROM clinic.patient p';
+CREATE FUNCTION lair.h(clinic.patient) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1.name || $1.genome || $1.secret';
+CREATE FUNCTION lair.i() RETURNS TABLE (n text, g text) LANGUAGE sql STABLE AS 'SELECT name, genome FROM clinic.patient';
+SELECT * FROM lair.f(); SELECT lair.f(); SELECT lair.g(); SELECT lair.h(p) FROM clinic.patient p; SELECT * FROM lair.i() WHERE n > ' ';
+SELECT f.* FROM generate_series(1, 2), LATERAL lair.f() f;
+
+--! attack begin_atomic_functions
+CREATE FUNCTION lair.f() RETURNS SETOF clinic.patient LANGUAGE sql STABLE BEGIN ATOMIC SELECT * FROM clinic.patient; END;
+CREATE FUNCTION lair.g() RETURNS numeric LANGUAGE sql STABLE BEGIN ATOMIC SELECT max(price) FROM clinic.lab_order; END;
+CREATE FUNCTION lair.h() RETURNS text LANGUAGE sql STABLE RETURN (SELECT string_agg(name || genome, ',') FROM clinic.patient);
+SELECT * FROM lair.f(); SELECT lair.g(); SELECT lair.h();
+
+--! attack plpgsql_and_dynamic_sql
+CREATE FUNCTION lair.f() RETURNS SETOF clinic.patient LANGUAGE plpgsql AS $$BEGIN RETURN QUERY SELECT * FROM clinic.patient; RETURN QUERY EXECUTE 'SELECT * FROM clinic.patient'; END$$;
+SELECT * FROM lair.f();
+DO $$DECLARE r clinic.patient; BEGIN FOR r IN SELECT * FROM clinic.patient LOOP RAISE NOTICE '%', r; END LOOP; END$$;
+DO $$DECLARE r clinic.patient; BEGIN SELECT p.* INTO r FROM clinic.patient p ORDER BY secret DESC LIMIT 1; RAISE NOTICE '%', r; END$$;
+DO $$DECLARE t text; BEGIN EXECUTE 'SELECT string_agg(p::text, '','') FROM clinic.patient p' INTO t; RAISE LOG '%', t; RAISE NOTICE '%', t; END$$;
+DO $$DECLARE t text; BEGIN t := (SELECT string_agg(code || price, ',') FROM clinic.lab_order); RAISE EXCEPTION '%', t; END$$;
+DO $$BEGIN PERFORM 1 / 0 FROM clinic.patient WHERE genome > ''; EXCEPTION WHEN division_by_zero THEN RAISE NOTICE 'FOUND'; END$$;
+
+--! attack security_definer_lends_nothing
+SELECT * FROM lair.definer(); SELECT lair.definer_use(); SELECT lair.definer_role();
+--! as analyst:RES analyst:none nobody:none
+--! before
+CREATE FUNCTION lair.definer() RETURNS SETOF clinic.patient LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM clinic.patient';
+CREATE FUNCTION lair.definer_use() RETURNS SETOF clinic.patient LANGUAGE sql SECURITY DEFINER SET twin_privacy.use = 'CARE2' AS 'SELECT * FROM clinic.patient';
+CREATE FUNCTION lair.definer_role() RETURNS SETOF clinic.patient LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN PERFORM twin_privacy.bind_use('CARE2', 'x'); RETURN QUERY SELECT * FROM clinic.patient; END$$;
+ALTER FUNCTION lair.definer OWNER TO att_owner; ALTER FUNCTION lair.definer_role OWNER TO att_super;
+--! after
+DROP FUNCTION lair.definer, lair.definer_use, lair.definer_role;
+
+--! attack views
+SELECT * FROM lair.v_owner; SELECT * FROM lair.v_invoker; SELECT * FROM lair.v_barrier; SELECT v FROM lair.v_owner v;
+SELECT * FROM lair.v_join WHERE price > 10; SELECT * FROM lair.v_super;
+COPY (SELECT * FROM lair.v_super) TO STDOUT;
+UPDATE lair.v_owner SET sex = sex RETURNING *;
+--! before
+CREATE VIEW lair.v_owner AS SELECT * FROM clinic.patient; ALTER VIEW lair.v_owner OWNER TO att_owner;
+CREATE VIEW lair.v_super AS SELECT * FROM clinic.patient; ALTER VIEW lair.v_super OWNER TO att_super;
+CREATE VIEW lair.v_invoker WITH (security_invoker) AS SELECT * FROM clinic.patient;
+CREATE VIEW lair.v_barrier WITH (security_barrier) AS SELECT p, p.* FROM clinic.patient p WHERE secret > 0;
+CREATE VIEW lair.v_join AS SELECT p.name, o.* FROM clinic.patient p JOIN clinic.lab_order o ON o.patient_id = p.id; ALTER VIEW lair.v_join OWNER TO att_bypass;
+GRANT ALL ON ALL TABLES IN SCHEMA lair TO PUBLIC;
+--! after
+DROP VIEW lair.v_owner, lair.v_super, lair.v_invoker, lair.v_barrier, lair.v_join;
+
+--! attack rules_on_own_tables
+CREATE TABLE lair.bait (x int);
+CREATE RULE r AS ON INSERT TO lair.bait DO ALSO SELECT * FROM clinic.patient;
+CREATE RULE i AS ON UPDATE TO lair.bait DO INSTEAD SELECT p FROM clinic.patient p;
+INSERT INTO lair.bait VALUES (1);
+UPDATE lair.bait SET x = 2;
+CREATE VIEW lair.select_rule AS SELECT 1;
+CREATE OR REPLACE RULE "_RETURN" AS ON SELECT TO lair.select_rule DO INSTEAD SELECT name::text = '' AND false AS "?column?" FROM clinic.patient;
+
+--! attack materialized_views
+CREATE MATERIALIZED VIEW lair.m AS SELECT * FROM clinic.patient;
+SELECT * FROM lair.m;
+CREATE MATERIALIZED VIEW lair.m2 AS SELECT * FROM clinic.patient WITH NO DATA;
+REFRESH MATERIALIZED VIEW lair.m2;
+SELECT * FROM lair.m2;
+
+--! attack parallel_plans
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET force_parallel_mode = on;
+SELECT * FROM clinic.patient;
+SELECT count(*), max(price) FROM clinic.lab_order;
+SELECT p, o FROM clinic.patient p JOIN clinic.lab_order o ON o.patient_id = p.id;
+SELECT * FROM clinic.visit; SELECT * FROM clinic.result;
+EXPLAIN (ANALYZE, VERBOSE) SELECT * FROM clinic.patient;
+
+--! attack jit
+SET jit = on; SET jit_above_cost = 0; SET jit_inline_above_cost = 0; SET jit_optimize_above_cost = 0;
+SELECT p, p.* FROM clinic.patient p WHERE secret > 0;
+
+--! attack join_methods
+SET enable_hashjoin = off; SET enable_mergejoin = off;
+SELECT * FROM clinic.patient p JOIN clinic.lab_order o ON o.patient_id = p.id JOIN clinic.result r ON r.order_id = o.id;
+SET enable_nestloop = off; SET enable_mergejoin = on;
+SELECT * FROM clinic.patient p JOIN clinic.lab_order o ON o.patient_id = p.id JOIN clinic.visit v ON v.patient_id = o.patient_id;
+SET enable_hashjoin = on; SET enable_mergejoin = off; SET enable_partitionwise_join = on; SET enable_partitionwise_aggregate = on;
+SELECT v.*, w.* FROM clinic.visit v JOIN clinic.visit w USING (id);
+SELECT id, max(bill), max(note) FROM clinic.visit GROUP BY id;
+
+--! attack index_paths
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+SELECT * FROM clinic.patient WHERE id > 0;
+SELECT id FROM clinic.patient ORDER BY id DESC;
+SELECT id FROM clinic.lab_order WHERE id IN (3, 4, 5);
+SELECT * FROM clinic.lab_order WHERE id = 4;
+
+--! attack partitions_and_children_direct
+SELECT * FROM clinic.visit_1; SELECT v FROM clinic.visit_2 v; SELECT * FROM ONLY clinic.visit;
+SELECT * FROM ONLY clinic.base; SELECT * FROM clinic.derived; SELECT d.deep FROM clinic.derived d; SELECT * FROM clinic.base*;
+
+--! attack row_labels
+SELECT note, bill FROM clinic.visit WHERE labels = '{R}';
+SELECT * FROM clinic.visit WHERE id = 3;
+SELECT * FROM clinic.visit_2 WHERE id = 103;
+--! canary CNRY|8675309
+
+--! attack user_aggregate
+CREATE FUNCTION lair.step(text, text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'step %', $2; RETURN $2; END$$;
+CREATE AGGREGATE lair.agg(text) (SFUNC = lair.step, STYPE = text);
+SELECT lair.agg(name), lair.agg(genome), lair.agg(secret::text), lair.agg(birth::text) FROM clinic.patient;
+SELECT lair.agg(code), lair.agg(price::text) FROM clinic.lab_order;
+
+--! attack composite_comparison_bisection
+SELECT 'GUE' || 'SSED' FROM clinic.patient p WHERE (p.*) > (0, 'CN' || 'RX', NULL, NULL, NULL, NULL, NULL, NULL) AND p.genome LIKE 'C%';
+SELECT 'GUE' || 'SSED' FROM clinic.lab_order WHERE price BETWEEN 8675308 AND 8675310;
+SELECT 'GUE' || 'SSED' FROM clinic.patient WHERE genome BETWEEN 'CM' AND 'CO';
+--! canary GUESSED
+
+--! attack inferred_from_joins_on_raw_values
+CREATE TABLE lair.dict (name text, birth date, zip text, id bigint);
+INSERT INTO lair.dict SELECT 'IDN' || 'Tname' || n, date '1971-01-01' + 221 + n, '9021' || n, 550000000 * 10::bigint + n FROM generate_series(1, 3) n;
+SELECT 'GUE' || 'SSED' FROM clinic.patient p JOIN lair.dict d USING (name);
+SELECT 'GUE' || 'SSED' FROM clinic.patient p JOIN lair.dict d USING (birth);
+SELECT 'GUE' || 'SSED' FROM clinic.patient p JOIN lair.dict d USING (zip);
+SELECT 'GUE' || 'SSED' FROM clinic.patient p JOIN lair.dict d USING (id);
+SELECT 'GUE' || 'SSED' FROM clinic.lab_order o JOIN lair.dict d ON d.id = o.patient_id;
+--! canary GUESSED
+--! as analyst:RES owner:RES super:RES
+
+--! attack composite_type_column_functions
+CREATE TYPE lair.pair AS (a clinic.patient, b text);
+SELECT row(p, 'x')::lair.pair, (row(p, 'x')::lair.pair).a.genome FROM clinic.patient p;
+SELECT (array_agg(p))[1].genome FROM clinic.patient p;
+
+--! attack temp_views_and_shadowing
+CREATE TEMP VIEW patient AS SELECT * FROM clinic.patient;
+SELECT * FROM patient;
+SET search_path = pg_temp, clinic;
+SELECT * FROM patient; SELECT * FROM lab_order;
+
+--! attack crosstab_like_queries_in_functions
+SELECT * FROM query_to_xml('SELECT * FROM clinic.lab_order', true, false, '');
+SELECT cursor_to_xmlschema('c', false, false, '');
+SELECT * FROM pg_get_keywords() LIMIT 1;

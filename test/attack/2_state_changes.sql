@@ -1,0 +1,262 @@
+--! everybody doc:CARE owner:CARE bypass:CARE super:CARE
+
+--! attack cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE c CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c;
+--! canary IDNTname3
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+
+--! attack repeatable_read_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+EXECUTE p;
+SELECT * FROM clinic.patient;
+SELECT d.* FROM clinic.patient d WHERE id > 0;
+--! canary IDNTname3
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+
+--! attack deny_recorded_in_the_same_transaction_of_another_session
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;
+SELECT * FROM clinic.patient;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.record_consent('5500000003', decision => 'deny', purpose => 'TREAT', categories => '{demographics}')"
+\o
+SELECT * FROM clinic.patient;
+--! canary IDNTname3
+--! after
+SELECT twin_privacy.withdraw_consent(consent_id, 'x') FROM twin_privacy.consents WHERE decision = 'deny' AND withdrawn_at IS NULL;
+
+--! attack consent_expires_while_a_cursor_is_open
+\o /dev/null
+DECLARE c CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+SELECT pg_sleep(1.2);
+\o
+FETCH ALL FROM c;
+SELECT * FROM clinic.patient;
+--! canary IDNTname3
+--! before
+SELECT twin_privacy.withdraw_all_consent('5500000003', 'x');
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', valid => tstzrange(now(), now() + interval '1 second'));
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+
+--! attack suspended_use
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+FETCH ALL FROM c; EXECUTE p;
+\! psql -XAtq -U att_officer1 -c "SELECT twin_privacy.suspend_use('CARE', 'x')"
+\o
+FETCH BACKWARD ALL FROM c;
+EXECUTE p;
+SELECT * FROM clinic.patient;
+--! canary IDNT
+--! after
+SELECT twin_privacy.resume_use('CARE');
+
+--! attack revoked_use
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+FETCH ALL FROM c; EXECUTE p;
+\! psql -XAtq -U att_officer1 -c "SELECT twin_privacy.revoke_use('CARE', 'att_doc')"
+\o
+FETCH BACKWARD ALL FROM c;
+EXECUTE p;
+SELECT * FROM clinic.patient;
+--! as doc:CARE
+--! canary IDNT
+--! after
+SELECT twin_privacy.grant_use('CARE', 'att_doc');
+
+--! attack changed_label
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+PREPARE p AS SELECT extra FROM clinic.patient;
+EXECUTE p;
+ROLLBACK;
+\! psql -XAtq -U postgres -c "SELECT twin_privacy.label_column('clinic.patient', 'extra', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass"
+\o
+EXECUTE p;
+SELECT extra FROM clinic.patient;
+--! canary IDNT
+--! after
+SELECT twin_privacy.label_column('clinic.patient', 'extra', NULL) FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+
+--! attack changed_label_under_an_open_cursor
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+\setenv PGOPTIONS '-c statement_timeout=1s'
+DECLARE c CURSOR FOR SELECT extra FROM clinic.patient;
+FETCH 1 FROM c;
+\! psql -XAtq -U postgres -c "SELECT twin_privacy.label_column('clinic.patient', 'extra', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass"
+\o
+\! psql -XAtq -U postgres -c "SELECT count(*) = 0 AS unchanged FROM twin_privacy.protected_columns WHERE target = 'clinic.patient'::regclass AND column_name = 'extra' AND category = 'genomics'" > /dev/null
+FETCH ALL FROM c;
+--! canary IDNT
+--! after
+SELECT twin_privacy.label_column('clinic.patient', 'extra', NULL) FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+
+--! attack plan_from_before_the_protection
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+CREATE FUNCTION lair.f() RETURNS text LANGUAGE plpgsql AS $$DECLARE t text; BEGIN SELECT string_agg(a, '') INTO t FROM lair.late; RETURN t; END$$;
+PREPARE p AS SELECT a FROM lair.late;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p; SELECT lair.f();
+\! psql -XAtq -U postgres -c "SELECT twin_privacy.protect_table('lair.late', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass"
+\o
+EXECUTE p; SELECT lair.f();
+COPY lair.late TO STDOUT;
+DROP FUNCTION lair.f;
+--! commit
+--! before
+CREATE TABLE lair.late (id bigint, a text); INSERT INTO lair.late VALUES (7700000004, 'CNRYlate');
+GRANT ALL ON lair.late TO PUBLIC;
+--! after
+DROP TABLE lair.late;
+
+--! attack rebinding_under_an_open_cursor
+\o /dev/null
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+DECLARE d SCROLL CURSOR FOR SELECT * FROM clinic.patient ORDER BY name;
+FETCH ALL FROM c; FETCH 1 FROM d;
+SET twin_privacy.use = 'RES';
+\o
+FETCH BACKWARD ALL FROM c; FETCH ALL FROM d; FETCH BACKWARD ALL FROM d;
+--! as owner:CARE super:CARE bypass:CARE
+--! canary IDNT
+
+--! attack unbinding_under_an_open_cursor
+\o /dev/null
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+FETCH ALL FROM c;
+SELECT twin_privacy.unbind_use();
+\o
+FETCH BACKWARD ALL FROM c;
+SELECT * FROM clinic.patient;
+--! canary IDNT
+
+--! attack rebinding_and_cached_plans
+\o /dev/null
+CREATE FUNCTION lair.f() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT string_agg(p::text, '') FROM clinic.patient p); END$$;
+CREATE FUNCTION lair.g() RETURNS text LANGUAGE sql AS 'SELECT string_agg(p::text, '''') FROM clinic.patient p';
+PREPARE p AS SELECT * FROM clinic.patient;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p; SELECT lair.f(), lair.g();
+SET twin_privacy.use = 'RES';
+\o
+EXECUTE p; SELECT lair.f(), lair.g();
+SET LOCAL twin_privacy.use = '';
+EXECUTE p; SELECT lair.f(), lair.g();
+RESET twin_privacy.use;
+EXECUTE p; SELECT lair.f(), lair.g();
+--! as owner:CARE super:CARE bypass:CARE
+--! canary IDNT
+
+--! attack savepoints_and_set_local
+SET twin_privacy.use = '';
+SAVEPOINT s;
+SET LOCAL twin_privacy.use = 'CARE';
+\o /dev/null
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p;
+\o
+ROLLBACK TO s;
+EXECUTE p;
+SELECT * FROM clinic.patient;
+--! canary IDNT
+
+--! attack set_local_ends_with_the_transaction
+SET twin_privacy.use = '';
+BEGIN;
+SET LOCAL twin_privacy.use = 'CARE';
+\o /dev/null
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p;
+\o
+COMMIT;
+EXECUTE p;
+SELECT * FROM clinic.patient;
+--! commit
+--! canary IDNT
+
+--! attack function_set_clause_ends
+SET twin_privacy.use = '';
+CREATE FUNCTION lair.f() RETURNS refcursor LANGUAGE plpgsql SET twin_privacy.use = 'CARE' AS $$DECLARE c refcursor := 'c'; BEGIN OPEN c FOR SELECT * FROM clinic.patient; RETURN c; END$$;
+SELECT lair.f();
+FETCH ALL FROM c;
+--! canary IDNT
+
+--! attack set_role_under_a_cursor
+\o /dev/null
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+FETCH ALL FROM c; EXECUTE p;
+SET ROLE att_nobody;
+\o
+FETCH BACKWARD ALL FROM c;
+EXECUTE p;
+SELECT * FROM clinic.patient;
+--! as super:CARE
+--! canary IDNT
+
+--! attack reset_and_discard
+\o /dev/null
+DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p;
+RESET ALL;
+\o
+EXECUTE p; FETCH ALL FROM c;
+DISCARD PLANS;
+EXECUTE p;
+SELECT * FROM clinic.patient;
+--! canary IDNT
+
+--! attack rebinding_while_a_query_runs
+CREATE FUNCTION lair.swap(text, u text) RETURNS text LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('twin_privacy.use', u, true); RETURN $1; END$$;
+SET twin_privacy.use = 'RES';
+SELECT lair.swap(name, 'CARE'), p FROM clinic.patient p;
+SELECT p.name FROM (SELECT lair.swap('', 'CARE') OFFSET 0) x, clinic.patient p;
+SELECT name FROM clinic.patient WHERE lair.swap('', 'CARE') = '';
+--! as owner:RES super:RES bypass:RES
+--! canary IDNT
+
+--! attack nested_statement_under_another_use
+CREATE FUNCTION lair.other() RETURNS text LANGUAGE plpgsql AS $$DECLARE t text; BEGIN PERFORM set_config('twin_privacy.use', 'CARE2', true); PERFORM count(*) FROM clinic.patient; PERFORM set_config('twin_privacy.use', 'RES', true); RETURN ''; END$$;
+SELECT lair.other(), p, p.genome FROM clinic.patient p;
+SELECT p, lair.other(), p FROM clinic.patient p;
+--! as owner:RES super:RES bypass:RES

@@ -1,0 +1,154 @@
+--! everybody owner:none owner:RES owner:CARE super:none
+
+--! attack disable_rls
+ALTER TABLE clinic.patient DISABLE ROW LEVEL SECURITY;
+SELECT * FROM clinic.patient;
+ALTER TABLE clinic.patient NO FORCE ROW LEVEL SECURITY;
+SELECT * FROM clinic.patient;
+SELECT * FROM pg_stats WHERE tablename = 'patient';
+--! as owner:none owner:RES owner:CARE
+
+--! attack remove_labels
+SECURITY LABEL FOR twin_privacy ON TABLE clinic.patient IS NULL;
+SECURITY LABEL FOR twin_privacy ON COLUMN clinic.patient.name IS 'kind=plain';
+SECURITY LABEL FOR twin_privacy ON COLUMN clinic.patient.genome IS 'category=demographics';
+SELECT twin_privacy.unprotect_table('clinic.patient', 'I am the owner');
+SELECT * FROM clinic.patient;
+--! as owner:none owner:RES owner:CARE
+
+--! attack own_policy
+CREATE POLICY p ON clinic.patient USING (true);
+SELECT * FROM clinic.patient;
+
+--! attack owner_change_and_rename
+ALTER TABLE clinic.patient OWNER TO att_super;
+ALTER TABLE clinic.patient RENAME TO patients;
+SELECT * FROM clinic.patients;
+ALTER TABLE clinic.patients SET SCHEMA lair;
+SELECT * FROM lair.patients;
+ALTER TABLE lair.patients RENAME name TO nom;
+ALTER TABLE lair.patients RENAME sex TO name;
+SELECT * FROM lair.patients;
+ALTER SCHEMA lair RENAME TO den;
+SELECT * FROM den.patients;
+
+--! attack triggers
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', OLD; RETURN NEW; END$$;
+CREATE TRIGGER t BEFORE UPDATE ON clinic.patient FOR EACH ROW EXECUTE FUNCTION lair.trig();
+CREATE TRIGGER t BEFORE UPDATE ON clinic.visit_1 FOR EACH ROW EXECUTE FUNCTION lair.trig();
+UPDATE clinic.patient SET sex = sex;
+UPDATE clinic.visit SET bill = bill;
+--! as owner:CARE analyst:CARE doc:CARE
+
+--! attack rules
+CREATE RULE r AS ON UPDATE TO clinic.patient DO ALSO SELECT OLD.*;
+UPDATE clinic.patient SET sex = sex;
+CREATE RULE "_RETURN" AS ON SELECT TO clinic.patient DO INSTEAD SELECT * FROM clinic.patient;
+
+--! attack subject_column_dropped
+ALTER TABLE clinic.diary DROP patient_id;
+SELECT * FROM clinic.diary;
+--! canary CNRY
+
+--! attack subject_column_renamed_and_replaced
+ALTER TABLE clinic.diary RENAME patient_id TO old;
+ALTER TABLE clinic.diary ADD patient_id bigint DEFAULT 550000000 * 10::bigint + 1;
+SELECT * FROM clinic.diary;
+--! canary CNRY
+
+--! attack path_table_replaced
+ALTER TABLE clinic.lab_order RENAME TO old_order;
+CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint);
+INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
+SELECT * FROM clinic.result;
+--! as owner:CARE owner:RES super:CARE
+
+--! attack path_table_replaced_by_search_path_names
+ALTER SCHEMA clinic RENAME TO old;
+CREATE SCHEMA clinic;
+CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint);
+INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
+SELECT * FROM old.result;
+SELECT * FROM old.patient;
+--! as super:CARE super:RES super:none
+
+--! attack path_key_index_dropped
+ALTER TABLE clinic.result DROP CONSTRAINT result_order_id_fkey;
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey;
+SELECT * FROM clinic.result;
+--! as owner:CARE owner:RES super:CARE
+
+--! attack new_column_is_hidden
+ALTER TABLE clinic.patient ADD later text;
+SELECT later FROM clinic.patient;
+ALTER TABLE clinic.patient ADD later2 text DEFAULT 'a';
+SELECT later2 FROM clinic.patient;
+SELECT 'SEEN' || later2 FROM clinic.patient;
+--! as owner:RES super:RES
+--! canary SEENa
+
+--! attack new_partition_is_protected
+CREATE TABLE clinic.visit_3 PARTITION OF clinic.visit FOR VALUES FROM (200) TO (300);
+SET LOCAL ROLE postgres;
+SET LOCAL twin_privacy.maintenance = on;
+INSERT INTO clinic.visit SELECT 201, 770000000 * 10::bigint + 4, date '2000-01-01', 'CN' || 'RYnew', '{}', 1;
+RESET twin_privacy.maintenance;
+SELECT * FROM clinic.visit_3;
+SET LOCAL ROLE att_owner;
+SELECT * FROM clinic.visit_3;
+SELECT 'O' || 'FF' FROM pg_class WHERE relname = 'visit_3' AND NOT (relrowsecurity AND relforcerowsecurity);
+--! canary CNRYnew|OFF
+--! as super:none super:CARE
+
+--! attack new_child_is_protected
+CREATE TABLE lair.child (more text) INHERITS (clinic.base);
+CREATE TABLE lair.like_child (LIKE clinic.base INCLUDING ALL);
+ALTER TABLE lair.like_child INHERIT clinic.base;
+CREATE TABLE lair.grandchild () INHERITS (lair.child);
+SELECT 'O' || 'FF' || relname FROM pg_class WHERE relname LIKE '%child' AND NOT (relrowsecurity AND relforcerowsecurity);
+--! canary OFF
+
+--! attack attached_partition_tree_is_protected
+CREATE TABLE lair.sub (id int, patient_id bigint, day date, note text, labels text[], bill numeric) PARTITION BY RANGE (id);
+CREATE TABLE lair.leaf PARTITION OF lair.sub FOR VALUES FROM (300) TO (400);
+ALTER TABLE clinic.visit ATTACH PARTITION lair.sub FOR VALUES FROM (300) TO (400);
+SELECT 'O' || 'FF' || relname FROM pg_class WHERE relname IN ('sub', 'leaf') AND NOT (relrowsecurity AND relforcerowsecurity);
+--! canary OFF
+
+--! attack grants_open_nothing
+GRANT ALL ON ALL TABLES IN SCHEMA clinic TO att_nobody WITH GRANT OPTION;
+GRANT USAGE ON SCHEMA clinic TO att_nobody;
+SELECT * FROM clinic.patient;
+--! as owner:none
+
+--! attack view_changes_identity
+CREATE VIEW lair.v AS SELECT * FROM clinic.patient;
+ALTER VIEW lair.v OWNER TO att_super;
+SELECT * FROM lair.v;
+CREATE OR REPLACE VIEW lair.v WITH (security_barrier) AS SELECT * FROM clinic.patient;
+SELECT * FROM lair.v;
+
+--! attack drop_extension
+DROP EXTENSION twin_privacy CASCADE;
+SELECT * FROM clinic.patient;
+SET ROLE att_owner;
+SELECT * FROM clinic.patient;
+ALTER TABLE clinic.patient DISABLE ROW LEVEL SECURITY;
+SELECT * FROM clinic.patient;
+SECURITY LABEL FOR twin_privacy ON TABLE clinic.patient IS NULL;
+SELECT * FROM clinic.patient;
+COPY clinic.patient TO STDOUT;
+--! as super:none super:RES
+
+--! attack drop_and_create_extension
+DROP EXTENSION twin_privacy CASCADE;
+CREATE EXTENSION twin_privacy;
+SELECT * FROM clinic.patient;
+SET ROLE att_owner;
+SELECT * FROM clinic.patient;
+--! as super:none super:RES
+
+--! attack alter_parent_column_type
+ALTER TABLE clinic.base ALTER note TYPE text USING 'x' || note;
+ALTER TABLE clinic.derived ALTER deep TYPE text USING deep, ALTER note TYPE text USING deep;
+SELECT * FROM clinic.derived;
