@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "anonymity/anonymity.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/guc.h"
@@ -46,6 +47,7 @@ _PG_init(void)
 	twp_pseudonym_init();
 	twp_ledger_init();
 	twp_breakglass_init();
+	twp_anonymity_init();
 	twp_enforce_init();
 	twp_hooks_init();
 	twp_guc_init_finish();

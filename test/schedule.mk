@@ -55,6 +55,9 @@ REGRESS += breakglass_events
 TAP += test/t/310_breakglass.pl
 
 # anonymity
+REGRESS += anonymity_measures
+REGRESS += anonymity_anonymize
+TAP += test/t/070_anonymity_adult.pl
 
 # decision
 REGRESS += decision_functions
