@@ -6,7 +6,8 @@
  * starting OpenSSL's or PostgreSQL's HMAC anew for each value.  The states are
  * OpenSSL's plain SHA256_CTX, which 3.0 calls deprecated but keeps: copying it
  * is an assignment, while copying an EVP_MD_CTX allocates and makes the whole
- * MAC 1.4 times as expensive (95 against 131 ns).
+ * MAC 1.4 times as expensive (95 against 131 ns).  A message that fits one
+ * block goes to the compression function directly (83 ns).
  *
  * Memory: see crypto.h; the states are wiped by a reset callback.
  */
@@ -24,7 +25,11 @@
 
 #include "crypto/crypto.h"
 #include "crypto/crypto_internal.h"
+#include "port/pg_bswap.h"
 #include "utils/memutils.h"
+
+/* what one block holds besides padding and length */
+#define SHORT_MAX (SHA256_CBLOCK - 9)
 
 struct TwpMac
 {
@@ -77,14 +82,63 @@ twp_crypto_mac_create(MemoryContext context, const uint8 *key, size_t len)
 	return mac;
 }
 
+/* Writes a SHA-256 state as bytes. */
+static inline void
+store_state(const SHA256_CTX *state, uint8 *out)
+{
+	for (int i = 0; i < TWP_MAC_LEN / 4; i++)
+	{
+		uint32		word = pg_hton32(state->h[i]);
+
+		memcpy(out + 4 * i, &word, sizeof(word));
+	}
+}
+
+/* Pads a block that holds n bytes of the message's end; the message follows one key block. */
+static inline void
+pad_block(uint8 block[SHA256_CBLOCK], size_t n)
+{
+	uint64		bits = pg_hton64((SHA256_CBLOCK + n) * 8);
+
+	block[n] = 0x80;
+	memset(block + n + 1, 0, SHA256_CBLOCK - sizeof(bits) - n - 1);
+	memcpy(block + SHA256_CBLOCK - sizeof(bits), &bits, sizeof(bits));
+}
+
+/* Computes the MAC of a message that fits one block: two compressions and no bookkeeping. */
+static void
+short_mac(TwpMac *mac, const void *prefix, size_t prefix_len,
+		  const void *data, size_t len, uint8 out[TWP_MAC_LEN])
+{
+	SHA256_CTX	work;
+	uint8		block[SHA256_CBLOCK];
+
+	memcpy(block, prefix, prefix_len);
+	memcpy(block + prefix_len, data, len);
+	pad_block(block, prefix_len + len);
+	memcpy(work.h, mac->inner.h, sizeof(work.h));
+	SHA256_Transform(&work, block);
+	store_state(&work, block);
+	pad_block(block, TWP_MAC_LEN);
+	memcpy(work.h, mac->outer.h, sizeof(work.h));
+	SHA256_Transform(&work, block);
+	store_state(&work, out);
+}
+
 /* Computes HMAC-SHA-256(key, prefix || data). */
 void
 twp_crypto_mac(TwpMac *mac, const void *prefix, size_t prefix_len,
 			   const void *data, size_t len, uint8 out[TWP_MAC_LEN])
 {
-	SHA256_CTX	work = mac->inner;
+	SHA256_CTX	work;
 	uint8		digest[TWP_MAC_LEN];
 
+	if (prefix_len + len <= SHORT_MAX)
+	{
+		short_mac(mac, prefix, prefix_len, data, len, out);
+		return;
+	}
+	work = mac->inner;
 	SHA256_Update(&work, prefix, prefix_len);
 	SHA256_Update(&work, data, len);
 	SHA256_Final(digest, &work);

@@ -31,7 +31,7 @@ typedef struct TwpDataKey
 	int32		domain_id;
 	int16		version;
 	int32		max_shift_days;
-	uint64		generation;		/* compare with twp_keys_generation() */
+	uint64		generation;		/* compare with twp_keys_generation */
 	uint8		key[TWP_KEY_LEN];
 	MemoryContextCallback on_reset;
 } TwpDataKey;
@@ -52,7 +52,7 @@ extern TwpDataKey *twp_keys_open_id(int32 domain_id, int version, MemoryContext 
 /* Live versions of a domain, newest first; returns their number. */
 extern int	twp_keys_versions(const char *name, int16 **versions);
 /* Changes whenever keys may have changed; what was opened under another value must be opened again. */
-extern uint64 twp_keys_generation(void);
+extern uint64 twp_keys_generation;
 /* Derives a purpose-bound key from a data key. */
 extern void twp_keys_derive(const TwpDataKey *key, const char *purpose, uint8 *out, size_t len);
 

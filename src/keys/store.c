@@ -65,7 +65,7 @@ static MemoryContext cache_context = NULL;
 static HTAB *cache = NULL;
 static Oid	cached_domain_table = InvalidOid;
 static Oid	cached_key_table = InvalidOid;
-static uint64 generation = 1;
+uint64		twp_keys_generation = 1;
 
 /* Wipes every unwrapped key and forgets them. */
 static void
@@ -74,7 +74,7 @@ cache_drop(void)
 	HASH_SEQ_STATUS scan;
 	CacheEntry *entry;
 
-	generation++;
+	twp_keys_generation++;
 	if (cache == NULL)
 		return;
 	hash_seq_init(&scan, cache);
@@ -121,13 +121,6 @@ cache_prepare(void)
 	cached_key_table = twp_catalog_internal_relid(TWP_KEY_TABLE);
 	cache = hash_create("twin_privacy data keys", 16, &ctl,
 						HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
-/* Changes whenever keys may have changed. */
-uint64
-twp_keys_generation(void)
-{
-	return generation;
 }
 
 /* Registers the invalidation callback. */
@@ -266,14 +259,14 @@ open_entry(int32 domain_id, const char *expected_name, int version)
 	/* reading may take in an invalidation: then what was read first may be stale */
 	do
 	{
-		seen = generation;
+		seen = twp_keys_generation;
 		cache_prepare();
 		if (!read_domain(domain_id, &name, &max_shift_days) ||
 			(expected_name != NULL && strcmp(name, expected_name) != 0))
 			no_key(expected_name ? expected_name : psprintf("#%d", domain_id), version);
 		if (read_keys(domain_id, version, &rows) == 0 || rows[0].destroyed)
 			no_key(name, version);
-	} while (seen != generation);
+	} while (seen != twp_keys_generation);
 	twp_keys_unwrap(domain_id, rows[0].version, rows[0].wrapped, rows[0].master_id, key);
 
 	name = MemoryContextStrdup(cache_context, name);
@@ -308,7 +301,7 @@ copy_out(const CacheEntry *entry, MemoryContext context)
 	key->domain_id = entry->at.domain_id;
 	key->version = entry->version;
 	key->max_shift_days = entry->max_shift_days;
-	key->generation = generation;
+	key->generation = twp_keys_generation;
 	memcpy(key->key, entry->key, TWP_KEY_LEN);
 	return key;
 }

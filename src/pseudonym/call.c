@@ -32,20 +32,27 @@ twp_pseudonym_call_state(FunctionCallInfo fcinfo)
 	call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(TwpDomainCall));
 	call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "twin_privacy domain",
 										  ALLOCSET_SMALL_SIZES);
+	call->name_stable = get_fn_expr_arg_stable(fcinfo->flinfo, 0);
 	if (PG_NARGS() > 1)
 		call->value_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
 	fcinfo->flinfo->fn_extra = call;
 	return call;
 }
 
+/* True when what is open was opened for this user, statement and state of the keys. */
+static inline bool
+still_open(const TwpDomainCall *call)
+{
+	return call->domain != NULL && call->generation == twp_keys_generation &&
+		call->user == GetUserId() && call->statement == GetCurrentStatementStartTimestamp();
+}
+
 /* Checks permission, then opens the domain, unless it is open for this user and statement. */
 void
 twp_pseudonym_call_open(TwpDomainCall *call, const char *name, size_t len, int version, bool reidentify)
 {
-	if (call->domain != NULL && call->name_len == len && memcmp(call->name, name, len) == 0 &&
-		call->version == version && call->user == GetUserId() &&
-		call->statement == GetCurrentStatementStartTimestamp() &&
-		call->generation == twp_keys_generation())
+	if (still_open(call) && call->version == version &&
+		call->name_len == len && memcmp(call->name, name, len) == 0)
 		return;
 
 	call->domain = NULL;
@@ -59,7 +66,7 @@ twp_pseudonym_call_open(TwpDomainCall *call, const char *name, size_t len, int v
 	call->domain = twp_pseudonym_open_version(call->name, version, call->context);
 	call->user = GetUserId();
 	call->statement = GetCurrentStatementStartTimestamp();
-	call->generation = twp_keys_generation();
+	call->generation = twp_keys_generation;
 	call->computed = 0;
 	call->next_event = 1;
 }
@@ -84,6 +91,11 @@ twp_pseudonym_call_domain(FunctionCallInfo fcinfo, const char *event, bool reide
 	TwpDomainCall *call = twp_pseudonym_call_state(fcinfo);
 	text	   *name;
 
+	if (call->name_stable && still_open(call))
+	{
+		twp_pseudonym_call_count(call, event);
+		return call;
+	}
 	TWP_REQUIRE_ARG(0, "domain");
 	name = PG_GETARG_TEXT_PP(0);
 	twp_pseudonym_call_open(call, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), 0, reidentify);

@@ -31,6 +31,7 @@ twp_pseudonym_open_version(const char *name, int version, MemoryContext context)
 
 	domain->context = context;
 	domain->key = twp_keys_open(name, version, context);
+	twp_pseudonym_set_key(&domain->blank, domain->key->domain_id, domain->key->version);
 	domain->mac = derive_mac(domain, "twin_privacy/pseudonym");
 	return domain;
 }
@@ -120,6 +121,6 @@ twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonical, TwpPseud
 	uint8		mac[TWP_MAC_LEN];
 
 	twp_pseudonym_mac(domain, domain->mac, canonical, mac);
+	*value = domain->blank;
 	memcpy(value->mac, mac, TWP_PSEUDONYM_MAC_LEN);
-	twp_pseudonym_set_key(value, domain->key->domain_id, domain->key->version);
 }

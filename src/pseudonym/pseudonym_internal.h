@@ -60,6 +60,7 @@ struct TwpDomain
 {
 	MemoryContext context;
 	TwpDataKey *key;
+	TwpPseudonym blank;			/* domain and version, no MAC yet */
 	TwpMac	   *mac;			/* pseudonyms */
 	TwpAes	   *permutation;	/* integers */
 	TwpMac	   *shift;			/* date offsets */
@@ -116,6 +117,7 @@ typedef struct TwpDomainCall
 {
 	char	   *name;
 	size_t		name_len;
+	bool		name_stable;	/* argument 0 is a constant or parameter: the same all statement long */
 	int			version;		/* as asked for; 0 is the newest */
 	Oid			user;
 	TimestampTz statement;
