@@ -59,7 +59,7 @@ bench_ratio pseudonym_uuid_vs_loop '<=1.3' "SELECT count(twin_privacy.pseudonymi
 
 JOIN='SELECT count(*) FROM %s1 a JOIN %s2 b USING (k)'
 for method in hash merge; do
-	other=hash
+	other='hash'
 	[ "$method" != hash ] || other=merge
 	export BENCH_SESSION="SET work_mem = 262144; SET enable_${other}join = off; SET enable_nestloop = off;"
 	bench_ratio pseudonym_${method}_join '<=1.1' "${JOIN//%s/p}" "${JOIN//%s/u}"

@@ -11,6 +11,7 @@
 ## make check-versions     the suite on 15, 17, 18 in chroots (VERSIONS='17', GOAL=all builds only)
 ## make check-core         PostgreSQL's own regression suite with the library preloaded
 ## make check-sanitizers   the suite with assertions, ASan and UBSan (KINDS=regress)
+## make check-fuzz         bounded fuzzing of what reads bytes from outside (FUZZ_SECONDS=60)
 ## make deb                Debian packages, built and tried in chroots
 ## make dev-cluster DIR=D  a server to play with; make dev-stop DIR=D ends it
 
@@ -46,6 +47,9 @@ check-sanitizers: bootstrap
 
 check-core: bootstrap
 	@test/core/run $(MODES)
+
+check-fuzz: bootstrap
+	@test/fuzz/run $(TARGETS)
 
 demo: bootstrap
 	@$(HARNESS)/demo '$(DIR)'
