@@ -63,6 +63,9 @@ TAP += test/t/070_anonymity_adult.pl
 REGRESS += decision_functions
 
 # enforce
+REGRESS += enforce_labels
+REGRESS += enforce_paths
+REGRESS += enforce_rows
 
 # hooks
 

@@ -42,6 +42,7 @@ typedef struct RowState
 	Datum		start;
 	Size		start_room;		/* bytes available behind start, for by-reference types */
 	TwpSubject	subject;
+	text	   *subject_text;	/* what a text subject at the end of a path points into */
 	TwpCategorySet open;
 	bool		noted;			/* told the running statement */
 	TwpDomain  *domain;			/* the use's own, opened at the first pseudonym */
@@ -147,13 +148,16 @@ find_subject(RowState *row, Datum start)
 
 	if (path->nhops > 0)
 	{
-		value = twp_enforce_follow_path(path, start, &isnull);
+		isnull = !twp_enforce_follow_path(path, start, &value, &isnull) || isnull;
 		if (!isnull && row->v->protection->subject_kind == TWP_SUBJECT_TEXT)
 		{
 			/* the text must outlive the row: the last one is kept until the next */
 			MemoryContext old = MemoryContextSwitchTo(row_context);
 
-			value = PointerGetDatum(DatumGetTextPCopy(value));
+			if (row->subject_text != NULL)
+				pfree(row->subject_text);
+			row->subject_text = DatumGetTextPCopy(value);
+			value = PointerGetDatum(row->subject_text);
 			MemoryContextSwitchTo(old);
 		}
 	}
@@ -223,9 +227,11 @@ add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs)
 
 	if (!row->v->protection->has_label_path || isnull)
 		return true;
-	value = twp_enforce_follow_path(path, value, &isnull);
+	/* a broken path hides the row; NULL at its end is a row without labels */
+	if (!twp_enforce_follow_path(path, value, &value, &isnull))
+		return false;
 	if (isnull)
-		return path->nhops == 0;
+		return true;
 	if (path->type != TEXTARRAYOID)
 		return add_label_text(value, needs);
 	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,

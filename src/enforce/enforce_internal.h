@@ -63,8 +63,8 @@ extern void twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdi
 extern Datum twp_enforce_mask(const TwpMask *mask, Oid type, Datum value, TwpDomain *domain,
 							  const TwpSubject *subject, bool *isnull);
 
-/* path.c: the value at the end of a path for a row's start value. */
-extern Datum twp_enforce_follow_path(const TwpPath *path, Datum start, bool *isnull);
+/* path.c: the value at the end of a path for a row's start value; false when it breaks off. */
+extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
 
 /* statement.c */
 extern bool twp_enforce_touches_protected(PlannedStmt *plan);

@@ -21,9 +21,9 @@
 #include "utils/snapmgr.h"
 #include "utils/typcache.h"
 
-/* Looks one value up in a unique column of another table. */
-static Datum
-follow_hop(const TwpHop *hop, Datum key, bool *isnull)
+/* Looks one value up in a unique column of another table; false when no row has the key. */
+static bool
+follow_hop(const TwpHop *hop, Datum key, Datum *value, bool *isnull)
 {
 	Relation	rel = table_open(hop->relid, AccessShareLock);
 	Relation	index = index_open(hop->index, AccessShareLock);
@@ -32,40 +32,43 @@ follow_hop(const TwpHop *hop, Datum key, bool *isnull)
 	ScanKeyData scankey;
 	Oid			eq = get_opcode(get_opfamily_member(index->rd_opfamily[0], index->rd_opcintype[0],
 													index->rd_opcintype[0], BTEqualStrategyNumber));
-	Datum		value = (Datum) 0;
+	bool		found;
 
-	*isnull = true;
 	ScanKeyEntryInitialize(&scankey, 0, 1, BTEqualStrategyNumber, InvalidOid,
 						   index->rd_indcollation[0], eq, key);
 	scan = twp_compat_index_beginscan(rel, index, GetActiveSnapshot(), 1);
 	index_rescan(scan, &scankey, 1, NULL, 0);
-	if (index_getnext_slot(scan, ForwardScanDirection, slot))
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
+	if (found)
 	{
-		value = slot_getattr(slot, hop->value_attno, isnull);
+		*value = slot_getattr(slot, hop->value_attno, isnull);
 		if (!*isnull)
 		{
 			int16		len;
 			bool		byval;
 
 			get_typlenbyval(hop->value_type, &len, &byval);
-			value = datumCopy(value, byval, len);
+			*value = datumCopy(*value, byval, len);
 		}
 	}
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);
 	table_close(rel, AccessShareLock);
-	return value;
+	return found;
 }
 
-/* Follows a path; NULL as soon as a step finds nothing. */
-Datum
-twp_enforce_follow_path(const TwpPath *path, Datum start, bool *isnull)
+/*
+ * Follows a path from a row's start value to the value at its end, which may
+ * be NULL; false when the path breaks off before.
+ */
+bool
+twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull)
 {
-	Datum		value = start;
-
+	*value = start;
 	*isnull = false;
-	for (int i = 0; i < path->nhops && !*isnull; i++)
-		value = follow_hop(&path->hops[i], value, isnull);
-	return value;
+	for (int i = 0; i < path->nhops; i++)
+		if (*isnull || !follow_hop(&path->hops[i], *value, value, isnull))
+			return false;
+	return true;
 }
