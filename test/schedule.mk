@@ -63,9 +63,11 @@ TAP += test/t/070_anonymity_adult.pl
 REGRESS += decision_functions
 
 # enforce
+REGRESS += enforce_cells
 REGRESS += enforce_labels
 REGRESS += enforce_paths
 REGRESS += enforce_rows
+REGRESS += enforce_writes
 
 # hooks
 

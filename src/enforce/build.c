@@ -125,7 +125,10 @@ twp_enforce_cell_expr(TwpFunction function, const TwpTableVerdict *v, AttrNumber
 	switch (v->columns[attno - 1].rule)
 	{
 		case TWP_CELL_SHOW:
-			return value;
+			/* what decides whose row it is is looked at whenever it is assigned */
+			if (function != TWP_FN_CELL_WRITE)
+				return value;
+			break;
 		case TWP_CELL_HIDE:
 			return twp_enforce_null(type, typmod, collation);
 		default:

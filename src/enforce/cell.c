@@ -359,9 +359,45 @@ twp_enforce_cell_strict(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-/* cell_write: the new value, or an error when the cell is closed. */
+/* True when every cell of the row is open: nothing in it would come to light under another subject. */
+static bool
+whole_row_is_open(const RowState *row)
+{
+	for (int i = 0; i < row->v->natts; i++)
+		if (row->v->columns[i].rule != TWP_CELL_SHOW && !cell_is_open(row, &row->v->columns[i]) &&
+			OidIsValid(get_atttype(row->relid, i + 1)))
+			return false;
+	return true;
+}
+
+/* Refuses to hand a row with closed cells to another data subject. */
+static void
+check_new_owner(const RowState *row, FunctionCallInfo fcinfo)
+{
+	bool		same = PG_ARGISNULL(0) == PG_ARGISNULL(4) &&
+		(PG_ARGISNULL(0) || datum_image_eq(PG_GETARG_DATUM(0), PG_GETARG_DATUM(4),
+										   row->start_byval, row->start_len));
+
+	if (!same && !whole_row_is_open(row))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a row of table \"%s\" may not change its data subject under use \"%s\"",
+						get_rel_name(row->relid), twp_decision_use()->code),
+				 errhint("It has cells that are closed for its present subject and might be open for the new one.")));
+}
+
+/* cell_write: the new value, or an error when the cell is closed or the row may not change hands. */
 Datum
 twp_enforce_cell_write(PG_FUNCTION_ARGS)
 {
-	return twp_enforce_cell_strict(fcinfo);
+	RowState   *row;
+	const TwpColumnVerdict *column = look_at_cell(fcinfo, &row);
+
+	if (!cell_is_open(row, column))
+		refuse_closed_cell(row, fcinfo);
+	if (PG_GETARG_INT16(3) == row->v->protection->subject.start)
+		check_new_owner(row, fcinfo);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }

@@ -27,6 +27,20 @@ typedef struct ReplaceContext
 	TwpFunction function;		/* TWP_FN_CELL, or _STRICT for what is assigned */
 } ReplaceContext;
 
+/* Refuses to write a column outside the use, or to compute from it what is written. */
+static void
+refuse_hidden_column(const TwpTableVerdict *v, AttrNumber attno)
+{
+	if (v->columns[attno - 1].rule != TWP_CELL_HIDE)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("use \"%s\" does not cover category \"%s\" of column \"%s\"", twp_decision_use()->code,
+					twp_vocab_category_code(v->protection->columns[attno - 1].category),
+					get_attname(v->relid, attno, false)),
+			 errhint("Leave the column out, or bind a use that names the category.")));
+}
+
 /* Replaces references to the written relation's columns. */
 static Node *
 replace_vars(Node *node, ReplaceContext *context)
@@ -42,6 +56,9 @@ replace_vars(Node *node, ReplaceContext *context)
 			return node;
 		if (var->varattno == 0)
 			return twp_compat_returning(twp_enforce_whole_row(context->function, context->v, var), var);
+		/* a hidden column reads as NULL, which must not be stored as if it were the value */
+		if (context->function == TWP_FN_CELL_STRICT)
+			refuse_hidden_column(context->v, var->varattno);
 		return twp_compat_returning(twp_enforce_cell_expr(context->function, context->v,
 														  var->varattno, (Node *) var, var), var);
 	}
@@ -68,20 +85,6 @@ all_shown(const TwpTableVerdict *v)
 	return true;
 }
 
-/* Refuses an explicit write to a column outside the use. */
-static void
-refuse_hidden_column(const TwpTableVerdict *v, AttrNumber attno)
-{
-	if (v->columns[attno - 1].rule != TWP_CELL_HIDE)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_TWP_OUTSIDE_USE),
-			 errmsg("use \"%s\" does not cover category \"%s\" of column \"%s\"", twp_decision_use()->code,
-					twp_vocab_category_code(v->protection->columns[attno - 1].category),
-					get_attname(v->relid, attno, false)),
-			 errhint("Leave the column out, or bind a use that names the category.")));
-}
-
 /* Guards the assignments of an UPDATE: strict right sides, open cells. */
 static List *
 guard_assignments(List *target_list, const TwpTableVerdict *v, int rti)
@@ -98,7 +101,8 @@ guard_assignments(List *target_list, const TwpTableVerdict *v, int rti)
 		if (tle->resjunk || tle->resno > v->natts)
 			continue;
 		refuse_hidden_column(v, tle->resno);
-		if (v->columns[tle->resno - 1].rule == TWP_CELL_GATE)
+		if (v->columns[tle->resno - 1].rule == TWP_CELL_GATE ||
+			tle->resno == v->protection->subject.start)
 			tle->expr = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, tle->resno,
 													   (Node *) tle->expr, &like);
 	}
