@@ -119,7 +119,10 @@ SELECT twin_privacy.end_break_glass();
 -- the ledger tells these reads apart
 SET SESSION AUTHORIZATION glass_auditor;
 SELECT kind, object, subject, outcome, session_role FROM twin_privacy.ledger_events WHERE kind LIKE 'break_glass%' ORDER BY event_id;
+SELECT justification, use_code, purpose, tables, row_count, subject_count, break_glass_id IS NOT NULL AS emergency
+  FROM twin_privacy.disclosures_of('1') ORDER BY record_id;
 SELECT event_id, verdict, reviewer, note FROM twin_privacy.break_glass_events ORDER BY event_id;
+SELECT regexp_replace(twin_privacy.disclosure_report('1'), '\d{4}-\d\d-\d\d \d\d:\d\d UTC|record \d+', '...', 'g') AS report;
 SELECT count(*) FROM twin_privacy.verify_ledger();
 
 RESET SESSION AUTHORIZATION;

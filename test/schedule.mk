@@ -45,6 +45,7 @@ REGRESS += pseudonym_type
 REGRESS += pseudonym_values
 
 # ledger
+REGRESS += ledger_disclosures
 REGRESS += ledger_events
 TAP += test/t/300_ledger_tamper.pl
 TAP += test/t/301_ledger_crash.pl

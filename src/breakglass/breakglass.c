@@ -286,7 +286,8 @@ twp_breakglass_break_glass(PG_FUNCTION_ARGS)
 
 	event_id = record_opening(&(TwpUse) {.code = (char *) texts[TWP_GLASS_USE]}, texts, now, expires_at);
 	remember_opening(event_id, expires_at);
-	twp_uses_begin_emergency(texts[TWP_GLASS_USE], texts[TWP_GLASS_SUBJECT], event_id, expires_at);
+	twp_uses_begin_emergency(texts[TWP_GLASS_USE], texts[TWP_GLASS_SUBJECT], texts[TWP_GLASS_JUSTIFICATION],
+							 event_id, expires_at);
 	ereport(WARNING,
 			(errmsg("break-glass event " INT64_FORMAT ": \"%s\" opened one subject's records under use \"%s\"",
 					event_id, texts[TWP_GLASS_SESSION_ROLE], texts[TWP_GLASS_USE]),

@@ -223,7 +223,8 @@ BEGIN ATOMIC
     ), others AS (
         SELECT count(*) FILTER (WHERE form IN ('aggregate', 'private') AND outcome = 'done') AS statistics,
                count(*) FILTER (WHERE form IN ('identified', 'pseudonymised') AND outcome <> 'refused'
-                                  AND outcome <> 'open' AND NOT subjects_stored) AS unknown
+                                  AND outcome <> 'open' AND NOT subjects_stored
+                                  AND coalesce(subject_count, 1) > 0) AS unknown
           FROM twin_privacy_internal.ledger_disclosures('-infinity')
     )
     SELECT 'Who was given data about ' || coalesce(subject, '') || E':\n'

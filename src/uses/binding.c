@@ -149,6 +149,8 @@ twp_uses_claimed(void)
 const char *
 twp_uses_justification(void)
 {
+	if (emergency_applies())
+		return emergency.justification;
 	return guc_justification != NULL && guc_justification[0] != '\0' ? guc_justification : NULL;
 }
 
@@ -170,14 +172,16 @@ twp_uses_epoch(void)
 /* Binds the session to an emergency use for one subject. */
 void
 twp_uses_begin_emergency(const char *use_code, const char *subject,
-						 int64 event_id, TimestampTz expires_at)
+						 const char *justification, int64 event_id, TimestampTz expires_at)
 {
+	char	   *reason = MemoryContextStrdup(TopMemoryContext, justification);
 	char	   *copy = MemoryContextStrdup(TopMemoryContext, subject);
 	char	   *actor = MemoryContextStrdup(TopMemoryContext, guc_actor != NULL ? guc_actor : "");
 
 	twp_uses_end_emergency();
 	strlcpy(emergency.use_code, use_code, sizeof(emergency.use_code));
 	emergency.subject_text = copy;
+	emergency.justification = reason;
 	emergency.actor = actor;
 	emergency.event_id = event_id;
 	emergency.expires_at = expires_at;
@@ -193,8 +197,9 @@ twp_uses_end_emergency(void)
 		return;
 	in_emergency = false;
 	pfree(emergency.subject_text);
+	pfree(emergency.justification);
 	pfree(emergency.actor);
-	emergency.subject_text = emergency.actor = NULL;
+	emergency.subject_text = emergency.justification = emergency.actor = NULL;
 	binding_changed();
 }
 

@@ -67,6 +67,7 @@ typedef struct TwpEmergency
 {
 	char		use_code[NAMEDATALEN * 2];
 	char	   *subject_text;	/* canonical, TopMemoryContext */
+	char	   *justification;	/* given when it was opened */
 	char	   *actor;			/* who it was opened for; it serves nobody else on a pooled connection */
 	int64		event_id;
 	TimestampTz expires_at;
@@ -93,7 +94,7 @@ extern uint64 twp_uses_epoch(void);
 
 /* Emergency: replaces the claim until ended or expired. */
 extern void twp_uses_begin_emergency(const char *use_code, const char *subject,
-									 int64 event_id, TimestampTz expires_at);
+									 const char *justification, int64 event_id, TimestampTz expires_at);
 extern void twp_uses_end_emergency(void);
 extern const TwpEmergency *twp_uses_emergency(void);
 /*
