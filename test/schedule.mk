@@ -50,6 +50,7 @@ REGRESS += ledger_events
 TAP += test/t/300_ledger_tamper.pl
 TAP += test/t/301_ledger_crash.pl
 TAP += test/t/302_ledger_standby.pl
+TAP += test/t/303_ledger_fhir.pl
 
 # breakglass
 REGRESS += breakglass_events
