@@ -37,6 +37,7 @@ ISOLATION += consent_index
 ISOLATION += consent_map
 TAP += test/t/030_consent_fhir.pl
 TAP += test/t/031_consent_model.pl
+TAP += test/t/032_consent_map.pl
 
 # pseudonym
 REGRESS += pseudonym_masks

@@ -79,8 +79,19 @@ extern TwpLens *twp_consent_lens(const TwpLensQuestion *question);
 extern void twp_consent_refresh(TwpLens *lens, TimestampTz now);
 /* Categories open for the subject, as of the last refresh. */
 extern TwpCategorySet twp_consent_open(TwpLens *lens, const TwpSubject *subject);
-/* The same for many at once, which is faster; a subject of kind TWP_SUBJECT_INVALID has nothing open. */
-extern void twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open);
+/*
+ * The same for many at once (up to TWP_CONSENT_MANY), which is faster; a
+ * subject of kind TWP_SUBJECT_INVALID has nothing open.  Each gets a token: a
+ * number that stands for the subject, below twp_consent_tokens() and good for
+ * that version, or TWP_NO_TOKEN.
+ */
+#define TWP_CONSENT_MANY 300
+#define TWP_NO_TOKEN PG_UINT32_MAX
+extern void twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open,
+								  uint32 *tokens);
+extern uint64 twp_consent_tokens(const TwpLens *lens, uint64 *version);
+/* Estimated share of the subjects with directives for whom all the categories are open; negative: not known. */
+extern double twp_consent_share(TwpLens *lens, TwpCategorySet needs);
 
 /*
  * True when some directive of the subject asks something of the row.  Then

@@ -458,18 +458,48 @@ twp_consent_open(TwpLens *lens, const TwpSubject *subject)
 	return probe(lens, subject)->open;
 }
 
-/* Gives the categories open for each of many subjects, hiding the time memory takes. */
+/* Gives what is open for each of many subjects, and a token for each where there is a map. */
 void
-twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open)
+twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens)
+{
+	const TwpMap *map = lens_map(lens);
+	uint32		profiles[TWP_CONSENT_MANY];
+
+	Assert(n <= TWP_CONSENT_MANY);
+	if (map == NULL)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			open[i] = subjects[i].kind == TWP_SUBJECT_INVALID ? 0 : twp_consent_open(lens, &subjects[i]);
+			tokens[i] = TWP_NO_TOKEN;
+		}
+		return;
+	}
+	twp_map_find_many(map, subjects, n, profiles, tokens);
+	for (int i = 0; i < n; i++)
+	{
+		const ProfileAnswer *answer = &lens->profiles[profiles[i] & lens->profile_mask];
+
+		if (profiles[i] == TWP_PROFILE_NONE)
+		{
+			open[i] = subjects[i].kind == TWP_SUBJECT_INVALID ? 0 : lens->unnamed;
+			tokens[i] = TWP_NO_TOKEN;
+			continue;
+		}
+		if (unlikely(answer->profile != profiles[i] || lens->now >= answer->until))
+			answer = ask_profile(lens, map, profiles[i]);
+		open[i] = answer->open;
+	}
+}
+
+/* Gives the number that tokens lie below, and the version of the map they are of. */
+uint64
+twp_consent_tokens(const TwpLens *lens, uint64 *version)
 {
 	const TwpMap *map = lens_map(lens);
 
-	if (map != NULL)
-		for (int i = 0; i < n; i++)
-			if (subjects[i].kind != TWP_SUBJECT_INVALID)
-				twp_map_prefetch(map, &subjects[i]);
-	for (int i = 0; i < n; i++)
-		open[i] = subjects[i].kind == TWP_SUBJECT_INVALID ? 0 : twp_consent_open(lens, &subjects[i]);
+	*version = map == NULL ? 0 : map->version;
+	return map == NULL ? 0 : twp_map_places(map);
 }
 
 /* True when some directive of the subject asks something of the row. */
@@ -509,4 +539,52 @@ twp_consent_open_row(TwpLens *lens, const TwpSubject *subject, const TwpRowFacts
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return open;
+}
+
+/* Counts in a sample of the map's subjects. */
+typedef struct Sample
+{
+	TwpLens    *lens;
+	const TwpMap *map;
+	TwpCategorySet needs;
+	uint32		seen;
+	uint32		open;
+} Sample;
+
+/* Takes one profile number into a sample. */
+static void
+take_sample(Sample *sample, uint32 number)
+{
+	const ProfileAnswer *answer;
+
+	if (number == TWP_PROFILE_NONE)
+		return;
+	answer = &sample->lens->profiles[number & sample->lens->profile_mask];
+	if (answer->profile != number || sample->lens->now >= answer->until)
+		answer = ask_profile(sample->lens, sample->map, number);
+	sample->seen++;
+	if ((answer->open & sample->needs) == sample->needs)
+		sample->open++;
+}
+
+/* Estimates the share of subjects with directives for whom all the categories are open. */
+double
+twp_consent_share(TwpLens *lens, TwpCategorySet needs)
+{
+	Sample		sample = {lens, lens_map(lens), needs, 0, 0};
+
+	if (sample.map == NULL)
+		return -1;
+	/* An odd stride, so that no pattern in the keys is sampled for the whole. */
+	for (uint64 i = 0; i < Min(sample.map->dense_n, 1000); i++)
+		take_sample(&sample, sample.map->dense[(i * sample.map->dense_n / Min(sample.map->dense_n, 1000) +
+												(i * 7919) % 1000) % sample.map->dense_n]);
+	for (int section = 0; section < TWP_SECTIONS; section++)
+	{
+		const TwpMapTable *table = &sample.map->table[section];
+
+		for (uint64 i = 0; i < Min(table->nbuckets, 500); i++)
+			take_sample(&sample, table->buckets[i * table->nbuckets / Min(table->nbuckets, 500)].profile[0]);
+	}
+	return sample.seen == 0 ? -1 : (double) sample.open / sample.seen;
 }

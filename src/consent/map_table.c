@@ -91,7 +91,7 @@ twp_map_canonical(const TwpSubject *subject, TwpSubject *canonical)
 /* A key being looked for. */
 typedef struct Wanted
 {
-	TwpMapSection section;
+	int			section;
 	TwpMapKey	key;
 	uint64		hash;
 	const char *text;			/* of a long text */
@@ -221,20 +221,87 @@ twp_map_find(const TwpMap *map, const TwpSubject *subject)
 	return *find_place(&map->table[wanted.section], &wanted, &map->arena, &key);
 }
 
-/* Hints the processor to fetch what a look-up of the subject will read. */
-void
-twp_map_prefetch(const TwpMap *map, const TwpSubject *subject)
-{
-	Wanted		wanted;
+/* Subjects looked up together: enough to hide the time memory takes, few enough to stay near. */
+#define TOGETHER 64
 
-	if (subject->kind == TWP_SUBJECT_INT && is_dense(map, subject->key.number))
-		__builtin_prefetch(&map->dense[subject->key.number - map->dense_min]);
-	else if (subject->kind != TWP_SUBJECT_TEXT)
+/* Gives a place's number within the map: integers of the array first, then table by table. */
+static inline uint32
+number_place(const TwpMap *map, int section, const uint32 *place)
+{
+	uint64		number = map->dense_n;
+	const char *buckets = (const char *) map->table[section].buckets;
+
+	for (int before = 0; before < (int) section; before++)
+		number += (uint64) map->table[before].nbuckets * TWP_BUCKET_KEYS;
+	number += ((const char *) place - buckets) / sizeof(TwpMapBucket) * TWP_BUCKET_KEYS;
+	return (uint32) (number + ((const char *) place - buckets) % sizeof(TwpMapBucket) / sizeof(uint32) -
+					 offsetof(TwpMapBucket, profile) / sizeof(uint32));
+}
+
+/* Gives one more than the greatest number of a place. */
+uint64
+twp_map_places(const TwpMap *map)
+{
+	uint64		places = map->dense_n;
+
+	for (int section = 0; section < TWP_SECTIONS; section++)
+		places += (uint64) map->table[section].nbuckets * TWP_BUCKET_KEYS;
+	return places;
+}
+
+/* Finds the profiles of a few subjects: first every place is fetched, then each is read. */
+static void
+find_together(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *profiles, uint32 *places)
+{
+	Wanted		wanted[TOGETHER];
+	const uint32 *dense[TOGETHER];
+
+	for (int i = 0; i < n; i++)
 	{
-		want(subject, &wanted);
-		__builtin_prefetch(&map->table[wanted.section].buckets[first_bucket(&map->table[wanted.section],
-																			wanted.hash)]);
+		TwpSubject	canonical;
+
+		dense[i] = NULL;
+		wanted[i].section = TWP_SECTIONS;
+		if (subjects[i].kind == TWP_SUBJECT_INVALID)
+			continue;
+		twp_map_canonical(&subjects[i], &canonical);
+		if (canonical.kind == TWP_SUBJECT_INT && is_dense(map, canonical.key.number))
+		{
+			dense[i] = &map->dense[canonical.key.number - map->dense_min];
+			__builtin_prefetch(dense[i]);
+			continue;
+		}
+		want(&canonical, &wanted[i]);
+		__builtin_prefetch(&map->table[wanted[i].section].buckets[first_bucket(&map->table[wanted[i].section],
+																			   wanted[i].hash)]);
 	}
+	for (int i = 0; i < n; i++)
+	{
+		TwpMapKey  *key;
+		uint32	   *place;
+
+		profiles[i] = TWP_PROFILE_NONE;
+		places[i] = 0;
+		if (dense[i] != NULL)
+		{
+			profiles[i] = *dense[i];
+			places[i] = (uint32) (dense[i] - map->dense);
+		}
+		else if (wanted[i].section != TWP_SECTIONS)
+		{
+			place = find_place(&map->table[wanted[i].section], &wanted[i], &map->arena, &key);
+			profiles[i] = *place;
+			places[i] = number_place(map, wanted[i].section, place);
+		}
+	}
+}
+
+/* Finds the profiles of many subjects, and the numbers of their places. */
+void
+twp_map_find_many(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *profiles, uint32 *places)
+{
+	for (int i = 0; i < n; i += TOGETHER)
+		find_together(map, &subjects[i], Min(n - i, TOGETHER), &profiles[i], &places[i]);
 }
 
 /* Stores a long text and gives its key; false when a fixed arena is full. */

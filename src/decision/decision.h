@@ -64,5 +64,10 @@ extern const TwpUse *twp_decision_use(void);
 extern const TwpTableVerdict *twp_decision_table(Oid relid);
 /* Categories open for the subject under the use. */
 extern TwpCategorySet twp_decision_open(const TwpSubject *subject);
+/* The same for many at once, with tokens, as consent.h says. */
+extern void twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens);
+extern uint64 twp_decision_tokens(uint64 *version);
+/* Estimated share of data subjects for whom the relation's own category is open; negative: not known. */
+extern double twp_decision_share(Oid relid);
 
 #endif							/* TWP_DECISION_H */

@@ -259,3 +259,39 @@ twp_decision_open(const TwpSubject *subject)
 	}
 	return twp_consent_open(decision.lens, subject) & decision.use.categories;
 }
+
+/* Categories open for each of many subjects. */
+void
+twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens)
+{
+	Assert(decision.valid);
+	if (decision.emergency)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			open[i] = subjects[i].kind == TWP_SUBJECT_INVALID ? 0 : twp_decision_open(&subjects[i]);
+			tokens[i] = TWP_NO_TOKEN;
+		}
+		return;
+	}
+	twp_consent_open_many(decision.lens, subjects, n, open, tokens);
+	for (int i = 0; i < n; i++)
+		open[i] &= decision.use.categories;
+}
+
+/* Number that tokens lie below. */
+uint64
+twp_decision_tokens(uint64 *version)
+{
+	*version = 0;
+	return decision.emergency ? 0 : twp_consent_tokens(decision.lens, version);
+}
+
+/* Estimates for the planner how many subjects the relation is open for. */
+double
+twp_decision_share(Oid relid)
+{
+	if (decision.emergency)
+		return 0;
+	return twp_consent_share(decision.lens, twp_decision_table(relid)->needs);
+}

@@ -15,6 +15,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "enforce/enforce_internal.h"
+#include "enforce/scan_internal.h"
 #include "nodes/makefuncs.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
@@ -50,6 +51,13 @@ function_oid(TwpFunction function)
 				 errmsg("extension twin_privacy is not installed in this database"),
 				 errhint("Protected tables stay closed: run CREATE EXTENSION twin_privacy CASCADE.")));
 	return oid;
+}
+
+/* OID of row_visible. */
+Oid
+twp_enforce_row_visible_oid(void)
+{
+	return function_oid(TWP_FN_ROW_VISIBLE);
 }
 
 /* A column of the relation that `like` refers to, at the same query level and row version. */

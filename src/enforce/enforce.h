@@ -14,6 +14,7 @@
 
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
+#include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #include "tcop/utility.h"
 #include "utils/relcache.h"
@@ -22,6 +23,9 @@ extern void twp_enforce_init(void);
 
 /* Before planning: rewrites the query in place; true when it reads or writes protected tables. */
 extern bool twp_enforce_plan(Query *query, int *cursor_options);
+/* Planning of one relation: beside PostgreSQL's paths, a scan that judges rows page by page. */
+extern void twp_enforce_add_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
+								  RangeTblEntry *rte);
 /* Row security's own hook: what keeps PostgreSQL's default deny from closing our tables. */
 extern List *twp_enforce_permissive_policies(CmdType command, Relation relation);
 /* LANGUAGE sql set-returning functions must not be inlined behind our back. */

@@ -4,10 +4,15 @@
 -- PostgreSQL checks it for the role that runs the rewritten query.  (all)
 --
 
+CREATE FUNCTION twin_privacy_internal.row_visible_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_enforce_row_visible_support' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION twin_privacy_internal.row_visible_support(internal) FROM PUBLIC;
+
 CREATE FUNCTION twin_privacy_internal.row_visible(relation oid, stamp bigint, key "any", labels "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'twp_enforce_row_visible'
-LANGUAGE C STABLE PARALLEL SAFE COST 2;
+LANGUAGE C STABLE PARALLEL SAFE COST 2
+SUPPORT twin_privacy_internal.row_visible_support;
 COMMENT ON FUNCTION twin_privacy_internal.row_visible(oid, bigint, "any", "any") IS
 '(all) The row rule of a rewritten query.';
 

@@ -15,6 +15,7 @@
 #include "hooks/hooks.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
+#include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "rewrite/rowsecurity.h"
 #include "storage/ipc.h"
@@ -26,6 +27,7 @@ static ExecutorRun_hook_type next_executor_run = NULL;
 static ExecutorFinish_hook_type next_executor_finish = NULL;
 static ExecutorEnd_hook_type next_executor_end = NULL;
 static ProcessUtility_hook_type next_utility = NULL;
+static set_rel_pathlist_hook_type next_pathlist = NULL;
 static needs_fmgr_hook_type next_needs_fmgr = NULL;
 static row_security_policy_hook_type next_permissive = NULL;
 static shmem_request_hook_type next_shmem_request = NULL;
@@ -122,6 +124,15 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 	twp_enforce_utility_after(pstmt, state);
 }
 
+/* Offers scans of our own for a relation. */
+static void
+add_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
+{
+	if (next_pathlist != NULL)
+		next_pathlist(root, rel, rti, rte);
+	twp_enforce_add_paths(root, rel, rti, rte);
+}
+
 /* Keeps SQL functions that return sets from being inlined after rewriting. */
 static bool
 needs_fmgr(Oid function)
@@ -176,6 +187,8 @@ twp_hooks_init(void)
 	ExecutorEnd_hook = end_executor;
 	next_utility = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
+	next_pathlist = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = add_paths;
 	next_needs_fmgr = needs_fmgr_hook;
 	needs_fmgr_hook = needs_fmgr;
 	next_permissive = row_security_policy_hook_permissive;
