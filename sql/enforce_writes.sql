@@ -171,7 +171,8 @@ SELECT attempt($$UPDATE ew.lab SET s = 7 WHERE id = 2$$);
 SELECT attempt($$INSERT INTO ew.lab (id, s) VALUES (2, 2) ON CONFLICT (id) DO UPDATE SET s = 7$$);
 SELECT attempt($$MERGE INTO ew.lab l USING (SELECT 2 AS id) p ON p.id = l.id WHEN MATCHED THEN UPDATE SET s = 7$$);
 SELECT id, gene FROM ew.lab WHERE id = 2;
-INSERT INTO ew.copy (id, s, gene) VALUES (1, 1, 'A1'), (2, 2, NULL);
+INSERT INTO ew.copy (id, s, gene) VALUES (1, 1, 'A1');
+INSERT INTO ew.copy (id, s) VALUES (2, 2);
 UPDATE ew.copy SET s = 7 WHERE id = 1 RETURNING *;
 SELECT attempt($$UPDATE ew.copy SET s = 7 WHERE id = 2$$);
 -- a use that does not name a column's category can not write it, nor read it to write it

@@ -25,10 +25,12 @@ TAP += test/t/230_keys_secrets.pl
 
 # protect
 REGRESS += protect_tables
+ISOLATION += protect_race
 
 # uses
 REGRESS += uses_binding
 REGRESS += uses_lifecycle
+ISOLATION += uses_suspended
 
 # consent
 REGRESS += consent_decide
@@ -68,6 +70,7 @@ REGRESS += decision_functions
 # enforce
 REGRESS += enforce_cells
 REGRESS += enforce_labels
+REGRESS += enforce_ledger
 REGRESS += enforce_paths
 REGRESS += enforce_rows
 REGRESS += enforce_writes

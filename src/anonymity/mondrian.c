@@ -114,14 +114,14 @@ compare_int32(const void *a, const void *b)
 static void
 offer_cut(Cut *cuts, int *n, int max, Cut cut, int64 rows)
 {
-	int64		distance = Abs(2 * cut.left - rows);
+	int64		distance = llabs(2 * cut.left - rows);
 
-	if (*n == max && distance >= Abs(2 * cuts[max - 1].left - rows))
+	if (*n == max && distance >= llabs(2 * cuts[max - 1].left - rows))
 		return;
 	if (*n < max)
 		(*n)++;
 	for (int i = *n - 1;; i--)
-		if (i == 0 || Abs(2 * cuts[i - 1].left - rows) <= distance)
+		if (i == 0 || llabs(2 * cuts[i - 1].left - rows) <= distance)
 		{
 			cuts[i] = cut;
 			break;

@@ -232,33 +232,6 @@ open_statement(QueryDesc *query, bool maintenance)
 	statements = statement;
 }
 
-/* Checks a plan before PostgreSQL starts it. */
-void
-twp_enforce_start(QueryDesc *query, int eflags)
-{
-	TwpMarkMode mode;
-
-	if (!twp_enforce_touches_protected(query->plannedstmt))
-		return;
-	if (IsParallelWorker())
-	{
-		/* marks are not sent to workers; the leader has checked them */
-		if (!twp_guc_maintenance)
-			twp_decision_begin();
-		return;
-	}
-	if (!twp_guc_maintenance && !InNoForceRLSOperation())
-		twp_decision_begin();
-	mode = check_marks(query->plannedstmt, twp_decision_stamp());
-	if (mode == TWP_MARK_USE && !twp_decision_is_current(twp_decision_stamp()))
-		twp_decision_begin();
-	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || mode == TWP_MARK_FOREIGN_KEY)
-		return;
-	if (mode == TWP_MARK_USE)
-		refuse_write_down(query);
-	open_statement(query, mode == TWP_MARK_MAINTENANCE);
-}
-
 /* The relations a plan's marks name. */
 static List *
 marked_relations(PlannedStmt *plan)
@@ -277,6 +250,49 @@ marked_relations(PlannedStmt *plan)
 	return relids;
 }
 
+/* Checks a plan against the binding, and begins to keep a record of its statement. */
+static void
+start_statement(QueryDesc *query, int eflags)
+{
+	TwpMarkMode mode;
+
+	if (!twp_guc_maintenance && !InNoForceRLSOperation())
+		twp_decision_begin();
+	mode = check_marks(query->plannedstmt, twp_decision_stamp());
+	if (mode == TWP_MARK_USE && !twp_decision_is_current(twp_decision_stamp()))
+		twp_decision_begin();
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || mode == TWP_MARK_FOREIGN_KEY)
+		return;
+	if (mode == TWP_MARK_USE)
+		refuse_write_down(query);
+	open_statement(query, mode == TWP_MARK_MAINTENANCE);
+}
+
+/* Checks a plan before PostgreSQL starts it; a refusal is recorded as one at planning is. */
+void
+twp_enforce_start(QueryDesc *query, int eflags)
+{
+	if (!twp_enforce_touches_protected(query->plannedstmt))
+		return;
+	if (IsParallelWorker())
+	{
+		/* marks are not sent to workers; the leader has checked them */
+		if (!twp_guc_maintenance)
+			twp_decision_begin();
+		return;
+	}
+	PG_TRY();
+	{
+		start_statement(query, eflags);
+	}
+	PG_CATCH();
+	{
+		twp_enforce_record_refusal(marked_relations(query->plannedstmt));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 /* Records the intent of a statement, durable before its first row. */
 static void
 record_intent(Statement *statement, PlannedStmt *plan)
@@ -290,6 +306,21 @@ record_intent(Statement *statement, PlannedStmt *plan)
 	statement->record_id = twp_ledger_intend(&intent);
 }
 
+/* Checks that a statement may still run, or go on. */
+static void
+check_statement(const Statement *statement, PlannedStmt *plan)
+{
+	if (statement->maintenance && !twp_guc_maintenance)
+		refuse_plan(NULL, true);
+	if (!statement->maintenance)
+	{
+		twp_decision_begin();
+		if (twp_decision_stamp() != statement->stamp)
+			refuse_plan(NULL, true);
+		(void) check_marks(plan, statement->stamp);
+	}
+}
+
 /* Checks the authority before each run or fetch; the first also records the intent. */
 void
 twp_enforce_run(QueryDesc *query)
@@ -298,15 +329,16 @@ twp_enforce_run(QueryDesc *query)
 
 	if (statement == NULL)
 		return;
-	if (statement->maintenance && !twp_guc_maintenance)
-		refuse_plan(NULL, true);
-	if (!statement->maintenance)
+	PG_TRY();
 	{
-		twp_decision_begin();
-		if (twp_decision_stamp() != statement->stamp)
-			refuse_plan(NULL, true);
-		(void) check_marks(query->plannedstmt, statement->stamp);
+		check_statement(statement, query->plannedstmt);
 	}
+	PG_CATCH();
+	{
+		twp_enforce_record_refusal(marked_relations(query->plannedstmt));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	if (statement->record_id == 0)
 		record_intent(statement, query->plannedstmt);
 	twp_enforce_note_held();
@@ -336,8 +368,9 @@ twp_enforce_failed(QueryDesc *query)
 		return;
 	if (query->estate != NULL)
 		statement->rows += query->estate->es_processed;
-	finish_statement(statement, geterrcode() == ERRCODE_QUERY_CANCELED ?
-					 TWP_OUTCOME_CANCELLED : TWP_OUTCOME_ERROR);
+	finish_statement(statement, geterrcode() == ERRCODE_QUERY_CANCELED ? TWP_OUTCOME_CANCELLED :
+					 ERRCODE_TO_CATEGORY(geterrcode()) == MAKE_SQLSTATE('T', 'P', '0', '0', '0') ?
+					 TWP_OUTCOME_REFUSED : TWP_OUTCOME_ERROR);
 }
 
 /* Records the end of a statement. */
