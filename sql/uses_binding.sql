@@ -200,11 +200,6 @@ ROLLBACK TO s;
 SET LOCAL twin_privacy.use = 'UB-CARE';
 FETCH 1 FROM c;
 ROLLBACK;
--- nor can a statement change it under its own feet
-SELECT count(twin_privacy.bind_use('UB-STUDY')::text), min(code) FROM ub.lab;
-SELECT set_config('twin_privacy.use', 'UB-STUDY', false), code FROM ub.lab;
-SELECT twin_privacy.current_use();
-
 -- the end user behind a shared role, and the reason, are recorded as claimed
 SET twin_privacy.actor = 'dr. who';
 SET twin_privacy.justification = 'recorded reason';
