@@ -50,6 +50,14 @@ SELECT count(*) FILTER (WHERE born IN (SELECT date '1950-01-01' + i * 100 FROM g
 SELECT count(*) FROM person WHERE id = 7;
 SELECT count(*) FROM person WHERE mrn = 'mrn-7';
 
+-- parallel workers mask as the leader does
+SELECT md5(string_agg(p::text, ',' ORDER BY id)) AS serial FROM person p \gset
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET parallel_leader_participation = off;
+EXPLAIN (COSTS OFF) SELECT count(mrn) FROM person;
+SELECT md5(string_agg(p::text, ',' ORDER BY id)) = :'serial' AS same FROM person p;
+SELECT count(DISTINCT mrn) FROM person;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET parallel_leader_participation;
+
 -- two uses give two worlds
 SELECT twin_privacy.bind_use('MASK-A', 'test');
 SELECT array_agg(id) AS ids_a, array_agg(ref) AS refs_a, array_agg(mrn) AS mrns_a, array_agg(born) AS borns_a FROM person \gset

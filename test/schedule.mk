@@ -43,9 +43,11 @@ TAP += test/t/032_consent_map.pl
 
 # pseudonym
 REGRESS += pseudonym_masks
+REGRESS += pseudonym_recorded
 REGRESS += pseudonym_sealed
 REGRESS += pseudonym_type
 REGRESS += pseudonym_values
+TAP += test/t/240_pseudonym_fixed.pl
 
 # ledger
 REGRESS += ledger_disclosures
