@@ -77,7 +77,7 @@ twp_ledger_disclosures(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	sink.since = PG_GETARG_TIMESTAMPTZ(0);
 	sink.only_session_role = visible_session_role();
-	twp_statements_visit(false, 0, 0, emit_disclosure, &sink);
+	twp_statements_visit_since(false, sink.since, emit_disclosure, &sink);
 	return (Datum) 0;
 }
 
@@ -119,7 +119,7 @@ twp_ledger_events(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read the ledger's events");
-	twp_statements_visit(false, 0, 0, emit_event, &sink);
+	twp_statements_visit_since(false, PG_INT64_MIN, emit_event, &sink);
 	return (Datum) 0;
 }
 
@@ -168,7 +168,7 @@ twp_ledger_subjects_of(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("record_id must be positive"),
 				 errhint("Take it from twin_privacy.disclosures.")));
-	twp_statements_visit(true, record_id, record_id, emit_subjects, &sink);
+	twp_statements_visit_one(record_id, emit_subjects, &sink);
 	return (Datum) 0;
 }
 
@@ -206,7 +206,7 @@ twp_ledger_disclosures_of(PG_FUNCTION_ARGS)
 	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read what was disclosed about a subject");
 	sink.since = PG_INT64_MIN;
 	want_subject(&sink, text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	twp_statements_visit(true, 0, 0, emit_if_subject, &sink);
+	twp_statements_visit_subjects(sink.wanted, sink.wanted_count, emit_if_subject, &sink);
 	return (Datum) 0;
 }
 
@@ -245,6 +245,6 @@ twp_ledger_subject_rows(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read which subjects were disclosed");
 	sink.since = PG_GETARG_TIMESTAMPTZ(0);
-	twp_statements_visit(true, 0, 0, emit_subject_rows, &sink);
+	twp_statements_visit_since(true, sink.since, emit_subject_rows, &sink);
 	return (Datum) 0;
 }

@@ -279,6 +279,8 @@ extern bool twp_scan_segments(const char *directory, uint64 *first, uint64 *last
 extern bool twp_scan_load(const char *directory, uint64 segno, char *buffer, size_t len);
 extern const TwpRecordHeader *twp_scan_record_at(const char *buffer, uint32 offset);
 extern List *twp_scan_nodes(void);
+/* A seq from which on everything recorded since a time is found. */
+extern uint64 twp_scan_seq_since(const TwpNodeRef *node, int64 since);
 extern TwpScan *twp_scan_begin(const TwpNodeRef *node, uint64 from_seq);
 extern const TwpRecordHeader *twp_scan_next(TwpScan *scan);
 extern void twp_scan_end(TwpScan *scan);
@@ -296,8 +298,19 @@ typedef struct TwpStatement
 /* Called in a memory context that is reset afterwards; false stops the visit. */
 typedef bool (*TwpStatementVisitor) (const TwpStatement *statement, void *arg);
 
-/* Visits those of the current database, of one node or of all, in the order they ended. */
-extern void twp_statements_visit(bool want_sets, uint64 from_record_id, uint64 to_record_id,
-								 TwpStatementVisitor visit, void *arg);
+/* index.c */
+extern void twp_index_build(const char *segment, StringInfo bytes);
+extern void twp_index_write_missing(void);
+extern char *twp_index_load(const char *directory, uint64 segno, uint64 *len);
+extern uint64 *twp_index_candidates(const TwpNodeRef *node, const TwpSubject *subjects, int n, int *count);
+extern void twp_index_drop(const char *directory, uint64 segno);
+
+/* Visits those that may have told of one of the subjects. */
+extern void twp_statements_visit_subjects(const TwpSubject *subjects, int n,
+										  TwpStatementVisitor visit, void *arg);
+/* Visits one, if it is of the current database. */
+extern void twp_statements_visit_one(uint64 record_id, TwpStatementVisitor visit, void *arg);
+/* Visits those of the current database, of all nodes, that began since a time (or somewhat earlier). */
+extern void twp_statements_visit_since(bool want_sets, int64 since, TwpStatementVisitor visit, void *arg);
 
 #endif							/* TWP_LEDGER_INTERNAL_H */

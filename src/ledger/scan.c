@@ -150,6 +150,32 @@ segment_of_seq(const char *directory, uint64 first, uint64 last, uint64 seq)
 	return first;
 }
 
+/*
+ * Finds a seq from which on everything recorded since a time lies: the
+ * beginning of the last segment that was begun before it.  The clock may have
+ * been set back meanwhile, so the first segment begun later ends the search.
+ */
+uint64
+twp_scan_seq_since(const TwpNodeRef *node, int64 since)
+{
+	uint64		first,
+				last,
+				seq = 0;
+
+	if (since == PG_INT64_MIN || !twp_scan_segments(node->directory, &first, &last))
+		return 0;
+	for (uint64 segno = first; segno <= last; segno++)
+	{
+		TwpSegmentHeader header;
+
+		if (!twp_scan_load(node->directory, segno, (char *) &header, sizeof(header)) ||
+			header.created_at > since)
+			break;
+		seq = header.first_seq;
+	}
+	return seq;
+}
+
 /* Begins to read a node's chain at a seq (0: at its oldest kept record). */
 TwpScan *
 twp_scan_begin(const TwpNodeRef *node, uint64 from_seq)

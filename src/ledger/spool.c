@@ -174,6 +174,7 @@ twp_spool_drop_segment(const char *directory, uint64 segno)
 	char		path[MAXPGPATH];
 
 	twp_spool_segment_path(path, directory, segno);
+	twp_index_drop(directory, segno);
 	if (unlink(path) == 0)
 		return fsync_fname_ext(directory, true, true, LOG) == 0;
 	twp_ledger_fail(TWP_LEDGER_OPEN, "could not remove \"%s\": %s", path, strerror(errno));

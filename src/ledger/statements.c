@@ -12,6 +12,9 @@
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
 
+/* Statements nearer to each other than this are found by reading on. */
+#define WANTED_NEAR 10000
+
 /* Something begun and not yet completed. */
 typedef struct Pending
 {
@@ -25,6 +28,9 @@ typedef struct Visit
 {
 	const TwpNodeRef *node;
 	bool		want_sets;
+	const uint64 *wanted;		/* seqs in order, or NULL for all */
+	int			wanted_count;
+	int			wanted_next;	/* first not yet seen */
 	HTAB	   *pending;
 	MemoryContext row_context;
 	TwpStatementVisitor visit;
@@ -104,19 +110,49 @@ note_completion(Visit *visit, const TwpRecordHeader *record)
 	return more;
 }
 
+/* True when a statement is among those wanted; they are asked for in order. */
+static bool
+is_wanted(Visit *visit, uint64 seq)
+{
+	if (visit->wanted == NULL)
+		return true;
+	while (visit->wanted_next < visit->wanted_count && visit->wanted[visit->wanted_next] < seq)
+		visit->wanted_next++;
+	return visit->wanted_next < visit->wanted_count && visit->wanted[visit->wanted_next] == seq;
+}
+
+/* Shows what never ended, or not yet. */
+static bool
+show_pending(Visit *visit)
+{
+	HASH_SEQ_STATUS status;
+	Pending    *pending;
+
+	hash_seq_init(&status, visit->pending);
+	while ((pending = hash_seq_search(&status)) != NULL)
+	{
+		if (!show(visit, pending->begin, NULL, &pending->packed))
+		{
+			hash_seq_term(&status);
+			return false;
+		}
+		(void) hash_search(visit->pending, &pending->seq, HASH_REMOVE, NULL);
+	}
+	return true;
+}
+
 /* Visits one node's chain from a seq; new beginnings after to_seq do not count. */
 static bool
 visit_node(Visit *visit, uint64 from_seq, uint64 to_seq)
 {
 	TwpScan    *scan = twp_scan_begin(visit->node, from_seq);
 	const TwpRecordHeader *record;
-	HASH_SEQ_STATUS status;
-	Pending    *pending;
 	bool		more = true;
 
 	while (more && (record = twp_scan_next(scan)) != NULL)
 	{
-		bool		ours = record->database == MyDatabaseId && record->seq <= to_seq;
+		bool		ours = record->database == MyDatabaseId && record->seq <= to_seq &&
+			is_wanted(visit, record->seq);
 
 		switch (record->type)
 		{
@@ -142,20 +178,68 @@ visit_node(Visit *visit, uint64 from_seq, uint64 to_seq)
 			break;
 	}
 	twp_scan_end(scan);
-	hash_seq_init(&status, visit->pending);
-	while ((pending = hash_seq_search(&status)) != NULL)
-		if (more && !show(visit, pending->begin, NULL, &pending->packed))
-		{
-			hash_seq_term(&status);
-			return false;
-		}
-	return more;
+	return more && show_pending(visit);
 }
 
-/* Visits what was recorded for the current database between two record ids (0: from the first, to the last). */
+/* Visits the statements wanted of one node; where they lie far apart, from each to its end. */
+static bool
+visit_wanted(Visit *visit)
+{
+	for (int i = 0; i < visit->wanted_count;)
+	{
+		uint64		from = visit->wanted[i];
+		uint64		to = from;
+
+		while (++i < visit->wanted_count && visit->wanted[i] - to < WANTED_NEAR)
+			to = visit->wanted[i];
+		if (!visit_node(visit, from, to))
+			return false;
+	}
+	return true;
+}
+
+/* Makes the state of a visit of one node. */
+static Visit
+make_visit(const TwpNodeRef *node, bool want_sets, TwpStatementVisitor visitor, void *arg)
+{
+	HASHCTL		ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(Pending), .hcxt = CurrentMemoryContext};
+	Visit		visit = {
+		.node = node,
+		.want_sets = want_sets,
+		.row_context = AllocSetContextCreate(CurrentMemoryContext, "ledger row", ALLOCSET_DEFAULT_SIZES),
+		.visit = visitor,
+		.arg = arg,
+	};
+
+	visit.pending = hash_create("ledger pending", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return visit;
+}
+
+/* Visits the statements that may have told of one of the subjects. */
 void
-twp_statements_visit(bool want_sets, uint64 from_record_id, uint64 to_record_id,
-					 TwpStatementVisitor visitor, void *arg)
+twp_statements_visit_subjects(const TwpSubject *subjects, int n, TwpStatementVisitor visitor, void *arg)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ledger visit", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ListCell   *lc;
+
+	/* What is still in the ring must be in the files to be proposed. */
+	(void) twp_ledger_drain();
+	foreach(lc, twp_scan_nodes())
+	{
+		Visit		visit = make_visit(lfirst(lc), true, visitor, arg);
+
+		visit.wanted = twp_index_candidates(visit.node, subjects, n, &visit.wanted_count);
+		if (visit.wanted_count > 0 && !visit_wanted(&visit))
+			break;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Visits what began since a time, of all nodes. */
+void
+twp_statements_visit_since(bool want_sets, int64 since, TwpStatementVisitor visitor, void *arg)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ledger visit", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -163,26 +247,35 @@ twp_statements_visit(bool want_sets, uint64 from_record_id, uint64 to_record_id,
 
 	foreach(lc, twp_scan_nodes())
 	{
-		HASHCTL		ctl = {.keysize = sizeof(uint64), .entrysize = sizeof(Pending), .hcxt = context};
-		Visit		visit = {
-			.node = lfirst(lc),
-			.want_sets = want_sets,
-			.row_context = AllocSetContextCreate(context, "ledger row", ALLOCSET_DEFAULT_SIZES),
-			.visit = visitor,
-			.arg = arg,
-		};
-		uint64		from = from_record_id;
-		uint64		to = to_record_id == 0 ? TWP_SEQ_MASK : to_record_id;
+		Visit		visit = make_visit(lfirst(lc), want_sets, visitor, arg);
 
-		if (from != 0 || to_record_id != 0)
-		{
-			if (visit.node->node_number != (from != 0 ? from : to) >> TWP_SEQ_BITS)
-				continue;
-		}
-		visit.pending = hash_create("ledger pending", 256, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-		if (!visit_node(&visit, from & TWP_SEQ_MASK, to & TWP_SEQ_MASK))
+		if (!visit_node(&visit, twp_scan_seq_since(visit.node, since), TWP_SEQ_MASK))
 			break;
-		hash_destroy(visit.pending);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+/* Visits one statement. */
+void
+twp_statements_visit_one(uint64 record_id, TwpStatementVisitor visitor, void *arg)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "ledger visit", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	uint64		seq = record_id & TWP_SEQ_MASK;
+	ListCell   *lc;
+
+	foreach(lc, twp_scan_nodes())
+	{
+		const TwpNodeRef *node = lfirst(lc);
+		Visit		visit;
+
+		if (node->node_number != record_id >> TWP_SEQ_BITS)
+			continue;
+		visit = make_visit(node, true, visitor, arg);
+		visit.wanted = &seq;
+		visit.wanted_count = 1;
+		(void) visit_node(&visit, seq, seq);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -182,6 +182,23 @@ check_records(Check *check, const char *buffer, uint64 segno)
 	}
 }
 
+/* Compares a segment's index, if it has one, with what its records say. */
+static void
+check_index(Check *check, const char *buffer, uint64 segno)
+{
+	StringInfoData built;
+	uint64		len;
+	char	   *bytes = twp_index_load(check->node->directory, segno, &len);
+
+	if (bytes == NULL)
+		return;
+	twp_index_build(buffer, &built);
+	if (len != (uint64) built.len || memcmp(bytes, built.data, len) != 0)
+		report(check, segno, 0, "the segment's index was edited: remove the .idx file, it is made again");
+	pfree(built.data);
+	pfree(bytes);
+}
+
 /* Reports heads that were attested and not reached. */
 static void
 check_heads_seen(Check *check, uint64 segno)
@@ -243,6 +260,7 @@ verify_node(Check *check)
 		}
 		check_header(check, (TwpSegmentHeader *) buffer, segno, segno == first);
 		check_records(check, buffer, segno);
+		check_index(check, buffer, segno);
 		if (check->seq >= check->limit_seq)
 			break;
 	}

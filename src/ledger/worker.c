@@ -15,6 +15,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 
@@ -59,6 +60,25 @@ keep_spare(void)
 	LWLockRelease(twp_ledger_shared->flush_lock);
 }
 
+/* Writes indexes when a segment was finished, here or in a copy, since the last time. */
+static void
+keep_indexes(bool idle)
+{
+	static MemoryContext context = NULL;
+	static uint64 last_segno = 0;
+	MemoryContext old;
+
+	if (last_segno == twp_ledger_shared->segno && !idle)
+		return;
+	last_segno = twp_ledger_shared->segno;
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "ledger indexes", ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	twp_index_write_missing();
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(context);
+}
+
 /* Runs the worker until shutdown. */
 void
 twp_ledger_worker_main(Datum arg)
@@ -100,6 +120,8 @@ twp_ledger_worker_main(Datum arg)
 			twp_anchor_write();
 			anchored = GetCurrentTimestamp();
 		}
+		if (open)
+			keep_indexes(idle);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 full ? FULL_SLEEP_MS : idle ? IDLE_SLEEP_MS : BUSY_SLEEP_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

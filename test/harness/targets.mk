@@ -28,7 +28,7 @@ check-regress: bootstrap
 	@REGRESS_TESTS='$(or $(TESTS),$(REGRESS))' $(HARNESS)/run regress
 
 check-crash: bootstrap
-	@TWP_CRASH_ROUNDS='$(or $(ROUNDS),100)' TAP_TESTS=test/t/301_ledger_crash.pl $(HARNESS)/run tap
+	@TWP_CRASH_ROUNDS='$(or $(ROUNDS),100)' TAP_TIMEOUT=3600 TAP_TESTS=test/t/301_ledger_crash.pl $(HARNESS)/run tap
 
 check-isolation: bootstrap
 	@ISOLATION_TESTS='$(or $(TESTS),$(ISOLATION))' $(HARNESS)/run isolation

@@ -112,6 +112,7 @@ sub worker_pid
 my ($received, $lost, $crashed) = (0, 0, 0);
 for my $round (1 .. $rounds)
 {
+	my $begun = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
 	my @clients = map { start_client($round, $_) } 1 .. $clients;
 	usleep(700_000 + int rand 600_000);
 	my $what = kill_something($round);
@@ -129,7 +130,7 @@ for my $round (1 .. $rounds)
 	my ($seen, $missing, $open, $crashes) = split /\|/, $node->safe_psql('postgres', qq{
 		CREATE TEMP TABLE seen (marker text);
 		\\copy seen FROM '$scratch/markers'
-		CREATE TEMP TABLE known AS SELECT justification, outcome FROM twin_privacy.disclosures;
+		CREATE TEMP TABLE known AS SELECT justification, outcome FROM twin_privacy_internal.ledger_disclosures('$begun');
 		SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM seen WHERE marker NOT IN (SELECT justification FROM known WHERE justification IS NOT NULL)),
 		       count(*) FILTER (WHERE outcome = 'open'), count(*) FILTER (WHERE outcome = 'crashed') FROM known});
 	unlink "$scratch/markers";
@@ -139,7 +140,7 @@ for my $round (1 .. $rounds)
 	is($missing, 0, scalar(keys %marker) . ' rows received, all recorded') if $mode eq 'statement';
 	is($open, 0, 'nothing stays open');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM twin_privacy.verify_ledger()'), '0', 'the chain verifies');
-	$crashed = $crashes;
+	$crashed += $crashes;
 }
 cmp_ok($received, '>', 100 * $rounds, "the clients read: $received rows, $crashed statements crashed");
 is($lost, 0, 'no row was received unrecorded');
