@@ -56,7 +56,7 @@ DO $$ BEGIN EXECUTE 'EXPLAIN ANALYZE SELECT * FROM patient'; END $$;
 SET twin_privacy.justification = 'nested';
 SELECT inner_name(1) FROM patient WHERE id = 2;
 SET twin_privacy.justification = 'error';
-SELECT 1 / (id - 3) FROM patient;
+SELECT 1 / (id - 3) FROM patient WHERE id = 3;
 SET twin_privacy.justification = 'timeout';
 SET statement_timeout = 20;
 SELECT pg_sleep(60) FROM patient WHERE id = 1;
