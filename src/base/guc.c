@@ -8,17 +8,28 @@
 #include "postgres.h"
 
 #include "base/guc.h"
+#include "miscadmin.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
 
-bool		twp_guc_maintenance = false;
+static bool guc_maintenance = false;
 
 /* Drops cached plans: one made for raw tables must not outlive the setting. */
 static void
 assign_maintenance(bool newval, void *extra)
 {
-	if (newval != twp_guc_maintenance)
+	if (newval != guc_maintenance)
 		ResetPlanCache();
+}
+
+/*
+ * Says whether raw access is open.  The setting alone is not enough: it can be
+ * granted (GRANT SET ON PARAMETER) or left on by a function of a superuser's.
+ */
+bool
+twp_in_maintenance(void)
+{
+	return guc_maintenance && superuser_arg(GetOuterUserId());
 }
 
 /* Defines the settings of the ground floor. */
@@ -28,7 +39,7 @@ twp_guc_init(void)
 	DefineCustomBoolVariable("twin_privacy.maintenance",
 							 "Opens protected tables raw for dump, restore and repair.",
 							 "Superusers only; recorded in the ledger.",
-							 &twp_guc_maintenance,
+							 &guc_maintenance,
 							 false,
 							 PGC_SUSET,
 							 GUC_NOT_WHILE_SEC_REST,

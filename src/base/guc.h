@@ -9,8 +9,11 @@
 
 #include "postgres.h"
 
-/* twin_privacy.maintenance: superuser-only raw access for dump, restore, repair. */
-extern bool twp_guc_maintenance;
+/*
+ * True while twin_privacy.maintenance is on and the session acts as a superuser:
+ * raw access for dump, restore and repair.
+ */
+extern bool twp_in_maintenance(void);
 
 extern void twp_guc_init(void);
 extern void twp_guc_init_finish(void);

@@ -219,7 +219,7 @@ twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, QueryCompletion *
 	Oid			relid;
 
 	twp_enforce_copying_out = !stmt->is_from && stmt->filename != NULL;
-	if (stmt->relation == NULL || twp_guc_maintenance)
+	if (stmt->relation == NULL || twp_in_maintenance())
 		return true;
 	relid = RangeVarGetRelid(stmt->relation, AccessShareLock, true);
 	if (stmt->is_from)

@@ -37,7 +37,7 @@ twp_enforce_relation_of(const RangeVar *range)
 static bool
 is_trusted(void)
 {
-	return twp_guc_maintenance || twp_sql_is_internal() || twp_sql_is_installing() ||
+	return twp_in_maintenance() || twp_sql_is_internal() || twp_sql_is_installing() ||
 		twp_role_has(GetUserId(), TWP_ROLES(TWP_ROLE_ADMIN));
 }
 
@@ -59,7 +59,7 @@ void
 twp_enforce_guard_own(Oid relid)
 {
 	if (!OidIsValid(relid) || !twp_catalog_is_ours(relid) || twp_sql_is_internal() ||
-		twp_guc_maintenance || twp_sql_is_installing())
+		twp_in_maintenance() || twp_sql_is_installing())
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -162,7 +162,7 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt)
 	ListCell   *lc;
 
 	twp_enforce_guard_own(relid);
-	if (!OidIsValid(relid) || twp_guc_maintenance || twp_sql_is_internal() ||
+	if (!OidIsValid(relid) || twp_in_maintenance() || twp_sql_is_internal() ||
 		!twp_protect_is_protected(relid))
 		return;
 	foreach(lc, stmt->cmds)

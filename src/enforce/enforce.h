@@ -31,17 +31,41 @@ extern List *twp_enforce_permissive_policies(CmdType command, Relation relation)
 /* LANGUAGE sql set-returning functions must not be inlined behind our back. */
 extern bool twp_enforce_keeps_function(Oid function);
 
-/* Executor: start, each run (or fetch), end, and what is left at abort. */
+/*
+ * One execution on the stack of executions; lives in the hook's own frame.
+ * What runs within what decides two questions: is a foreign-key query
+ * PostgreSQL's own, and would a value read here be stored there.
+ */
+typedef struct TwpRun
+{
+	struct TwpRun *outer;
+	struct TwpStatement *statement; /* protected data is being read or written, or NULL */
+	bool		foreign_key;	/* begun under PostgreSQL's foreign-key context */
+	bool		stores;			/* writes to a table that is not protected */
+} TwpRun;
+
+/*
+ * Executor: starting (bracketed, so that functions set up meanwhile are known
+ * to belong to it), each run or fetch, finishing, ending.  _enter may raise
+ * and then has not entered; _leave and _failed never raise but for _failed,
+ * which re-raises the error being handled, without what it must not tell.
+ */
 extern void twp_enforce_start(QueryDesc *query, int eflags);
-extern void twp_enforce_run(QueryDesc *query);
-extern void twp_enforce_ran(QueryDesc *query);
-extern void twp_enforce_failed(QueryDesc *query);
+extern void twp_enforce_started(void);
+extern void twp_enforce_enter_run(TwpRun *run, QueryDesc *query);
+extern void twp_enforce_enter_finish(TwpRun *run, QueryDesc *query);
+extern void twp_enforce_leave(TwpRun *run, QueryDesc *query);
+extern void twp_enforce_failed(TwpRun *run, QueryDesc *query) pg_attribute_noreturn();
 extern void twp_enforce_end(QueryDesc *query);
+/* A function is about to be set up for execution. */
+extern void twp_enforce_function_executes(Oid function);
 
 /* Utility: before returns false when the command was carried out here. */
 extern bool twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_string,
 									   ProcessUtilityContext context, ParamListInfo params,
 									   DestReceiver *dest, QueryCompletion *qc, void **state);
 extern void twp_enforce_utility_after(PlannedStmt *pstmt, void *state);
+/* An error of a utility command, re-raised without values of protected rows. */
+extern void twp_enforce_utility_failed(void) pg_attribute_noreturn();
 
 #endif							/* TWP_ENFORCE_H */

@@ -34,6 +34,8 @@ extern void twp_enforce_set_mark(RangeTblEntry *rte, TwpMarkMode mode, uint64 st
 								 uint64 protection_hash);
 extern bool twp_enforce_get_mark(const RangeTblEntry *rte, TwpMark *mark);
 extern bool twp_enforce_is_foreign_key_query(const Query *query);
+/* True where PostgreSQL itself is about to run a foreign-key query (statement.c). */
+extern bool twp_enforce_in_foreign_key_check(void);
 
 /* build.c: expressions over our runtime functions. */
 typedef enum TwpFunction
@@ -68,6 +70,14 @@ extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *val
 
 /* statement.c */
 extern bool twp_enforce_touches_protected(PlannedStmt *plan);
+
+/* True while protected values that may not be exported are in hand (statement.c). */
+extern bool twp_enforce_holds_values(void);
+
+/* discreet.c: what errors, EXPLAIN and side-effect functions must not tell. */
+extern void twp_enforce_rethrow_discreetly(void) pg_attribute_noreturn();
+extern void twp_enforce_hide_counts(QueryDesc *query);
+extern void twp_enforce_check_side_effect(Node *utility);
 
 /* record.c */
 extern void twp_enforce_describe(TwpIntent *intent, List *relids, bool maintenance);

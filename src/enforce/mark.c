@@ -105,15 +105,17 @@ discloses_nothing(List *target_list)
 /*
  * Recognises the queries PostgreSQL's foreign-key triggers run: on one ONLY
  * table, by key columns and parameters, giving nothing but existence.  The
- * context flag alone is no licence: a user's trigger inside a cascade runs
- * under it too, but can not get a value out of a query of this shape.
+ * context flag alone is no licence: a user's trigger, rule or operator inside
+ * a cascade runs under it too.  But those always run within the execution of
+ * PostgreSQL's own query, so only what is planned and started outside any
+ * execution under the flag is PostgreSQL's.
  */
 bool
 twp_enforce_is_foreign_key_query(const Query *query)
 {
 	RangeTblEntry *rte;
 
-	if (!InNoForceRLSOperation() || list_length(query->rtable) != 1 ||
+	if (!twp_enforce_in_foreign_key_check() || list_length(query->rtable) != 1 ||
 		query->cteList != NIL || query->hasSubLinks || query->hasAggs || query->hasWindowFuncs ||
 		query->hasTargetSRFs || query->returningList != NIL || query->setOperations != NULL ||
 		query->groupClause != NIL || query->havingQual != NULL || query->jointree == NULL ||

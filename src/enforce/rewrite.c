@@ -42,7 +42,7 @@ guard_own_tables(const Query *query)
 	const RangeTblEntry *rte;
 
 	if (query->resultRelation == 0 || twp_sql_is_internal() || twp_sql_is_installing() ||
-		twp_guc_maintenance)
+		twp_in_maintenance())
 		return;
 	rte = rt_fetch(query->resultRelation, query->rtable);
 	if (rte->rtekind == RTE_RELATION && rte->relid >= FirstNormalObjectId &&
@@ -86,7 +86,7 @@ survey(Node *node, SurveyContext *context)
 				continue;
 			if (twp_protect_is_protected(rte->relid))
 				context->relids = list_append_unique_oid(context->relids, rte->relid);
-			else if (rte->relkind == RELKIND_TOASTVALUE && !twp_guc_maintenance &&
+			else if (rte->relkind == RELKIND_TOASTVALUE && !twp_in_maintenance() &&
 					 twp_protect_is_protected(toast_owner(rte->relid)))
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -168,7 +168,7 @@ twp_enforce_plan(Query *query, int *cursor_options)
 	if (context.relids == NIL)
 		return false;
 
-	if (twp_guc_maintenance)
+	if (twp_in_maintenance())
 	{
 		mode = TWP_MARK_MAINTENANCE;
 		(void) mark_raw((Node *) query, &mode);

@@ -11,13 +11,13 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
+#include "base/catalog.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "catalog/pg_class.h"
 #include "common/hashfn.h"
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
-#include "enforce/scan_internal.h"
 #include "executor/executor.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
@@ -25,7 +25,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-typedef struct Statement
+typedef struct TwpStatement
 {
 	QueryDesc  *query;			/* identity only once the transaction is over */
 	SubTransactionId subid;
@@ -36,12 +36,14 @@ typedef struct Statement
 	bool		parallel;		/* workers may have seen subjects we have not */
 	MemoryContext context;		/* of the subjects */
 	TwpSubjectSet *subjects;
-	struct Statement *parent;
-	struct Statement *next;
+	bool		may_export;
+	struct TwpStatement *next;
 } Statement;
 
 static Statement *statements = NULL;	/* newest first */
-static Statement *running = NULL;
+static TwpRun *stack = NULL;	/* innermost execution */
+static bool starting = false;	/* a protected plan is being started */
+static bool starting_may_export = false;
 bool		twp_enforce_copying_out = false;
 
 /* Finds the record of a query. */
@@ -70,11 +72,9 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 			*link = statement->next;
 			break;
 		}
-	for (Statement *s = statements; s != NULL; s = s->next)
-		if (s->parent == statement)
-			s->parent = NULL;
-	if (running == statement)
-		running = statement->parent;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->statement == statement)
+			run->statement = NULL;
 	if (statement->record_id != 0)
 		twp_ledger_complete(statement->record_id, &completion);
 	if (statement->context != NULL)
@@ -87,6 +87,7 @@ static void
 at_transaction_end(XactEvent event, void *arg)
 {
 	twp_enforce_copying_out = false;
+	starting = false;
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 		while (statements != NULL)
 			finish_statement(statements, TWP_OUTCOME_ABORTED);
@@ -109,14 +110,13 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 	}
 }
 
-/* Registers for the ends of transactions, and our scan node. */
+/* Registers for the ends of transactions. */
 void
 twp_enforce_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
 	twp_uses_on_change(twp_enforce_close_held);
-	twp_enforce_scan_init();
 }
 
 /* True when a plan has a protected relation in it. */
@@ -183,37 +183,60 @@ check_marks(PlannedStmt *plan, uint64 stamp)
 			!twp_protect_agrees(rte->relid, mark.relid))
 			refuse_plan(rte, false);
 	}
-	if ((mode == TWP_MARK_MAINTENANCE && !twp_guc_maintenance) ||
-		(mode == TWP_MARK_FOREIGN_KEY && !InNoForceRLSOperation()))
+	if ((mode == TWP_MARK_MAINTENANCE && !twp_in_maintenance()) ||
+		(mode == TWP_MARK_FOREIGN_KEY && !twp_enforce_in_foreign_key_check()))
 		refuse_plan(linitial(plan->rtable), true);
 	return mode;
 }
 
-/* Refuses to store what is read in a table that is not protected. */
+/* True when a plan stores rows in a table (or file) that is not protected. */
+static bool
+stores_unprotected(QueryDesc *query)
+{
+	ListCell   *lc;
+
+	if (query->dest != NULL &&
+		(query->dest->mydest == DestIntoRel ||
+		 (twp_enforce_copying_out && query->dest->mydest == DestCopyOut)))
+		return true;
+	if (twp_sql_is_internal())
+		return false;
+	foreach(lc, query->plannedstmt->resultRelations)
+	{
+		RangeTblEntry *rte = list_nth(query->plannedstmt->rtable, lfirst_int(lc) - 1);
+
+		if (!twp_protect_is_protected(rte->relid))
+			return true;
+	}
+	return false;
+}
+
+/* Raises that values may not be stored. */
+static void
+raise_write_down(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("results under use \"%s\" may not be stored in an unprotected table or file",
+					twp_uses_claimed() != NULL ? twp_uses_claimed() : ""),
+			 errhint("Store them in a protected table, or ask for a use with export.")));
+}
+
+/* Refuses to read protected rows where they would be stored outside protection. */
 static void
 refuse_write_down(QueryDesc *query)
 {
-	ListCell   *lc;
-	bool		stores = query->dest != NULL && query->dest->mydest == DestIntoRel;
+	bool		stores = stores_unprotected(query);
 
 	if (query->dest != NULL && query->dest->mydest == DestTransientRel)
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_OUTSIDE_USE),
 				 errmsg("a materialized view may not read protected tables"),
 				 errhint("Its rows would be frozen outside consent: fill a protected table instead.")));
-	foreach(lc, query->plannedstmt->resultRelations)
-	{
-		RangeTblEntry *rte = list_nth(query->plannedstmt->rtable, lfirst_int(lc) - 1);
-
-		stores |= !twp_protect_is_protected(rte->relid);
-	}
-	stores |= twp_enforce_copying_out && query->dest != NULL && query->dest->mydest == DestCopyOut;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		stores |= run->stores;
 	if (stores && !twp_decision_use()->may_export)
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("results under use \"%s\" may not be stored in an unprotected table or file",
-						twp_decision_use()->code),
-				 errhint("Store them in a protected table, or ask for a use with export.")));
+		raise_write_down();
 }
 
 /* Starts keeping a record of a statement. */
@@ -227,7 +250,7 @@ open_statement(QueryDesc *query, bool maintenance)
 	statement->stamp = maintenance ? 0 : twp_decision_stamp();
 	statement->parallel = query->plannedstmt->parallelModeNeeded;
 	statement->maintenance = maintenance;
-	statement->parent = running;
+	statement->may_export = maintenance || twp_decision_use()->may_export;
 	statement->next = statements;
 	statements = statement;
 }
@@ -250,40 +273,47 @@ marked_relations(PlannedStmt *plan)
 	return relids;
 }
 
-/* Checks a plan against the binding, and begins to keep a record of its statement. */
-static void
-start_statement(QueryDesc *query, int eflags)
+/* Checks marks and the binding of a protected plan; returns how it was treated. */
+static TwpMarkMode
+check_plan(QueryDesc *query)
 {
 	TwpMarkMode mode;
 
-	if (!twp_guc_maintenance && !InNoForceRLSOperation())
+	if (!twp_in_maintenance() && !twp_enforce_in_foreign_key_check())
 		twp_decision_begin();
 	mode = check_marks(query->plannedstmt, twp_decision_stamp());
-	if (mode == TWP_MARK_USE && !twp_decision_is_current(twp_decision_stamp()))
-		twp_decision_begin();
-	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || mode == TWP_MARK_FOREIGN_KEY)
-		return;
 	if (mode == TWP_MARK_USE)
+	{
+		if (!twp_decision_is_current(twp_decision_stamp()))
+			twp_decision_begin();
 		refuse_write_down(query);
-	open_statement(query, mode == TWP_MARK_MAINTENANCE);
+	}
+	return mode;
 }
 
-/* Checks a plan before PostgreSQL starts it; a refusal is recorded as one at planning is. */
+/* Checks a plan before PostgreSQL starts it. */
 void
 twp_enforce_start(QueryDesc *query, int eflags)
 {
+	volatile TwpMarkMode mode = TWP_MARK_NONE;
+
+	starting = false;
 	if (!twp_enforce_touches_protected(query->plannedstmt))
+	{
+		if (stack != NULL && twp_enforce_holds_values() && stores_unprotected(query))
+			raise_write_down();
 		return;
+	}
 	if (IsParallelWorker())
 	{
 		/* marks are not sent to workers; the leader has checked them */
-		if (!twp_guc_maintenance)
+		if (!twp_in_maintenance())
 			twp_decision_begin();
 		return;
 	}
 	PG_TRY();
 	{
-		start_statement(query, eflags);
+		mode = check_plan(query);
 	}
 	PG_CATCH();
 	{
@@ -291,6 +321,22 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	if (mode == TWP_MARK_FOREIGN_KEY)
+		return;
+	if (mode == TWP_MARK_USE)
+	{
+		starting = true;
+		starting_may_export = twp_decision_use()->may_export;
+	}
+	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		open_statement(query, mode == TWP_MARK_MAINTENANCE);
+}
+
+/* The plan is started, or failed to. */
+void
+twp_enforce_started(void)
+{
+	starting = false;
 }
 
 /* Records the intent of a statement, durable before its first row. */
@@ -301,76 +347,98 @@ record_intent(Statement *statement, PlannedStmt *plan)
 
 	twp_enforce_describe(&intent, marked_relations(plan), statement->maintenance);
 	intent.query_fingerprint = plan->queryId;
-	for (Statement *s = statement->parent; s != NULL && intent.parent == 0; s = s->parent)
-		intent.parent = s->record_id;
+	for (TwpRun *run = stack; run != NULL && intent.parent == 0; run = run->outer)
+		intent.parent = run->statement != NULL ? run->statement->record_id : 0;
 	statement->record_id = twp_ledger_intend(&intent);
 }
 
-/* Checks that a statement may still run, or go on. */
+/* Checks the authority of a protected statement before a run; the first also records the intent. */
 static void
-check_statement(const Statement *statement, PlannedStmt *plan)
+check_run(Statement *statement, QueryDesc *query)
 {
-	if (statement->maintenance && !twp_guc_maintenance)
+	if (statement->maintenance && !twp_in_maintenance())
 		refuse_plan(NULL, true);
 	if (!statement->maintenance)
 	{
-		twp_decision_begin();
-		if (twp_decision_stamp() != statement->stamp)
-			refuse_plan(NULL, true);
-		(void) check_marks(plan, statement->stamp);
+		PG_TRY();
+		{
+			twp_decision_begin();
+			if (twp_decision_stamp() != statement->stamp)
+				refuse_plan(NULL, true);
+			(void) check_marks(query->plannedstmt, statement->stamp);
+		}
+		PG_CATCH();
+		{
+			twp_enforce_record_refusal(marked_relations(query->plannedstmt));
+			PG_RE_THROW();
+		}
+		PG_END_TRY();
 	}
-}
-
-/* Checks the authority before each run or fetch; the first also records the intent. */
-void
-twp_enforce_run(QueryDesc *query)
-{
-	Statement  *statement = find_statement(query);
-
-	if (statement == NULL)
-		return;
-	PG_TRY();
-	{
-		check_statement(statement, query->plannedstmt);
-	}
-	PG_CATCH();
-	{
-		twp_enforce_record_refusal(marked_relations(query->plannedstmt));
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
 	if (statement->record_id == 0)
 		record_intent(statement, query->plannedstmt);
 	twp_enforce_note_held();
-	statement->parent = running;
-	running = statement;
 }
 
-/* Counts the rows of a run that ended well. */
+/* Puts an execution on the stack. */
+static void
+push(TwpRun *run, Statement *statement, bool stores)
+{
+	run->outer = stack;
+	run->statement = statement;
+	run->foreign_key = InNoForceRLSOperation();
+	run->stores = stores;
+	stack = run;
+}
+
+/* Enters a run or a fetch. */
 void
-twp_enforce_ran(QueryDesc *query)
+twp_enforce_enter_run(TwpRun *run, QueryDesc *query)
 {
 	Statement  *statement = find_statement(query);
 
-	if (statement == NULL)
-		return;
-	statement->rows += query->estate->es_processed;
-	running = statement->parent;
+	twp_enforce_check_held();
+	if (statement != NULL)
+		check_run(statement, query);
+	push(run, statement, statement == NULL && stores_unprotected(query));
 }
 
-/* Records a run that ended in an error; called while the error is being handled. */
+/*
+ * Enters the end of an execution, where after-triggers run.  They belong to
+ * administrators and to foreign keys, so what they store is not held against
+ * the statement.
+ */
 void
-twp_enforce_failed(QueryDesc *query)
+twp_enforce_enter_finish(TwpRun *run, QueryDesc *query)
 {
-	Statement  *statement = find_statement(query);
+	push(run, NULL, false);
+}
 
-	if (statement == NULL)
-		return;
+/* Leaves an execution that went well, counting its rows. */
+void
+twp_enforce_leave(TwpRun *run, QueryDesc *query)
+{
+	stack = run->outer;
+	if (run->statement != NULL)
+		run->statement->rows += query->estate->es_processed;
 	if (query->estate != NULL)
-		statement->rows += query->estate->es_processed;
-	finish_statement(statement, geterrcode() == ERRCODE_QUERY_CANCELED ? TWP_OUTCOME_CANCELLED :
-					 ERRCODE_TO_CATEGORY(geterrcode()) == MAKE_SQLSTATE('T', 'P', '0', '0', '0') ?
-					 TWP_OUTCOME_REFUSED : TWP_OUTCOME_ERROR);
+		twp_enforce_hide_counts(query);
+}
+
+/* Leaves an execution that failed, records how, and lets the error go on without values. */
+void
+twp_enforce_failed(TwpRun *run, QueryDesc *query)
+{
+	Statement  *statement = find_statement(query);
+
+	stack = run->outer;
+	if (statement != NULL)
+	{
+		if (query->estate != NULL)
+			statement->rows += query->estate->es_processed;
+		finish_statement(statement, geterrcode() == ERRCODE_QUERY_CANCELED ?
+						 TWP_OUTCOME_CANCELLED : TWP_OUTCOME_ERROR);
+	}
+	twp_enforce_rethrow_discreetly();
 }
 
 /* Records the end of a statement. */
@@ -383,10 +451,36 @@ twp_enforce_end(QueryDesc *query)
 		finish_statement(statement, TWP_OUTCOME_DONE);
 }
 
+/* True where PostgreSQL itself is about to plan or start a foreign-key query. */
+bool
+twp_enforce_in_foreign_key_check(void)
+{
+	if (!InNoForceRLSOperation())
+		return false;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->foreign_key)
+			return false;
+	return true;
+}
+
+/* True while protected values that may not be exported are in hand. */
+bool
+twp_enforce_holds_values(void)
+{
+	if (starting && !starting_may_export)
+		return true;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->statement != NULL && !run->statement->may_export)
+			return true;
+	return false;
+}
+
 /* Adds a subject to what the running statement was given. */
 void
 twp_enforce_note_subject(const TwpSubject *subject)
 {
+	Statement  *running = stack != NULL ? stack->statement : NULL;
+
 	if (running == NULL)
 		return;
 	if (running->subjects == NULL)

@@ -93,6 +93,7 @@ twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_string,
 	if (IsA(node, TransactionStmt))
 		return true;
 	twp_enforce_check_held();
+	twp_enforce_check_side_effect(node);
 	if (IsA(node, CopyStmt))
 		return twp_enforce_copy(pstmt, query_string, qc);
 	check_definition(node);

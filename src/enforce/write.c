@@ -181,6 +181,14 @@ replace_everywhere(Query *query, int rti, const TwpTableVerdict *v)
 	rte->securityQuals = NIL;
 	query->withCheckOptions = NIL;
 	query->targetList = NIL;
+	foreach(lc, checks)
+	{
+		WithCheckOption *check = lfirst(lc);
+
+		/* a view's own condition is a user's; policies are an administrator's */
+		if (check->kind == WCO_VIEW_CHECK)
+			check->qual = replace_vars(check->qual, &lenient);
+	}
 	if (query->onConflict != NULL)
 		query->onConflict->onConflictSet = guard_assignments(query->onConflict->onConflictSet, v, rti);
 	foreach(lc, query->mergeActionList)

@@ -8,6 +8,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "catalog/objectaccess.h"
 #include "consent/consent.h"
 #include "enforce/enforce.h"
 #include "executor/executor.h"
@@ -30,6 +31,7 @@ static ProcessUtility_hook_type next_utility = NULL;
 static set_rel_pathlist_hook_type next_pathlist = NULL;
 static needs_fmgr_hook_type next_needs_fmgr = NULL;
 static row_security_policy_hook_type next_permissive = NULL;
+static object_access_hook_type next_object_access = NULL;
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
 
@@ -48,17 +50,27 @@ static void
 start_executor(QueryDesc *query, int eflags)
 {
 	twp_enforce_start(query, eflags);
-	if (next_executor_start != NULL)
-		next_executor_start(query, eflags);
-	else
-		standard_ExecutorStart(query, eflags);
+	PG_TRY();
+	{
+		if (next_executor_start != NULL)
+			next_executor_start(query, eflags);
+		else
+			standard_ExecutorStart(query, eflags);
+	}
+	PG_FINALLY();
+	{
+		twp_enforce_started();
+	}
+	PG_END_TRY();
 }
 
 /* Runs a plan (or fetches from it) with its authority checked and its end recorded. */
 static void
 run_executor(TWP_EXECUTOR_RUN_ARGS)
 {
-	twp_enforce_run(queryDesc);
+	TwpRun		run;
+
+	twp_enforce_enter_run(&run, queryDesc);
 	PG_TRY();
 	{
 		if (next_executor_run != NULL)
@@ -68,17 +80,19 @@ run_executor(TWP_EXECUTOR_RUN_ARGS)
 	}
 	PG_CATCH();
 	{
-		twp_enforce_failed(queryDesc);
-		PG_RE_THROW();
+		twp_enforce_failed(&run, queryDesc);
 	}
 	PG_END_TRY();
-	twp_enforce_ran(queryDesc);
+	twp_enforce_leave(&run, queryDesc);
 }
 
 /* Runs what is left (after-triggers), with its failure recorded. */
 static void
 finish_executor(QueryDesc *query)
 {
+	TwpRun		run;
+
+	twp_enforce_enter_finish(&run, query);
 	PG_TRY();
 	{
 		if (next_executor_finish != NULL)
@@ -88,10 +102,10 @@ finish_executor(QueryDesc *query)
 	}
 	PG_CATCH();
 	{
-		twp_enforce_failed(query);
-		PG_RE_THROW();
+		twp_enforce_failed(&run, query);
 	}
 	PG_END_TRY();
+	twp_enforce_leave(&run, query);
 }
 
 /* Ends a plan. */
@@ -117,10 +131,18 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 		pstmt = copyObject(pstmt);
 	if (!twp_enforce_utility_before(pstmt, query_string, context, params, dest, qc, &state))
 		return;
-	if (next_utility != NULL)
-		next_utility(pstmt, query_string, false, context, params, environment, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, query_string, false, context, params, environment, dest, qc);
+	PG_TRY();
+	{
+		if (next_utility != NULL)
+			next_utility(pstmt, query_string, false, context, params, environment, dest, qc);
+		else
+			standard_ProcessUtility(pstmt, query_string, false, context, params, environment, dest, qc);
+	}
+	PG_CATCH();
+	{
+		twp_enforce_utility_failed();
+	}
+	PG_END_TRY();
 	twp_enforce_utility_after(pstmt, state);
 }
 
@@ -140,6 +162,16 @@ needs_fmgr(Oid function)
 	if (next_needs_fmgr != NULL && next_needs_fmgr(function))
 		return true;
 	return twp_enforce_keeps_function(function);
+}
+
+/* Looks at functions about to run. */
+static void
+access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
+{
+	if (next_object_access != NULL)
+		next_object_access(access, class_id, object_id, sub_id, arg);
+	if (access == OAT_FUNCTION_EXECUTE)
+		twp_enforce_function_executes(object_id);
 }
 
 /* Adds our policy to what PostgreSQL found for a relation. */
@@ -193,6 +225,8 @@ twp_hooks_init(void)
 	needs_fmgr_hook = needs_fmgr;
 	next_permissive = row_security_policy_hook_permissive;
 	row_security_policy_hook_permissive = permissive_policies;
+	next_object_access = object_access_hook;
+	object_access_hook = access_object;
 	next_shmem_request = shmem_request_hook;
 	shmem_request_hook = request_shmem;
 	next_shmem_startup = shmem_startup_hook;

@@ -195,7 +195,7 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 	{
 		TwpTableLabel *label = twp_protect_parse_table_label(seclabel);
 
-		if (!twp_guc_maintenance)
+		if (!twp_in_maintenance())
 			check_table_label(relid, label);
 		twp_protect_switch_rls(relid, true);
 	}
@@ -203,7 +203,7 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 	{
 		TwpColumnLabel *label = twp_protect_parse_column_label(seclabel);
 
-		if (!twp_guc_maintenance)
+		if (!twp_in_maintenance())
 			check_column_label(relid, attno, label);
 	}
 	twp_event_emit(attno == 0 ? "protect.table" : "protect.column",

@@ -1,0 +1,205 @@
+/*
+ * discreet.c - what errors, EXPLAIN and side effects must not tell.
+ *
+ * Errors of constraints quote the failing row for roles that row security
+ * does not apply to; EXPLAIN ANALYZE counts the rows a filter removed;
+ * functions and commands with side effects carry values out of a statement
+ * that may not export.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "base/errors.h"
+#include "base/guc.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
+#include "enforce/enforce_internal.h"
+#include "executor/executor.h"
+#include "executor/instrument.h"
+#include "nodes/execnodes.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* True when an error names a protected table, or an integrity error names none. */
+static bool
+tells_of_protected(const ErrorData *error)
+{
+	Oid			nsp;
+	Oid			relid;
+
+	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
+		error->detail == NULL)
+		return false;
+	if (error->schema_name == NULL || error->table_name == NULL)
+		return true;
+	nsp = get_namespace_oid(error->schema_name, true);
+	relid = OidIsValid(nsp) ? get_relname_relid(error->table_name, nsp) : InvalidOid;
+	return !OidIsValid(relid) || twp_protect_is_protected(relid);
+}
+
+/*
+ * Re-raises the error being handled, without the detail of a constraint that
+ * would quote a protected row.  Looking the table up is safe: constraint
+ * errors come from the executor, not from the caches.
+ */
+void
+twp_enforce_rethrow_discreetly(void)
+{
+	ErrorData  *error;
+
+	if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
+		twp_in_maintenance())
+		PG_RE_THROW();
+	MemoryContextSwitchTo(TopTransactionContext);
+	error = CopyErrorData();
+	if (!tells_of_protected(error))
+		PG_RE_THROW();
+	FlushErrorState();
+	error->detail = NULL;
+	error->detail_log = NULL;
+	ReThrowError(error);
+}
+
+/* Errors of utility commands go on the same way. */
+void
+twp_enforce_utility_failed(void)
+{
+	twp_enforce_rethrow_discreetly();
+}
+
+/* The range table index a scan reads, or 0. */
+static Index
+scan_relation(const PlanState *state)
+{
+	switch (nodeTag(state->plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+		case T_CustomScan:
+			return ((const Scan *) state->plan)->scanrelid;
+		default:
+			return 0;
+	}
+}
+
+/* Forgets how many rows of a protected relation were filtered out. */
+static bool
+hide_counts(PlanState *state, void *context)
+{
+	Index		rti = scan_relation(state);
+
+	if (rti > 0 && state->instrument != NULL &&
+		twp_protect_is_protected(exec_rt_fetch(rti, state->state)->relid))
+	{
+		state->instrument->nfiltered1 = 0;
+		state->instrument->nfiltered2 = 0;
+		for (int i = 0; state->worker_instrument != NULL && i < state->worker_instrument->num_workers; i++)
+		{
+			state->worker_instrument->instrument[i].nfiltered1 = 0;
+			state->worker_instrument->instrument[i].nfiltered2 = 0;
+		}
+	}
+	return planstate_tree_walker(state, hide_counts, context);
+}
+
+/* Hides filter counts of a plan that is being measured. */
+void
+twp_enforce_hide_counts(QueryDesc *query)
+{
+	if (query->instrument_options == 0 || query->planstate == NULL || twp_in_maintenance() ||
+		!twp_enforce_touches_protected(query->plannedstmt))
+		return;
+	(void) hide_counts(query->planstate, NULL);
+}
+
+/* True for functions that carry their arguments somewhere else. */
+static bool
+carries_out(Oid function)
+{
+	static const char *const carriers[] = {
+		"dblink", "dblink_exec", "dblink_open", "dblink_send_query", "dblink_connect",
+		"pg_file_write",
+	};
+	bool		found = false;
+	char	   *name;
+
+	switch (function)
+	{
+		case F_LO_FROM_BYTEA:
+		case F_LO_PUT:
+		case F_LOWRITE:
+		case F_LO_EXPORT:
+		case F_PG_NOTIFY:
+		case F_SETVAL_REGCLASS_INT8:
+		case F_SETVAL_REGCLASS_INT8_BOOL:
+		case F_SET_CONFIG:
+			return true;
+		default:
+			break;
+	}
+	name = get_func_name(function);
+	if (name == NULL)
+		return false;
+	if (function < FirstNormalObjectId)
+		found = strcmp(name, "pg_logical_emit_message") == 0;
+	for (int i = 0; function >= FirstNormalObjectId && i < lengthof(carriers); i++)
+		found |= strcmp(name, carriers[i]) == 0;
+	pfree(name);
+	return found;
+}
+
+/* Refuses functions that would carry values out of a statement that may not export. */
+void
+twp_enforce_function_executes(Oid function)
+{
+	if (!twp_enforce_holds_values() || !carries_out(function))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("function %s carries values out of the statement", get_func_name(function)),
+			 errhint("Call it in a statement of its own, or ask for a use with export.")));
+}
+
+/* Refuses commands run by functions of a statement that may not export, if they store what they say. */
+void
+twp_enforce_check_side_effect(Node *utility)
+{
+	switch (nodeTag(utility))
+	{
+		case T_CreateStmt:
+		case T_CommentStmt:
+		case T_NotifyStmt:
+		case T_SecLabelStmt:
+		case T_CreateFunctionStmt:
+		case T_CreateRoleStmt:
+		case T_AlterRoleStmt:
+		case T_AlterRoleSetStmt:
+		case T_AlterDatabaseSetStmt:
+		case T_AlterTableStmt:
+		case T_CreateEnumStmt:
+		case T_ViewStmt:
+		case T_RenameStmt:
+			break;
+		case T_VariableSetStmt:
+			if (((VariableSetStmt *) utility)->name == NULL ||
+				strchr(((VariableSetStmt *) utility)->name, '.') == NULL)
+				return;
+			break;
+		default:
+			return;
+	}
+	if (twp_enforce_holds_values())
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a command may not run inside a statement that reads protected tables"),
+				 errhint("Run it in a statement of its own, or ask for a use with export.")));
+}
