@@ -7,10 +7,12 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "base/catalog.h"
 #include "base/errors.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -19,6 +21,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 static const char *const role_names[] = {
 	[TWP_ROLE_ADMIN] = "twin_privacy_admin",
@@ -70,6 +73,21 @@ twp_catalog_is_ours(Oid relid)
 	return OidIsValid(nsp) &&
 		(nsp == get_namespace_oid(TWP_SCHEMA, true) ||
 		 nsp == get_namespace_oid(TWP_INTERNAL_SCHEMA, true));
+}
+
+/* Owner of a relation, InvalidOid when it is gone. */
+Oid
+twp_catalog_owner(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
 }
 
 /* Announces a change of one of our tables to every backend, at commit. */

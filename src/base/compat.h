@@ -173,4 +173,15 @@ twp_compat_check_insert(ParseState *pstate, ParseNamespaceItem *item, List *attn
 #endif
 }
 
+/* The role a range table entry is checked as, InvalidOid for the current one (16: see above). */
+static inline Oid
+twp_compat_check_as_user(Query *query, RangeTblEntry *rte)
+{
+#if TWP_PG16_GE
+	return rte->perminfoindex > 0 ? getRTEPermissionInfo(query->rteperminfos, rte)->checkAsUser : InvalidOid;
+#else
+	return rte->checkAsUser;
+#endif
+}
+
 #endif							/* TWP_BASE_COMPAT_H */

@@ -82,7 +82,8 @@ SELECT d.consent_id, d.subject,
        d.recorded_at, d.recorded_by, w.withdrawn_at, w.withdrawn_by, w.reason, d.evidence
   FROM twin_privacy_internal.directive d
   JOIN twin_privacy_internal.terms t ON t.terms_id OPERATOR(pg_catalog.=) d.terms_id
-  LEFT JOIN twin_privacy_internal.withdrawal w ON w.consent_id OPERATOR(pg_catalog.=) d.consent_id;
+  LEFT JOIN twin_privacy_internal.withdrawal w ON w.consent_id OPERATOR(pg_catalog.=) d.consent_id
+ WHERE twin_privacy_internal.holds_role('registrar', 'officer', 'auditor', 'admin');
 REVOKE ALL ON twin_privacy.consents FROM PUBLIC;
 GRANT SELECT ON twin_privacy.consents TO twin_privacy_registrar, twin_privacy_officer,
                                          twin_privacy_auditor, twin_privacy_admin;

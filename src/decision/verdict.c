@@ -182,8 +182,13 @@ rule_column(const TwpProtection *p, AttrNumber attno, TwpColumnVerdict *v)
 	else if (pseudonymised &&
 			 (column->kind == TWP_KIND_IDENTIFIER || column->kind == TWP_KIND_QUASI))
 		v->rule = column->mask.kind == TWP_MASK_NULL ? TWP_CELL_HIDE : TWP_CELL_MASK;
+	else if ((column->sources & ~decision.use.categories) != 0)
+		v->rule = TWP_CELL_HIDE;
 	else
-		v->rule = column->category == p->category ? TWP_CELL_SHOW : TWP_CELL_GATE;
+	{
+		v->needs |= column->sources;
+		v->rule = v->needs == TWP_CATEGORY_BIT(p->category) ? TWP_CELL_SHOW : TWP_CELL_GATE;
+	}
 }
 
 /* Refuses tables and forms the use does not open. */

@@ -27,11 +27,14 @@ static const char *const function_names[N_TWP_FUNCTIONS] = {
 	[TWP_FN_CELL] = "cell",
 	[TWP_FN_CELL_STRICT] = "cell_strict",
 	[TWP_FN_CELL_WRITE] = "cell_write",
+	[TWP_FN_CELL_WRITABLE] = "cell_writable",
+	[TWP_FN_SUBJECT_WRITE] = "subject_write",
+	[TWP_FN_STATISTICS] = "statistics_visible",
 };
 
 /* OID of one of our runtime functions. */
-static Oid
-function_oid(TwpFunction function)
+Oid
+twp_enforce_function_oid(TwpFunction function)
 {
 	Oid			nsp = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
 	Oid			oid = InvalidOid;
@@ -113,7 +116,7 @@ twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti)
 		labels = (Node *) column_like(&like, v->relid, p->labels.start);
 	else
 		labels = twp_enforce_null(TEXTOID, -1, InvalidOid);
-	return (Node *) makeFuncExpr(function_oid(function), BOOLOID,
+	return (Node *) makeFuncExpr(twp_enforce_function_oid(function), BOOLOID,
 								 list_make4(oid_const(v->relid), stamp_const(),
 											column_like(&like, v->relid, p->subject.start), labels),
 								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
@@ -127,28 +130,42 @@ twp_enforce_cell_expr(TwpFunction function, const TwpTableVerdict *v, AttrNumber
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
-	FuncExpr   *call;
 
 	get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
 	switch (v->columns[attno - 1].rule)
 	{
 		case TWP_CELL_SHOW:
-			/* what decides whose row it is is looked at whenever it is assigned */
-			if (function != TWP_FN_CELL_WRITE)
-				return value;
-			break;
+			return value;
 		case TWP_CELL_HIDE:
 			return twp_enforce_null(type, typmod, collation);
 		default:
 			break;
 	}
-	call = makeFuncExpr(function_oid(function), type,
-						list_make5(value, oid_const(v->relid), stamp_const(),
-								   makeConst(INT2OID, -1, InvalidOid, sizeof(int16),
-											 Int16GetDatum(attno), false, true),
-								   column_like(like, v->relid, v->protection->subject.start)),
-						collation, collation, COERCE_EXPLICIT_CALL);
-	if (typmod < 0)
+	return twp_enforce_cell_call(function, v, attno, value, like);
+}
+
+/* A call of one of the cell functions, whatever the column's rule. */
+Node *
+twp_enforce_cell_call(TwpFunction function, const TwpTableVerdict *v, AttrNumber attno,
+					  Node *value, const Var *like)
+{
+	bool		tests = function == TWP_FN_CELL_WRITABLE;
+	List	   *args;
+	Oid			type;
+	int32		typmod;
+	Oid			collation;
+	FuncExpr   *call;
+
+	get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
+	args = list_make5(value, oid_const(v->relid), stamp_const(),
+					  makeConst(INT2OID, -1, InvalidOid, sizeof(int16),
+								Int16GetDatum(attno), false, true),
+					  column_like(like, v->relid, v->protection->subject.start));
+	if (function == TWP_FN_SUBJECT_WRITE)
+		args = lappend(args, column_like(like, v->relid, attno));
+	call = makeFuncExpr(twp_enforce_function_oid(function), tests ? BOOLOID : type, args,
+						tests ? InvalidOid : collation, collation, COERCE_EXPLICIT_CALL);
+	if (typmod < 0 || tests)
 		return (Node *) call;
 	/* keep varchar(20) a varchar(20) for CREATE TABLE AS and clients */
 	return (Node *) makeRelabelType((Expr *) call, type, typmod, collation, COERCE_IMPLICIT_CAST);

@@ -27,7 +27,9 @@ PG_FUNCTION_INFO_V1(twp_enforce_row_visible);
 PG_FUNCTION_INFO_V1(twp_enforce_row_writable);
 PG_FUNCTION_INFO_V1(twp_enforce_cell);
 PG_FUNCTION_INFO_V1(twp_enforce_cell_strict);
+PG_FUNCTION_INFO_V1(twp_enforce_cell_writable);
 PG_FUNCTION_INFO_V1(twp_enforce_cell_write);
+PG_FUNCTION_INFO_V1(twp_enforce_subject_write);
 
 /* What is known of one table and of the row being looked at. */
 typedef struct RowState
@@ -359,44 +361,60 @@ twp_enforce_cell_strict(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-/* True when every cell of the row is open: nothing in it would come to light under another subject. */
-static bool
-whole_row_is_open(const RowState *row)
-{
-	for (int i = 0; i < row->v->natts; i++)
-		if (row->v->columns[i].rule != TWP_CELL_SHOW && !cell_is_open(row, &row->v->columns[i]) &&
-			OidIsValid(get_atttype(row->relid, i + 1)))
-			return false;
-	return true;
-}
-
-/* Refuses to hand a row with closed cells to another data subject. */
-static void
-check_new_owner(const RowState *row, FunctionCallInfo fcinfo)
-{
-	bool		same = PG_ARGISNULL(0) == PG_ARGISNULL(4) &&
-		(PG_ARGISNULL(0) || datum_image_eq(PG_GETARG_DATUM(0), PG_GETARG_DATUM(4),
-										   row->start_byval, row->start_len));
-
-	if (!same && !whole_row_is_open(row))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("a row of table \"%s\" may not change its data subject under use \"%s\"",
-						get_rel_name(row->relid), twp_decision_use()->code),
-				 errhint("It has cells that are closed for its present subject and might be open for the new one.")));
-}
-
-/* cell_write: the new value, or an error when the cell is closed or the row may not change hands. */
+/* cell_write: the new value, or an error when the cell is closed. */
 Datum
 twp_enforce_cell_write(PG_FUNCTION_ARGS)
+{
+	return twp_enforce_cell_strict(fcinfo);
+}
+
+/* cell_writable: true for a value that may be stored (nothing is stored by NULL), or an error. */
+Datum
+twp_enforce_cell_writable(PG_FUNCTION_ARGS)
 {
 	RowState   *row;
 	const TwpColumnVerdict *column = look_at_cell(fcinfo, &row);
 
-	if (!cell_is_open(row, column))
+	if (!PG_ARGISNULL(0) && !cell_is_open(row, column))
 		refuse_closed_cell(row, fcinfo);
-	if (PG_GETARG_INT16(3) == row->v->protection->subject.start)
-		check_new_owner(row, fcinfo);
+	PG_RETURN_BOOL(true);
+}
+
+/* Everything that hangs on the row's subject: its own cells and the tables whose paths lead through it. */
+static TwpCategorySet
+needs_of_subject(const RowState *row)
+{
+	TwpCategorySet needs = twp_protect_path_needs(row->relid);
+
+	for (int i = 0; i < row->v->natts; i++)
+		needs |= row->v->columns[i].needs;
+	return needs;
+}
+
+/*
+ * subject_write(value, relation, stamp, attno, key, old): the new value of a column that decides whose row it is.  The
+ * row may be given to another subject only by somebody to whom all of it is
+ * open: else what is closed now could be read under the other's consent.
+ */
+Datum
+twp_enforce_subject_write(PG_FUNCTION_ARGS)
+{
+	RowState   *row;
+	int16		len;
+	bool		byval;
+
+	(void) look_at_cell(fcinfo, &row);
+	get_typlenbyval(getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 0)), &len, &byval);
+	/* many applications assign every column of a row they changed */
+	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(5) &&
+		datum_image_eq(PG_GETARG_DATUM(0), PG_GETARG_DATUM(5), byval, len))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	if (!row->has_subject || (row->open & needs_of_subject(row)) != needs_of_subject(row))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a row of table \"%s\" may not be given to another data subject under use \"%s\"",
+						get_rel_name(row->relid), twp_decision_use()->code),
+				 errhint("Not all that hangs on the row is open to the use; delete it and insert it anew, or ask for a wider use.")));
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));

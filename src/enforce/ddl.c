@@ -19,8 +19,10 @@
 #include "commands/seclabel.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_type.h"
+#include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -115,6 +117,23 @@ check_drop_column(Oid relid, const char *column)
 			 errhint("Protect the table by another column first, with twin_privacy.protect_table.")));
 }
 
+/*
+ * Refuses a protected child below an unprotected parent: statistics, checks
+ * and conversions of the parent would reach into it.
+ */
+static void
+refuse_open_parent(Oid parent, Oid child)
+{
+	if (!OidIsValid(parent) || !OidIsValid(child) || twp_in_maintenance() ||
+		!twp_protect_is_protected(child) || twp_protect_is_protected(parent))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("protected table \"%s\" cannot go below table \"%s\", which is not protected",
+					get_rel_name(child), get_rel_name(parent)),
+			 errhint("Protect the parent first with twin_privacy.protect_table.")));
+}
+
 /* Refuses one subcommand of ALTER TABLE where it would open or read the table. */
 static void
 check_alter_command(Oid relid, const AlterTableCmd *cmd)
@@ -162,8 +181,18 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt)
 	ListCell   *lc;
 
 	twp_enforce_guard_own(relid);
-	if (!OidIsValid(relid) || twp_in_maintenance() || twp_sql_is_internal() ||
-		!twp_protect_is_protected(relid))
+	if (!OidIsValid(relid) || twp_in_maintenance() || twp_sql_is_internal())
+		return;
+	foreach(lc, stmt->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_AddInherit)
+			refuse_open_parent(twp_enforce_relation_of((RangeVar *) cmd->def), relid);
+		else if (cmd->subtype == AT_AttachPartition)
+			refuse_open_parent(relid, twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
+	}
+	if (!twp_protect_is_protected(relid))
 		return;
 	foreach(lc, stmt->cmds)
 		check_alter_command(relid, lfirst(lc));
@@ -232,6 +261,79 @@ twp_enforce_check_truncate(const TruncateStmt *stmt)
 		twp_enforce_guard_own(relid);
 		twp_enforce_require_admin(relid, "TRUNCATE");
 	}
+}
+
+/* True when the query finds a protected table for the object. */
+static bool
+serves_protected(const char *query, Oid object)
+{
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(object)};
+	bool		found = false;
+
+	twp_sql_connect();
+	twp_sql_exec(query, 1, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed && !found; i++)
+	{
+		bool		isnull;
+
+		found = twp_protect_is_protected(DatumGetObjectId(twp_sql_value((int) i, 1, &isnull)));
+	}
+	twp_sql_finish();
+	return found;
+}
+
+/* Refuses, unless trusted, what would run over raw rows of a protected table. */
+static void
+refuse_untrusted(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("%s that serves a protected table takes an administrator of protection", what),
+			 errhint("It could see raw rows: ask a member of twin_privacy_admin to review and do it.")));
+}
+
+/* Looks at an ALTER DOMAIN: a new check runs over every column of the domain. */
+void
+twp_enforce_check_domain(const AlterDomainStmt *stmt)
+{
+	TypeName   *name = makeTypeNameFromNameList(stmt->typeName);
+	Oid			type = LookupTypeNameOid(NULL, name, true);
+
+	if ((stmt->subtype == 'C' || stmt->subtype == 'V') && OidIsValid(type) &&
+		twp_catalog_installed() && !is_trusted() &&
+		serves_protected("WITH RECURSIVE t(oid) AS (SELECT $1 UNION SELECT y.oid FROM t, pg_type y"
+						 "  WHERE t.oid IN (y.typbasetype, y.typelem))"
+						 " SELECT a.attrelid FROM t JOIN pg_attribute a ON a.atttypid = t.oid", type))
+		refuse_untrusted("a check of a domain");
+}
+
+/* Looks at CREATE OR REPLACE FUNCTION: an index, check or trigger may run the function already. */
+void
+twp_enforce_check_replaced_function(const CreateFunctionStmt *stmt)
+{
+	static const char *const query =
+		"SELECT coalesce(i.indrelid, c.conrelid, d.adrelid, g.tgrelid, p.polrelid, s.stxrelid, a.attrelid)"
+		" FROM pg_proc f JOIN pg_depend e ON e.refclassid = 'pg_proc'::regclass AND e.refobjid = f.oid"
+		" LEFT JOIN pg_index i ON e.classid = 'pg_class'::regclass AND i.indexrelid = e.objid"
+		" LEFT JOIN pg_constraint c ON e.classid = 'pg_constraint'::regclass AND c.oid = e.objid"
+		" LEFT JOIN pg_attribute a ON c.contypid <> 0 AND a.atttypid = c.contypid"
+		" LEFT JOIN pg_attrdef d ON e.classid = 'pg_attrdef'::regclass AND d.oid = e.objid"
+		" LEFT JOIN pg_trigger g ON e.classid = 'pg_trigger'::regclass AND g.oid = e.objid"
+		" LEFT JOIN pg_policy p ON e.classid = 'pg_policy'::regclass AND p.oid = e.objid"
+		" LEFT JOIN pg_statistic_ext s ON e.classid = 'pg_statistic_ext'::regclass AND s.oid = e.objid"
+		" WHERE f.pronamespace = $1 AND f.proname = ";
+	char	   *schema;
+	char	   *name;
+	Oid			nsp;
+
+	if (!stmt->replace || !twp_catalog_installed() || is_trusted())
+		return;
+	DeconstructQualifiedName(stmt->funcname, &schema, &name);
+	nsp = schema != NULL ? get_namespace_oid(schema, true) :
+		QualifiedNameGetCreationNamespace(stmt->funcname, &name);
+	if (OidIsValid(nsp) && serves_protected(psprintf("%s%s", query, quote_literal_cstr(name)), nsp))
+		refuse_untrusted("a function");
 }
 
 /* What a child owed to its parent's labels, to be its own once detached. */

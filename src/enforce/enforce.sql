@@ -43,3 +43,24 @@ AS 'MODULE_PATHNAME', 'twp_enforce_cell_write'
 LANGUAGE C STABLE PARALLEL SAFE COST 4;
 COMMENT ON FUNCTION twin_privacy_internal.cell_write(anyelement, oid, bigint, smallint, "any") IS
 '(all) A value about to be stored in a cell; TP003 when the cell is hidden.';
+
+CREATE FUNCTION twin_privacy_internal.cell_writable(value anyelement, relation oid, stamp bigint, attno smallint, key "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_cell_writable'
+LANGUAGE C STABLE PARALLEL SAFE COST 4;
+COMMENT ON FUNCTION twin_privacy_internal.cell_writable(anyelement, oid, bigint, smallint, "any") IS
+'(all) The check of a value about to be inserted; TP003 when its cell is hidden.';
+
+CREATE FUNCTION twin_privacy_internal.subject_write(value anyelement, relation oid, stamp bigint, attno smallint, key "any", old anyelement)
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'twp_enforce_subject_write'
+LANGUAGE C STABLE PARALLEL SAFE COST 4;
+COMMENT ON FUNCTION twin_privacy_internal.subject_write(anyelement, oid, bigint, smallint, "any", anyelement) IS
+'(all) A new value of a column that decides whose row it is; TP003 when not all of the row is open.';
+
+CREATE FUNCTION twin_privacy_internal.statistics_visible(catalog oid, object oid)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_statistics_visible'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy_internal.statistics_visible(oid, oid) IS
+'(all) False for rows of pg_statistic and pg_statistic_ext_data that tell of protected tables.';

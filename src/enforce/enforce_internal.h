@@ -45,12 +45,18 @@ typedef enum TwpFunction
 	TWP_FN_CELL,
 	TWP_FN_CELL_STRICT,
 	TWP_FN_CELL_WRITE,
+	TWP_FN_CELL_WRITABLE,
+	TWP_FN_SUBJECT_WRITE,
+	TWP_FN_STATISTICS,
 	N_TWP_FUNCTIONS
 } TwpFunction;
 
+extern Oid	twp_enforce_function_oid(TwpFunction function);
 extern Node *twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti);
 /* The value's replacement: itself, NULL, or a call; value is an expression of the column's type. */
 extern Node *twp_enforce_cell_expr(TwpFunction function, const TwpTableVerdict *v,
+								   AttrNumber attno, Node *value, const Var *like);
+extern Node *twp_enforce_cell_call(TwpFunction function, const TwpTableVerdict *v,
 								   AttrNumber attno, Node *value, const Var *like);
 extern Node *twp_enforce_null(Oid type, int32 typmod, Oid collation);
 /* Row of all columns as the relation's row type, each replaced. */
@@ -101,6 +107,8 @@ extern void twp_enforce_guard_own(Oid relid);
 extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt);
 extern void twp_enforce_check_index(const IndexStmt *stmt);
 extern void twp_enforce_check_statistics(const CreateStatsStmt *stmt);
+extern void twp_enforce_check_domain(const AlterDomainStmt *stmt);
+extern void twp_enforce_check_replaced_function(const CreateFunctionStmt *stmt);
 extern void twp_enforce_check_publication(const List *objects);
 extern void twp_enforce_check_truncate(const TruncateStmt *stmt);
 extern List *twp_enforce_remember_detached(const AlterTableStmt *stmt);
@@ -108,6 +116,9 @@ extern void twp_enforce_protect_detached(List *remembered);
 extern void twp_enforce_protect_created(const CreateStmt *stmt);
 extern void twp_enforce_protect_attached(const AlterTableStmt *stmt);
 extern void twp_enforce_refuse_materialized_view(Oid relid);
+
+/* statistics.c */
+extern void twp_enforce_filter_statistics(RangeTblEntry *rte, int rti);
 
 /* held.c */
 extern void twp_enforce_note_held(void);

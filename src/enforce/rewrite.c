@@ -14,10 +14,13 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/guc.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_seclabel.h"
 #include "enforce/enforce_internal.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -45,6 +48,11 @@ guard_own_tables(const Query *query)
 		twp_in_maintenance())
 		return;
 	rte = rt_fetch(query->resultRelation, query->rtable);
+	if (rte->rtekind == RTE_RELATION && rte->relid == SecLabelRelationId)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("security labels change only through SECURITY LABEL"),
+				 errhint("Use SECURITY LABEL or twin_privacy.unprotect_table.")));
 	if (rte->rtekind == RTE_RELATION && rte->relid >= FirstNormalObjectId &&
 		twp_catalog_is_ours(rte->relid))
 		ereport(ERROR,
@@ -52,6 +60,65 @@ guard_own_tables(const Query *query)
 				 errmsg("table \"%s\" changes only through the functions of twin_privacy",
 						get_rel_name(rte->relid)),
 				 errhint("See the SQL reference for the function; a superuser repairs with twin_privacy.maintenance.")));
+}
+
+/*
+ * Refuses to read our internal tables other than through our views and
+ * functions: they name subjects, and pg_read_all_data knows no purpose.
+ */
+static void
+guard_own_rows(Query *query, RangeTblEntry *rte)
+{
+	Oid			owner;
+
+	if (rte->relid < FirstNormalObjectId || twp_sql_is_internal() || twp_sql_is_installing() ||
+		twp_in_maintenance() ||
+		get_rel_namespace(rte->relid) != get_namespace_oid(TWP_INTERNAL_SCHEMA, true))
+		return;
+	/* our views are checked as their owner; our SECURITY DEFINER functions run as it */
+	owner = twp_catalog_owner(rte->relid);
+	if (twp_compat_check_as_user(query, rte) == owner ||
+		(InLocalUserIdChange() && GetUserId() == owner))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("table \"%s\" is internal to twin_privacy", get_rel_name(rte->relid)),
+			 errhint("Read the views of schema twin_privacy; a superuser repairs with twin_privacy.maintenance.")));
+}
+
+/*
+ * Refuses to change, in a table that is not protected itself, a column that
+ * decides whose rows another table's are.
+ */
+static void
+guard_steps(const Query *query)
+{
+	const RangeTblEntry *rte;
+	ListCell   *lc;
+
+	if (query->commandType != CMD_UPDATE && query->onConflict == NULL &&
+		query->commandType != CMD_MERGE)
+		return;
+	rte = rt_fetch(query->resultRelation, query->rtable);
+	if (rte->rtekind != RTE_RELATION || !twp_protect_is_on_path(rte->relid) ||
+		twp_protect_is_protected(rte->relid) || twp_in_maintenance())
+		return;
+	if (query->commandType == CMD_UPDATE)
+		foreach(lc, query->targetList)
+		{
+			const TargetEntry *tle = lfirst(lc);
+
+			if (!tle->resjunk && twp_protect_decides_subject(rte->relid, tle->resno))
+				break;
+		}
+	else
+		lc = NULL;
+	if (query->commandType == CMD_UPDATE && lc == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("table \"%s\" decides whose rows a protected table's are", get_rel_name(rte->relid)),
+			 errhint("Protect it with twin_privacy.protect_table, so that such a change can be judged.")));
 }
 
 /* The protected table a TOAST relation belongs to, or InvalidOid. */
@@ -78,12 +145,15 @@ survey(Node *node, SurveyContext *context)
 		ListCell   *lc;
 
 		guard_own_tables(query);
+		guard_steps(query);
 		foreach(lc, query->rtable)
 		{
 			RangeTblEntry *rte = lfirst(lc);
 
 			if (rte->rtekind != RTE_RELATION)
 				continue;
+			twp_enforce_filter_statistics(rte, foreach_current_index(lc) + 1);
+			guard_own_rows(query, rte);
 			if (twp_protect_is_protected(rte->relid))
 				context->relids = list_append_unique_oid(context->relids, rte->relid);
 			else if (rte->relkind == RELKIND_TOASTVALUE && !twp_in_maintenance() &&

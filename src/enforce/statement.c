@@ -374,6 +374,9 @@ check_run(Statement *statement, QueryDesc *query)
 		}
 		PG_END_TRY();
 	}
+	/* a portal gets its destination only now */
+	if (!statement->maintenance)
+		refuse_write_down(query);
 	if (statement->record_id == 0)
 		record_intent(statement, query->plannedstmt);
 	twp_enforce_note_held();

@@ -73,6 +73,12 @@ check_definition(Node *node)
 		case T_TruncateStmt:
 			twp_enforce_check_truncate((TruncateStmt *) node);
 			break;
+		case T_AlterDomainStmt:
+			twp_enforce_check_domain((AlterDomainStmt *) node);
+			break;
+		case T_CreateFunctionStmt:
+			twp_enforce_check_replaced_function((CreateFunctionStmt *) node);
+			break;
 		case T_RenameStmt:
 			twp_enforce_guard_own(twp_enforce_relation_of(((RenameStmt *) node)->relation));
 			break;

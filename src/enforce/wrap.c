@@ -134,6 +134,8 @@ needs_wrapping(const TwpTableVerdict *v, const Bitmapset *used)
 	{
 		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
 
+		if (attno == TableOidAttributeNumber && twp_decision_use()->form != TWP_FORM_IDENTIFIED)
+			return true;
 		if (attno == 0)
 		{
 			for (int i = 0; i < v->natts; i++)
@@ -194,6 +196,11 @@ add_targets(Query *sub, RangeTblEntry *outer, const TwpTableVerdict *v, const Bi
 			continue;
 		if (attno == 0)
 			expr = (Expr *) twp_enforce_whole_row(TWP_FN_CELL, v, &like);
+		else if (attno == TableOidAttributeNumber &&
+				 twp_decision_use()->form != TWP_FORM_IDENTIFIED)
+			/* which partition a row is in tells a masked partition key */
+			expr = (Expr *) makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+									  ObjectIdGetDatum(v->relid), false, true);
 		else
 		{
 			const FormData_pg_attribute *att = SystemAttributeDefinition(attno);

@@ -101,8 +101,10 @@ guard_assignments(List *target_list, const TwpTableVerdict *v, int rti)
 		if (tle->resjunk || tle->resno > v->natts)
 			continue;
 		refuse_hidden_column(v, tle->resno);
-		if (v->columns[tle->resno - 1].rule == TWP_CELL_GATE ||
-			tle->resno == v->protection->subject.start)
+		if (twp_protect_decides_subject(v->relid, tle->resno))
+			tle->expr = (Expr *) twp_enforce_cell_call(TWP_FN_SUBJECT_WRITE, v, tle->resno,
+													   (Node *) tle->expr, &like);
+		if (v->columns[tle->resno - 1].rule == TWP_CELL_GATE)
 			tle->expr = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, tle->resno,
 													   (Node *) tle->expr, &like);
 	}
@@ -129,8 +131,6 @@ Node *
 twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno)
 {
 	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
-	NullTest   *open = makeNode(NullTest);
-	NullTest   *closed;
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
@@ -141,15 +141,8 @@ twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno)
 	if (v->columns[attno - 1].rule != TWP_CELL_GATE)
 		return NULL;
 	get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
-	open->arg = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, attno,
-											   (Node *) makeVar(rti, attno, type, typmod, collation, 0),
-											   &like);
-	open->nulltesttype = IS_NOT_NULL;
-	open->location = -1;
-	/* the call raises by itself; IS NOT NULL OR IS NULL makes a true of what it returns */
-	closed = copyObject(open);
-	closed->nulltesttype = IS_NULL;
-	return (Node *) makeBoolExpr(OR_EXPR, list_make2(open, closed), -1);
+	return twp_enforce_cell_call(TWP_FN_CELL_WRITABLE, v, attno,
+								 (Node *) makeVar(rti, attno, type, typmod, collation, 0), &like);
 }
 
 /* Adds the checks for the cells an INSERT names: their categories must be open too. */
@@ -220,7 +213,7 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 				 errmsg("use \"%s\" of form %s may not write", twp_decision_use()->code,
 						twp_uses_form_name(twp_decision_use()->form)),
 				 errhint("Bind a use of form identified to change protected tables.")));
-	if (!all_shown(v))
+	if (!all_shown(v) || updates)
 		replace_everywhere(query, rti, v);
 	rte = rt_fetch(rti, query->rtable);
 	query->hasRowSecurity = true;

@@ -74,6 +74,20 @@ check_item(const char *value, const char *name)
 	}
 }
 
+/* Refuses a table below one that is not protected, which would reach into its rows. */
+static void
+refuse_open_parent(Oid relid)
+{
+	List	   *parents = twp_protect_parents(relid);
+
+	if (parents != NIL && !twp_protect_is_protected(linitial_oid(parents)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("%s is part of %s, which is not protected", qualified_name(relid),
+						qualified_name(linitial_oid(parents))),
+				 errhint("Protect the parent: protection covers partitions and children.")));
+}
+
 /* Refuses while materialized views hold copies of the table's rows. */
 static void
 refuse_materialized_views(Oid relid)
@@ -153,6 +167,7 @@ twp_protect_table(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s is protected through its parent", name),
 				 errhint("Label columns of its own with twin_privacy.label_column; the table's subject and category are the parent's.")));
+	refuse_open_parent(relid);
 	refuse_materialized_views(relid);
 	label.native_rls = twp_protect_label_text(relid, 0) == NULL ? has_row_security(relid) :
 		twp_protect_lookup(relid)->native_rls;

@@ -13,6 +13,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "base/catalog.h"
@@ -21,7 +22,9 @@
 #include "catalog/pg_seclabel.h"
 #include "commands/seclabel.h"
 #include "common/hashfn.h"
+#include "optimizer/optimizer.h"
 #include "protect/protect_internal.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/fmgroids.h"
@@ -95,8 +98,8 @@ twp_protect_label_text(Oid relid, AttrNumber attno)
 }
 
 /* Direct parents of a relation in the inheritance or partition tree. */
-static List *
-parents_of(Oid relid)
+List *
+twp_protect_parents(Oid relid)
 {
 	List	   *parents = NIL;
 	Relation	inherits = table_open(InheritsRelationId, AccessShareLock);
@@ -129,7 +132,7 @@ find_source(Oid relid, char **label, bool *has_parents)
 		*label = twp_protect_label_text(candidate, 0);
 		if (*label != NULL)
 			return candidate;
-		parents = parents_of(candidate);
+		parents = twp_protect_parents(candidate);
 		*has_parents |= (parents != NIL);
 		queue = list_concat_unique_oid(queue, parents);
 	}
@@ -188,6 +191,33 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 							 twp_protect_mask_name(column->mask.kind), NameStr(att->attname));
 }
 
+/*
+ * Lets a generated column inherit the categories of what it is computed from:
+ * it is no more open than any of it.
+ */
+static void
+resolve_generated(TwpProtection *p, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Bitmapset  *used = NULL;
+		int			member = -1;
+
+		if (TupleDescAttr(desc, i)->attgenerated == '\0' || TupleDescAttr(desc, i)->attisdropped)
+			continue;
+		pull_varattnos(build_column_default(rel, i + 1), 1, &used);
+		while ((member = bms_next_member(used, member)) >= 0)
+		{
+			AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
+
+			if (attno > 0 && p->columns[attno - 1].category >= 0)
+				p->columns[i].sources |= TWP_CATEGORY_BIT(p->columns[attno - 1].category);
+		}
+	}
+}
+
 /* Resolves the table label against the relation; sets broken on failure. */
 static void
 resolve_table(TwpProtection *p, const TwpTableLabel *label)
@@ -238,8 +268,12 @@ build_protection(Oid relid, Oid source, const char *label_text)
 	p->natts = tupdesc->natts;
 	p->columns = palloc0(sizeof(TwpColumn) * Max(p->natts, 1));
 	for (int i = 0; i < p->natts; i++)
-		if (!TupleDescAttr(tupdesc, i)->attisdropped)
+		if (TupleDescAttr(tupdesc, i)->attisdropped)
+			p->columns[i].category = -1;
+		else
 			resolve_column(p, TupleDescAttr(tupdesc, i), &p->columns[i]);
+	if (tupdesc->constr != NULL)
+		resolve_generated(p, rel);
 	relation_close(rel, AccessShareLock);
 	return p;
 }

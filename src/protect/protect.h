@@ -64,6 +64,7 @@ typedef struct TwpColumn
 	int			category;		/* resolved: the table's when the label names none */
 	TwpColumnKind kind;
 	TwpMask		mask;
+	TwpCategorySet sources;		/* a generated column: categories of what it is computed from */
 } TwpColumn;
 
 typedef struct TwpHop
@@ -123,6 +124,13 @@ extern bool twp_protect_mask_fits(const TwpMask *mask, Oid type, int32 typmod);
 /* Name of a mask kind or column kind, as in labels. */
 extern const char *twp_protect_mask_name(TwpMaskKind kind);
 extern const char *twp_protect_kind_name(TwpColumnKind kind);
+
+/* True for a column whose value decides whose row it is: a subject, or a step of some table's path. */
+extern bool twp_protect_decides_subject(Oid relid, AttrNumber attno);
+/* True when some protected table's path leads through the relation. */
+extern bool twp_protect_is_on_path(Oid relid);
+/* Categories of all tables (and their columns) whose paths lead through the relation. */
+extern TwpCategorySet twp_protect_path_needs(Oid relid);
 
 /* Turns row security on (and force) for a relation and all below it. */
 extern void twp_protect_switch_rls(Oid relid, bool on);

@@ -40,6 +40,7 @@ extern TwpPath *twp_protect_resolve_path(Oid relid, const char *text, const char
 extern char *twp_protect_format_path(Oid relid, const TwpPath *path);
 
 /* lookup.c */
+extern List *twp_protect_parents(Oid relid);
 extern char *twp_protect_label_text(Oid relid, AttrNumber attno);
 
 /* relabel.c: the label provider's check, and the types a label column may have. */

@@ -88,9 +88,10 @@ twp_uses_binding_init(void)
 }
 
 /*
- * May the session compute in a domain, or turn its values back?  It computes
- * in the domain of the use it is bound to; only an identified use turns
- * pseudonyms back, and never those of another use.
+ * May the session compute in a domain, or turn its values back?  Only under an
+ * identified use, in that use's own domain: who is given pseudonyms must not
+ * be able to make those of values of their choosing and compare.  Sealed
+ * values of domains that are no use's may be turned back by any identified use.
  */
 static bool
 may_use_domain(const char *domain, bool reidentify)
@@ -102,10 +103,9 @@ may_use_domain(const char *domain, bool reidentify)
 	if (use == NULL || !twp_uses_check(use, GetOuterUserId(), GetSessionUserId(),
 									   GetCurrentTimestamp(), in_emergency, &problem))
 		return false;
-	if (!reidentify)
-		return strcmp(domain, code) == 0;
-	return use->form == TWP_FORM_IDENTIFIED &&
-		(strcmp(domain, code) == 0 || twp_uses_find(domain) == NULL);
+	if (use->form != TWP_FORM_IDENTIFIED)
+		return false;
+	return strcmp(domain, code) == 0 || (reidentify && twp_uses_find(domain) == NULL);
 }
 
 /* Starts the room. */

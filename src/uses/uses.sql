@@ -162,7 +162,8 @@ SELECT u.code, u.purpose, u.recipient, u.categories, u.disclosure, u.valid, u.st
              WHERE g.code OPERATOR(pg_catalog.=) u.code
                AND EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid OPERATOR(pg_catalog.=) g.grantee)
              ORDER BY g.grantee::text) AS granted_to
-FROM twin_privacy_internal.approved_use AS u;
+FROM twin_privacy_internal.approved_use AS u
+WHERE twin_privacy_internal.holds_role('admin', 'officer', 'auditor');
 GRANT SELECT ON twin_privacy.approved_uses TO twin_privacy_admin, twin_privacy_officer, twin_privacy_auditor;
 COMMENT ON VIEW twin_privacy.approved_uses IS
 'Every use with its terms, status, who proposed, approved and suspended it, and the roles it is granted to. For twin_privacy_admin, _officer and _auditor.';
