@@ -305,7 +305,11 @@ SELECT relation, enabled FROM rls WHERE relation::text ~ 'base|heir|late';
 CREATE TABLE pt_stream.above (patient_id bigint);
 CREATE TABLE pt_stream.below () INHERITS (pt_stream.above);
 SELECT twin_privacy.protect_table('pt_stream.below', subject => 'patient_id', category => 'sensitive');
+ALTER TABLE pt_stream.below NO INHERIT pt_stream.above;
+SELECT twin_privacy.protect_table('pt_stream.below', subject => 'patient_id', category => 'sensitive');
+ALTER TABLE pt_stream.below INHERIT pt_stream.above;
 SELECT twin_privacy.protect_table('pt_stream.above', subject => 'patient_id', category => 'clinical');
+ALTER TABLE pt_stream.below INHERIT pt_stream.above;
 SELECT target, source, category FROM twin_privacy.protected_tables WHERE target::text ~ 'above|below' ORDER BY target::text COLLATE "C";
 -- meanwhile its rows do not come out under the parent's rules, unless these are the same
 SELECT twin_privacy.record_consent('1', decision => 'permit', purpose => 'TREAT') > 0 AS recorded;
