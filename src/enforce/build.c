@@ -60,7 +60,7 @@ twp_enforce_function_oid(TwpFunction function)
 Oid
 twp_enforce_row_visible_oid(void)
 {
-	return function_oid(TWP_FN_ROW_VISIBLE);
+	return twp_enforce_function_oid(TWP_FN_ROW_VISIBLE);
 }
 
 /* A column of the relation that `like` refers to, at the same query level and row version. */

@@ -412,9 +412,9 @@ twp_enforce_subject_write(PG_FUNCTION_ARGS)
 	if (!row->has_subject || (row->open & needs_of_subject(row)) != needs_of_subject(row))
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("a row of table \"%s\" may not be given to another data subject under use \"%s\"",
+				 errmsg("a row of table \"%s\" may not change its data subject under use \"%s\"",
 						get_rel_name(row->relid), twp_decision_use()->code),
-				 errhint("Not all that hangs on the row is open to the use; delete it and insert it anew, or ask for a wider use.")));
+				 errhint("It has cells that are closed for its present subject and might be open for the new one.")));
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));

@@ -24,7 +24,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-/* True when an error names a protected table, or an integrity error names none. */
+/* True when a constraint error quotes values of a protected table (PostgreSQL's always name it). */
 static bool
 tells_of_protected(const ErrorData *error)
 {
@@ -32,10 +32,8 @@ tells_of_protected(const ErrorData *error)
 	Oid			relid;
 
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		error->detail == NULL)
+		error->detail == NULL || error->schema_name == NULL || error->table_name == NULL)
 		return false;
-	if (error->schema_name == NULL || error->table_name == NULL)
-		return true;
 	nsp = get_namespace_oid(error->schema_name, true);
 	relid = OidIsValid(nsp) ? get_relname_relid(error->table_name, nsp) : InvalidOid;
 	return !OidIsValid(relid) || twp_protect_is_protected(relid);

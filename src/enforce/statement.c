@@ -18,6 +18,7 @@
 #include "common/hashfn.h"
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
+#include "enforce/scan_internal.h"
 #include "executor/executor.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
@@ -110,13 +111,14 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 	}
 }
 
-/* Registers for the ends of transactions. */
+/* Registers for the ends of transactions, and our scan node. */
 void
 twp_enforce_init(void)
 {
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
 	twp_uses_on_change(twp_enforce_close_held);
+	twp_enforce_scan_init();
 }
 
 /* True when a plan has a protected relation in it. */
