@@ -199,8 +199,7 @@ copy_in(CopyStmt *stmt, const char *query_string, QueryCompletion *qc)
 		if (record_id == 0)
 			twp_enforce_record_refusal(list_make1_oid(RelationGetRelid(rel)));
 		else
-			twp_enforce_end_command(record_id, 0, geterrcode() == ERRCODE_QUERY_CANCELED ?
-									TWP_OUTCOME_CANCELLED : TWP_OUTCOME_ERROR);
+			twp_enforce_end_command(record_id, 0, twp_enforce_outcome_of_error());
 		PG_RE_THROW();
 	}
 	PG_END_TRY();

@@ -91,6 +91,7 @@ extern void twp_enforce_describe(TwpIntent *intent, List *relids, bool maintenan
 extern uint64 twp_enforce_begin_command(Oid relid);
 extern void twp_enforce_end_command(uint64 record_id, uint64 rows, TwpOutcome outcome);
 /* In an error handler: records that the statement was refused, if that is what the error says. */
+extern TwpOutcome twp_enforce_outcome_of_error(void);
 extern void twp_enforce_record_refusal(List *relids);
 /* A visible row of the running statement was of this subject. */
 extern void twp_enforce_note_subject(const TwpSubject *subject);

@@ -100,6 +100,22 @@ twp_enforce_end_command(uint64 record_id, uint64 rows, TwpOutcome outcome)
 	twp_ledger_complete(record_id, &completion);
 }
 
+/* True when the error being handled is one of ours. */
+static bool
+is_refusal(int code)
+{
+	return ERRCODE_TO_CATEGORY(code) == MAKE_SQLSTATE('T', 'P', '0', '0', '0');
+}
+
+/* How the statement ends that the error being handled ends. */
+TwpOutcome
+twp_enforce_outcome_of_error(void)
+{
+	if (geterrcode() == ERRCODE_QUERY_CANCELED)
+		return TWP_OUTCOME_CANCELLED;
+	return is_refusal(geterrcode()) ? TWP_OUTCOME_REFUSED : TWP_OUTCOME_ERROR;
+}
+
 /* Records a refusal when the error being handled is one of ours. */
 void
 twp_enforce_record_refusal(List *relids)
@@ -111,7 +127,7 @@ twp_enforce_record_refusal(List *relids)
 	MemoryContext context;
 	MemoryContext old;
 
-	if (ERRCODE_TO_CATEGORY(code) != MAKE_SQLSTATE('T', 'P', '0', '0', '0'))
+	if (!is_refusal(code))
 		return;
 	context = AllocSetContextCreate(TopTransactionContext, "twin_privacy refusal", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);

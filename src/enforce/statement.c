@@ -440,8 +440,7 @@ twp_enforce_failed(TwpRun *run, QueryDesc *query)
 	{
 		if (query->estate != NULL)
 			statement->rows += query->estate->es_processed;
-		finish_statement(statement, geterrcode() == ERRCODE_QUERY_CANCELED ?
-						 TWP_OUTCOME_CANCELLED : TWP_OUTCOME_ERROR);
+		finish_statement(statement, twp_enforce_outcome_of_error());
 	}
 	twp_enforce_rethrow_discreetly();
 }
