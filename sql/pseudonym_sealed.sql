@@ -122,6 +122,14 @@ SELECT twin_privacy.approve_unseal(1);
 SELECT twin_privacy.approve_unseal(1);
 SELECT twin_privacy.approve_unseal(1);
 SELECT twin_privacy.approve_unseal(99);
+-- an officer who asks is not the one who approves, not even acting as another role
+SELECT twin_privacy.grant_use('CARE', 'ps_officer1');
+SELECT twin_privacy.bind_use('CARE', 'test');
+SELECT twin_privacy.request_unseal('CARE', 50, 'audit') AS own \gset
+SELECT twin_privacy.approve_unseal(:own);
+SET ROLE twin_privacy_officer;
+SELECT twin_privacy.approve_unseal(:own);
+RESET ROLE;
 SELECT twin_privacy.begin_unseal(1);
 \c - ps_nurse
 \set VERBOSITY terse
