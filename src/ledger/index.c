@@ -115,9 +115,10 @@ void
 twp_index_build(const char *segment, StringInfo bytes)
 {
 	Builder		builder;
-	IndexHeader header = {.magic = INDEX_MAGIC};
+	IndexHeader header = {0};
 	const TwpRecordHeader *record;
 
+	memcpy(header.magic, INDEX_MAGIC, sizeof(header.magic));
 	initStringInfo(&builder.entries);
 	initStringInfo(&builder.large);
 	for (uint32 at = TWP_SEGMENT_START; (record = twp_scan_record_at(segment, at)) != NULL;
