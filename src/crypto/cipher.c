@@ -17,6 +17,17 @@ struct TwpAes
 	MemoryContextCallback on_reset;
 };
 
+/* Fetches a cipher once in the life of the process. */
+const EVP_CIPHER *
+twp_crypto_cipher(EVP_CIPHER **known, const char *name)
+{
+	if (*known == NULL)
+		*known = EVP_CIPHER_fetch(NULL, name, NULL);
+	if (*known == NULL)
+		twp_crypto_fail(name);
+	return *known;
+}
+
 /* Frees the block cipher's state, which wipes its key schedule. */
 static void
 aes_release(void *arg)
@@ -31,18 +42,20 @@ aes_release(void *arg)
 TwpAes *
 twp_crypto_aes_create(MemoryContext context, const uint8 *key, size_t len)
 {
+	static EVP_CIPHER *known[3];
+	static const char *const names[] = {"AES-128-ECB", "AES-192-ECB", "AES-256-ECB"};
 	TwpAes	   *aes = MemoryContextAllocZero(context, sizeof(TwpAes));
-	const EVP_CIPHER *cipher = len == 16 ? EVP_aes_128_ecb() :
-		len == 24 ? EVP_aes_192_ecb() : EVP_aes_256_ecb();
+	const EVP_CIPHER *cipher;
 
 	Assert(len == 16 || len == 24 || len == 32);
+	cipher = twp_crypto_cipher(&known[len / 8 - 2], names[len / 8 - 2]);
 	aes->on_reset.func = aes_release;
 	aes->on_reset.arg = aes;
 	MemoryContextRegisterResetCallback(context, &aes->on_reset);
 
 	aes->state = EVP_CIPHER_CTX_new();
 	if (aes->state == NULL ||
-		EVP_EncryptInit_ex(aes->state, cipher, NULL, key, NULL) != 1 ||
+		EVP_EncryptInit_ex2(aes->state, cipher, key, NULL, NULL) != 1 ||
 		EVP_CIPHER_CTX_set_padding(aes->state, 0) != 1)
 		twp_crypto_fail("AES");
 	return aes;
@@ -65,7 +78,8 @@ twp_crypto_aes_block(TwpAes *aes, const uint8 in[TWP_BLOCK_LEN], uint8 out[TWP_B
 static bool
 key_wrap(bool wrap, const uint8 *kek, const uint8 *in, int len, uint8 *out)
 {
-	EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, "AES-256-WRAP", NULL);
+	static EVP_CIPHER *known;
+	const EVP_CIPHER *cipher = twp_crypto_cipher(&known, "AES-256-WRAP");
 	EVP_CIPHER_CTX *state = EVP_CIPHER_CTX_new();
 	int			expected = wrap ? len + 8 : len - 8;
 	int			n = 0;
@@ -74,11 +88,10 @@ key_wrap(bool wrap, const uint8 *kek, const uint8 *in, int len, uint8 *out)
 
 	if (state != NULL)
 		EVP_CIPHER_CTX_set_flags(state, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
-	ready = cipher != NULL && state != NULL &&
+	ready = state != NULL &&
 		EVP_CipherInit_ex2(state, cipher, kek, NULL, wrap ? 1 : 0, NULL) == 1;
 	ok = ready && EVP_CipherUpdate(state, out, &n, in, len) == 1 && n == expected;
 	EVP_CIPHER_CTX_free(state);
-	EVP_CIPHER_free(cipher);
 	if (!ready)
 		twp_crypto_fail("AES key wrap");
 	return ok;

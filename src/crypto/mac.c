@@ -17,10 +17,6 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #endif
 
-#include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
 #include <openssl/sha.h>
 
 #include "crypto/crypto.h"
@@ -31,26 +27,31 @@
 /* what one block holds besides padding and length */
 #define SHORT_MAX (SHA256_CBLOCK - 9)
 
+/* A key as two SHA-256 states: each stands for it. */
+typedef struct MacState
+{
+	SHA256_CTX	inner;			/* after key xor ipad */
+	SHA256_CTX	outer;			/* after key xor opad */
+} MacState;
+
 struct TwpMac
 {
-	SHA256_CTX	inner;			/* state after key xor ipad */
-	SHA256_CTX	outer;			/* state after key xor opad */
+	MacState	state;
 	MemoryContextCallback on_reset;
 };
 
-/* Wipes both states: each stands for the key. */
+/* Wipes the states. */
 static void
 mac_release(void *arg)
 {
 	TwpMac	   *mac = arg;
 
-	twp_crypto_wipe(&mac->inner, sizeof(mac->inner));
-	twp_crypto_wipe(&mac->outer, sizeof(mac->outer));
+	twp_crypto_wipe(&mac->state, sizeof(mac->state));
 }
 
 /* Starts one padded-key state. */
 static void
-mac_start(SHA256_CTX *state, const uint8 *block, uint8 pad)
+start_padded(SHA256_CTX *state, const uint8 *block, uint8 pad)
 {
 	uint8		padded[SHA256_CBLOCK];
 
@@ -62,24 +63,47 @@ mac_start(SHA256_CTX *state, const uint8 *block, uint8 pad)
 }
 
 /* Prepares the two states for a key of any length. */
-TwpMac *
-twp_crypto_mac_create(MemoryContext context, const uint8 *key, size_t len)
+static void
+start_mac(MacState *state, const uint8 *key, size_t len)
 {
-	TwpMac	   *mac = MemoryContextAllocZero(context, sizeof(TwpMac));
 	uint8		block[SHA256_CBLOCK] = {0};
-
-	mac->on_reset.func = mac_release;
-	mac->on_reset.arg = mac;
-	MemoryContextRegisterResetCallback(context, &mac->on_reset);
 
 	if (len > sizeof(block))
 		SHA256(key, len, block);
 	else if (len > 0)
 		memcpy(block, key, len);
-	mac_start(&mac->inner, block, 0x36);
-	mac_start(&mac->outer, block, 0x5c);
+	start_padded(&state->inner, block, 0x36);
+	start_padded(&state->outer, block, 0x5c);
 	twp_crypto_wipe(block, sizeof(block));
+}
+
+/* Prepares a MAC in a memory context. */
+TwpMac *
+twp_crypto_mac_create(MemoryContext context, const uint8 *key, size_t len)
+{
+	TwpMac	   *mac = MemoryContextAllocZero(context, sizeof(TwpMac));
+
+	mac->on_reset.func = mac_release;
+	mac->on_reset.arg = mac;
+	MemoryContextRegisterResetCallback(context, &mac->on_reset);
+	start_mac(&mac->state, key, len);
 	return mac;
+}
+
+/* Computes the MAC of some parts, one after the other. */
+static void
+mac_parts(const MacState *state, const TwpBytes *parts, int n, uint8 out[TWP_MAC_LEN])
+{
+	SHA256_CTX	work = state->inner;
+	uint8		digest[TWP_MAC_LEN];
+
+	for (int i = 0; i < n; i++)
+		SHA256_Update(&work, parts[i].data, parts[i].len);
+	SHA256_Final(digest, &work);
+	work = state->outer;
+	SHA256_Update(&work, digest, sizeof(digest));
+	SHA256_Final(out, &work);
+	twp_crypto_wipe(digest, sizeof(digest));
 }
 
 /* Writes a SHA-256 state as bytes. */
@@ -107,7 +131,7 @@ pad_block(uint8 block[SHA256_CBLOCK], size_t n)
 
 /* Computes the MAC of a message that fits one block: two compressions and no bookkeeping. */
 static void
-short_mac(TwpMac *mac, const void *prefix, size_t prefix_len,
+short_mac(const MacState *state, const void *prefix, size_t prefix_len,
 		  const void *data, size_t len, uint8 out[TWP_MAC_LEN])
 {
 	SHA256_CTX	work;
@@ -116,11 +140,11 @@ short_mac(TwpMac *mac, const void *prefix, size_t prefix_len,
 	memcpy(block, prefix, prefix_len);
 	memcpy(block + prefix_len, data, len);
 	pad_block(block, prefix_len + len);
-	memcpy(work.h, mac->inner.h, sizeof(work.h));
+	memcpy(work.h, state->inner.h, sizeof(work.h));
 	SHA256_Transform(&work, block);
 	store_state(&work, block);
 	pad_block(block, TWP_MAC_LEN);
-	memcpy(work.h, mac->outer.h, sizeof(work.h));
+	memcpy(work.h, state->outer.h, sizeof(work.h));
 	SHA256_Transform(&work, block);
 	store_state(&work, out);
 }
@@ -130,48 +154,45 @@ void
 twp_crypto_mac(TwpMac *mac, const void *prefix, size_t prefix_len,
 			   const void *data, size_t len, uint8 out[TWP_MAC_LEN])
 {
-	SHA256_CTX	work;
-	uint8		digest[TWP_MAC_LEN];
+	TwpBytes	parts[] = {{prefix, prefix_len}, {data, len}};
 
 	if (prefix_len + len <= SHORT_MAX)
-	{
-		short_mac(mac, prefix, prefix_len, data, len, out);
-		return;
-	}
-	work = mac->inner;
-	SHA256_Update(&work, prefix, prefix_len);
-	SHA256_Update(&work, data, len);
-	SHA256_Final(digest, &work);
-	work = mac->outer;
-	SHA256_Update(&work, digest, sizeof(digest));
-	SHA256_Final(out, &work);
+		short_mac(&mac->state, prefix, prefix_len, data, len, out);
+	else
+		mac_parts(&mac->state, parts, lengthof(parts), out);
 }
 
-/* Derives a key by HKDF-SHA-256 (extract and expand). */
+/*
+ * Derives a key by HKDF-SHA-256 (RFC 5869: extract, then expand).  OpenSSL's
+ * own looks its algorithm up anew for each key, some 20 times the price.
+ */
 void
 twp_crypto_hkdf(const uint8 *secret, size_t secret_len,
 				const uint8 *salt, size_t salt_len,
 				const uint8 *info, size_t info_len,
 				uint8 *out, size_t out_len)
 {
-	static char digest[] = "SHA256";
-	EVP_KDF    *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	EVP_KDF_CTX *state = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-	OSSL_PARAM	params[5];
-	int			n = 0;
-	bool		ok;
+	MacState	state;
+	TwpBytes	extract = {secret, secret_len};
+	uint8		block[TWP_MAC_LEN];
+	uint8		counter = 0;
 
-	params[n++] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0);
-	params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, unconstify(uint8 *, secret), secret_len);
-	if (salt != NULL && salt_len > 0)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, unconstify(uint8 *, salt), salt_len);
-	if (info_len > 0)
-		params[n++] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, unconstify(uint8 *, info), info_len);
-	params[n] = OSSL_PARAM_construct_end();
-
-	ok = state != NULL && EVP_KDF_derive(state, out, out_len, params) == 1;
-	EVP_KDF_CTX_free(state);
-	EVP_KDF_free(kdf);
-	if (!ok)
+	if (out_len > 255 * TWP_MAC_LEN)
 		twp_crypto_fail("HKDF-SHA-256");
+	start_mac(&state, salt, salt_len);
+	mac_parts(&state, &extract, 1, block);
+	start_mac(&state, block, sizeof(block));
+	while (out_len > 0)
+	{
+		TwpBytes	parts[] = {{block, counter == 0 ? 0 : sizeof(block)}, {info, info_len}, {&counter, 1}};
+		size_t		n = Min(out_len, sizeof(block));
+
+		counter++;
+		mac_parts(&state, parts, lengthof(parts), block);
+		memcpy(out, block, n);
+		out += n;
+		out_len -= n;
+	}
+	twp_crypto_wipe(block, sizeof(block));
+	twp_crypto_wipe(&state, sizeof(state));
 }

@@ -55,22 +55,25 @@ cmac(TwpSiv *siv, const uint8 *head, size_t head_len, const uint8 *tail, size_t 
 static bool
 siv_start(TwpSiv *siv, const uint8 *key, size_t half)
 {
-	static char names[][12] = {"AES-128-CBC", "AES-192-CBC", "AES-256-CBC"};
-	const EVP_CIPHER *ctr = half == 16 ? EVP_aes_128_ctr() : half == 24 ? EVP_aes_192_ctr() : EVP_aes_256_ctr();
-	EVP_MAC    *mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
+	static char cbc[][12] = {"AES-128-CBC", "AES-192-CBC", "AES-256-CBC"};
+	static const char *const ctr[] = {"AES-128-CTR", "AES-192-CTR", "AES-256-CTR"};
+	static EVP_CIPHER *known[3];
+	static EVP_MAC *mac;
+	int			size = (int) half / 8 - 2;
 	OSSL_PARAM	params[2];
 	uint8		zero[TWP_BLOCK_LEN] = {0};
 	bool		ok;
 
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, names[half / 8 - 2], 0);
+	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cbc[size], 0);
 	params[1] = OSSL_PARAM_construct_end();
+	if (mac == NULL)
+		mac = EVP_MAC_fetch(NULL, "CMAC", NULL);
 	siv->cmac = mac != NULL ? EVP_MAC_CTX_new(mac) : NULL;
 	siv->ctr = EVP_CIPHER_CTX_new();
 	ok = siv->cmac != NULL && siv->ctr != NULL &&
 		EVP_MAC_init(siv->cmac, key, half, params) == 1 &&
-		EVP_EncryptInit_ex2(siv->ctr, ctr, key + half, zero, NULL) == 1 &&
+		EVP_EncryptInit_ex2(siv->ctr, twp_crypto_cipher(&known[size], ctr[size]), key + half, zero, NULL) == 1 &&
 		cmac(siv, zero, sizeof(zero), NULL, 0, siv->start);
-	EVP_MAC_free(mac);
 	return ok;
 }
 
