@@ -176,8 +176,9 @@ SELECT attempt(sql) FROM unnest(ARRAY[
     $$SECURITY LABEL FOR twin_privacy ON TABLE pt_clinic.visit IS 'subject=patient_id, category=clinical, mask=null'$$,
     $$SECURITY LABEL FOR twin_privacy ON COLUMN pt_clinic.patient.double IS 'kind=plain, mask=year'$$,
     $$SECURITY LABEL FOR twin_privacy ON SEQUENCE pt_clinic.numbers IS 'subject=id, category=clinical'$$,
-    $$SECURITY LABEL FOR twin_privacy ON VIEW pt_clinic.people IS 'subject=id, category=clinical'$$,
-    $$SECURITY LABEL FOR twin_privacy ON ROLE pt_both IS 'subject=id, category=clinical'$$]) AS sql;
+    $$SECURITY LABEL FOR twin_privacy ON VIEW pt_clinic.people IS 'subject=id, category=clinical'$$]) AS sql;
+RESET SESSION AUTHORIZATION;
+SELECT attempt($$SECURITY LABEL FOR twin_privacy ON ROLE pt_both IS 'subject=id, category=clinical'$$);
 SELECT objname, label FROM pg_seclabels WHERE provider = 'twin_privacy' AND objname ~ '^pt_clinic.(visit|patient$|patient.(double|zip))' ORDER BY objname COLLATE "C";
 
 -- names are followed: columns, tables and schemas renamed, also along a path

@@ -20,6 +20,8 @@
 #include "utils/relcache.h"
 
 extern void twp_enforce_init(void);
+extern void twp_enforce_shmem_request(void);
+extern void twp_enforce_shmem_startup(void);
 
 /* Before planning: rewrites the query in place; true when it reads or writes protected tables. */
 extern bool twp_enforce_plan(Query *query, int *cursor_options);

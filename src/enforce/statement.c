@@ -19,6 +19,7 @@
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
 #include "enforce/scan_internal.h"
+#include "enforce/workers.h"
 #include "executor/executor.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
@@ -35,6 +36,7 @@ typedef struct TwpStatement
 	uint64		rows;
 	bool		maintenance;
 	bool		parallel;		/* workers may have seen subjects we have not */
+	TwpOutcome	outcome;		/* of a failed one whose workers are not gone yet */
 	MemoryContext context;		/* of the subjects */
 	TwpSubjectSet *subjects;
 	bool		may_export;
@@ -57,6 +59,19 @@ find_statement(const QueryDesc *query)
 	return NULL;
 }
 
+/* The set of subjects a statement was given, begun when there is none. */
+static TwpSubjectSet *
+subjects_of(Statement *statement)
+{
+	if (statement->subjects == NULL)
+	{
+		statement->context = AllocSetContextCreate(TopMemoryContext, "twin_privacy subjects",
+												   ALLOCSET_SMALL_SIZES);
+		statement->subjects = twp_ledger_subjects_create(statement->context);
+	}
+	return statement->subjects;
+}
+
 /* Records how a statement ended and forgets it. */
 static void
 finish_statement(Statement *statement, TwpOutcome outcome)
@@ -64,9 +79,11 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 	TwpCompletion completion = {
 		.outcome = outcome,
 		.row_count = statement->rows,
-		.subjects = statement->subjects,
 	};
 
+	if (statement->parallel && twp_enforce_has_workers_part())
+		twp_enforce_take_workers_part(subjects_of(statement));
+	completion.subjects = statement->subjects;
 	for (Statement **link = &statements; *link != NULL; link = &(*link)->next)
 		if (*link == statement)
 		{
@@ -83,6 +100,14 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 	pfree(statement);
 }
 
+/* Finishes what ends by an abort; workers are gone by now. */
+static void
+finish_aborted(Statement *statement)
+{
+	finish_statement(statement, statement->outcome != TWP_OUTCOME_OPEN ?
+					 statement->outcome : TWP_OUTCOME_ABORTED);
+}
+
 /* What is still open when a transaction aborts has been aborted with it. */
 static void
 at_transaction_end(XactEvent event, void *arg)
@@ -90,8 +115,12 @@ at_transaction_end(XactEvent event, void *arg)
 	twp_enforce_copying_out = false;
 	starting = false;
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
+	{
 		while (statements != NULL)
-			finish_statement(statements, TWP_OUTCOME_ABORTED);
+			finish_aborted(statements);
+		if (IsParallelWorker())
+			twp_enforce_hand_over_aborting();
+	}
 }
 
 /* The same for what began inside an aborted subtransaction. */
@@ -107,7 +136,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 	{
 		next = s->next;
 		if (s->subid >= mine)
-			finish_statement(s, TWP_OUTCOME_ABORTED);
+			finish_aborted(s);
 	}
 }
 
@@ -440,7 +469,11 @@ twp_enforce_failed(TwpRun *run, QueryDesc *query)
 	{
 		if (query->estate != NULL)
 			statement->rows += query->estate->es_processed;
-		finish_statement(statement, twp_enforce_outcome_of_error());
+		/* workers hand over what they saw until the transaction has waited for their end */
+		statement->outcome = twp_enforce_outcome_of_error();
+		statement->query = NULL;
+		if (!statement->parallel)
+			finish_statement(statement, statement->outcome);
 	}
 	twp_enforce_rethrow_discreetly();
 }
@@ -453,6 +486,8 @@ twp_enforce_end(QueryDesc *query)
 
 	if (statement != NULL)
 		finish_statement(statement, TWP_OUTCOME_DONE);
+	else if (IsParallelWorker())
+		twp_enforce_hand_over();
 }
 
 /* True where PostgreSQL itself is about to plan or start a foreign-key query. */
@@ -483,15 +518,8 @@ twp_enforce_holds_values(void)
 void
 twp_enforce_note_subject(const TwpSubject *subject)
 {
-	Statement  *running = stack != NULL ? stack->statement : NULL;
-
-	if (running == NULL)
-		return;
-	if (running->subjects == NULL)
-	{
-		running->context = AllocSetContextCreate(TopMemoryContext, "twin_privacy subjects",
-												 ALLOCSET_SMALL_SIZES);
-		running->subjects = twp_ledger_subjects_create(running->context);
-	}
-	twp_ledger_subjects_add(running->subjects, subject);
+	if (IsParallelWorker())
+		twp_enforce_worker_saw(subject);
+	else if (stack != NULL && stack->statement != NULL)
+		twp_ledger_subjects_add(subjects_of(stack->statement), subject);
 }

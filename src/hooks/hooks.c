@@ -191,6 +191,7 @@ request_shmem(void)
 		next_shmem_request();
 	twp_consent_shmem_request();
 	twp_ledger_shmem_request();
+	twp_enforce_shmem_request();
 }
 
 /* Finds the shared memory, room by room. */
@@ -201,6 +202,7 @@ startup_shmem(void)
 		next_shmem_startup();
 	twp_consent_shmem_startup();
 	twp_ledger_shmem_startup();
+	twp_enforce_shmem_startup();
 }
 
 /* Sets all hooks. */

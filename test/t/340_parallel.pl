@@ -1,4 +1,5 @@
-# Parallel workers disclose what the leader alone does, no more and no less.
+# Parallel workers disclose what the leader alone does, no more and no less, and
+# the ledger names the same data subjects.
 use strict;
 use warnings FATAL => 'all';
 
@@ -108,6 +109,31 @@ for my $setting ($parallel, "SET $forced = on;")
 	is($super->($setting), $super->($serial), 'consents of the same transaction');
 	isnt($super->($setting), "t\n1\n$alone", 'which make a difference');
 }
+
+# The ledger counts rows and subjects alike.
+for my $sql ('SELECT id FROM lab', 'SELECT id, value FROM result', 'SELECT v FROM stream WHERE day = 2')
+{
+	my $mark = 0;
+	my @seen = map {
+		my $what = "ledger " . $mark++;
+		run("SET twin_privacy.use = 'CLEAR'; SET twin_privacy.justification = '$what'; $_ $sql");
+		$node->safe_psql('postgres', "SELECT row_count, subject_count, subjects_exact, outcome,
+			(SELECT md5(string_agg(s, ',' ORDER BY s)) FROM twin_privacy.subjects_of(record_id) s)
+			FROM twin_privacy.disclosures WHERE justification = '$what' ORDER BY record_id DESC LIMIT 1");
+	} ($serial, $parallel, "SET $forced = on;");
+	like($seen[0], qr/^\d{3,}\|\d{2,}\|f\|done\|\w/, "$sql: recorded: $seen[0]");
+	is($seen[1], $seen[0], "$sql: the same from workers");
+	is($seen[2], $seen[0], "$sql: the same from one worker");
+}
+
+
+# A statement that fails after its workers have read names them all the same.
+my @failed = map {
+	my $set = $_;
+	run("SET twin_privacy.use = 'CLEAR'; SET twin_privacy.justification = 'failed $set'; $set SELECT sum(value / (id - 19990)) FROM result");
+	$node->safe_psql('postgres', "SELECT subject_count > 100, outcome FROM twin_privacy.disclosures WHERE justification = 'failed $set'");
+} ($parallel, "SET $forced = on;");
+is($_, 't|error', 'the subjects of a failed statement') for @failed;
 
 # A worker started by itself discloses nothing more: a function marked parallel safe that reads.
 $node->safe_psql('postgres', q{
