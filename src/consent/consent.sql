@@ -170,3 +170,6 @@ CREATE FUNCTION twin_privacy_internal.consent_map(
     OUT built_at timestamptz, OUT horizon timestamptz) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'twp_consent_map_figures' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
 REVOKE ALL ON FUNCTION twin_privacy_internal.consent_map() FROM PUBLIC;
+CREATE FUNCTION twin_privacy_internal.consent_map_build() RETURNS double precision
+AS 'MODULE_PATHNAME', 'twp_consent_map_build_sql' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy_internal.consent_map_build() FROM PUBLIC;

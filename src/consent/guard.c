@@ -30,10 +30,12 @@
 PG_FUNCTION_INFO_V1(twp_consent_stamp);
 PG_FUNCTION_INFO_V1(twp_consent_keep);
 PG_FUNCTION_INFO_V1(twp_consent_map_figures);
+PG_FUNCTION_INFO_V1(twp_consent_map_build_sql);
 
 TWP_EXPORT Datum twp_consent_stamp(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_keep(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_map_figures(PG_FUNCTION_ARGS);
+TWP_EXPORT Datum twp_consent_map_build_sql(PG_FUNCTION_ARGS);
 
 /* Trigger: stamps a new row and announces it. */
 Datum
@@ -90,4 +92,19 @@ twp_consent_map_figures(PG_FUNCTION_ARGS)
 	values[5] = TimestampTzGetDatum(figures.horizon);
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
+}
+
+/* consent_map_build(): builds the map anew and gives the milliseconds that took. */
+Datum
+twp_consent_map_build_sql(PG_FUNCTION_ARGS)
+{
+	TimestampTz start = GetCurrentTimestamp();
+	TwpMapFigures figures;
+
+	if (!twp_map_build(start) || !twp_map_describe(&figures))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the consent map cannot be built now"),
+				 errhint("Look at twin_privacy.consent_map_memory; commit consents of your own first, and let no other session build it.")));
+	PG_RETURN_FLOAT8((double) (GetCurrentTimestamp() - start) / 1000.0);
 }
