@@ -138,7 +138,7 @@ typedef struct TwpMapHeader
 	TwpProfiles profiles;		/* pointers unused */
 } TwpMapHeader;
 
-/* map_table.c: keys, tables and profiles, in whatever memory. */
+/* map_table.c: keys and tables, in whatever memory. */
 /* Gives the one form in which a subject is a key, whatever the type of its column. */
 extern void twp_map_canonical(const TwpSubject *subject, TwpSubject *canonical);
 extern uint32 twp_map_find(const TwpMap *map, const TwpSubject *subject);
@@ -153,6 +153,7 @@ extern uint32 twp_map_table_buckets(uint32 keys);
 /* Adds every key of one table to another with room for them. */
 extern void twp_map_table_copy(const TwpMapTable *from, TwpMapTable *to, const TwpMapArena *arena);
 
+/* map_profile.c: profiles, in whatever memory. */
 /* Number of the profile with these items (sorted here); TWP_PROFILE_NONE when a fixed store is full. */
 extern uint32 twp_profiles_intern(TwpProfiles *store, TwpProfileItem *items, uint32 n);
 extern void twp_profiles_reindex(TwpProfiles *store);

@@ -63,8 +63,8 @@ twp_map_share(dsa_area *area, const TwpMap *from, dsa_pointer *pointer)
 	TwpMapHeader counted = {.bytes = 0};
 	TwpMapHeader *header;
 	TwpMap		to;
-	uint64		item_capacity = from->profiles.nitems + from->profiles.nitems / 4 + 8192;
-	uint64		capacity = from->profiles.n + from->profiles.n / 4 + 4096;
+	uint64		item_capacity = from->profiles.nitems + from->profiles.nitems / 4 + 2048;
+	uint64		capacity = from->profiles.n + from->profiles.n / 4 + 1024;
 	uint64		index_size = 1024;
 	bool		fits;
 
@@ -78,13 +78,13 @@ twp_map_share(dsa_area *area, const TwpMap *from, dsa_pointer *pointer)
 	{
 		uint32		used = from->table[section].used;
 
-		header->table[section].limit = used + used / 32 + 1024;
+		header->table[section].limit = used + used / 32 + 256;
 		header->table[section].nbuckets = twp_map_table_buckets(header->table[section].limit);
 		fits = allocate(area, &header->buckets[section],
 						(uint64) header->table[section].nbuckets * sizeof(TwpMapBucket), header);
 	}
 	header->arena.used = from->arena.used;
-	header->arena.size = from->arena.used + from->arena.used / 32 + 65536;
+	header->arena.size = from->arena.used + from->arena.used / 32 + 8192;
 	header->profiles = from->profiles;
 	header->profiles.capacity = (uint32) capacity;
 	header->profiles.item_capacity = (uint32) item_capacity;

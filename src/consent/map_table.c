@@ -1,5 +1,5 @@
 /*
- * map_table.c - keys, tables and profiles of the consent map.
+ * map_table.c - keys and tables of the consent map.
  *
  * Works on private and on shared memory alike: nothing here allocates in
  * shared memory or takes a lock.  Writers are alone; readers of a shared table
@@ -10,6 +10,7 @@
 #include "base/compat.h"
 #include "common/hashfn.h"
 #include "consent/map_internal.h"
+#include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 #include "utils/uuid.h"
 
@@ -222,86 +223,153 @@ twp_map_find(const TwpMap *map, const TwpSubject *subject)
 }
 
 /* Subjects looked up together: enough to hide the time memory takes, few enough to stay near. */
-#define TOGETHER 64
+#define TOGETHER 32
 
-/* Gives a place's number within the map: integers of the array first, then table by table. */
+/* Gives the number of the first place of a section. */
 static inline uint32
-number_place(const TwpMap *map, int section, const uint32 *place)
+first_place(const TwpMap *map, int section)
 {
 	uint64		number = map->dense_n;
-	const char *buckets = (const char *) map->table[section].buckets;
 
-	for (int before = 0; before < (int) section; before++)
+	for (int before = 0; before < section; before++)
 		number += (uint64) map->table[before].nbuckets * TWP_BUCKET_KEYS;
-	number += ((const char *) place - buckets) / sizeof(TwpMapBucket) * TWP_BUCKET_KEYS;
-	return (uint32) (number + ((const char *) place - buckets) % sizeof(TwpMapBucket) / sizeof(uint32) -
-					 offsetof(TwpMapBucket, profile) / sizeof(uint32));
+	return (uint32) number;
 }
 
 /* Gives one more than the greatest number of a place. */
 uint64
 twp_map_places(const TwpMap *map)
 {
-	uint64		places = map->dense_n;
-
-	for (int section = 0; section < TWP_SECTIONS; section++)
-		places += (uint64) map->table[section].nbuckets * TWP_BUCKET_KEYS;
-	return places;
+	return first_place(map, TWP_SECTIONS);
 }
 
-/* Finds the profiles of a few subjects: first every place is fetched, then each is read. */
-static void
-find_together(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *profiles, uint32 *places)
+/*
+ * Finds the profile of a key that is whole in 16 bytes, from a bucket on.
+ * Which of a bucket's keys it is cannot be foretold, so all are compared
+ * before the one branch.
+ */
+static inline uint32
+find_short(const TwpMapTable *table, TwpMapKey key, uint32 b, uint32 *place)
 {
-	Wanted		wanted[TOGETHER];
-	const uint32 *dense[TOGETHER];
-
-	for (int i = 0; i < n; i++)
+	for (;;)
 	{
-		TwpSubject	canonical;
+		const TwpMapBucket *bucket = &table->buckets[b];
+		int			match = 0;
 
-		dense[i] = NULL;
-		wanted[i].section = TWP_SECTIONS;
-		if (subjects[i].kind == TWP_SUBJECT_INVALID)
-			continue;
-		twp_map_canonical(&subjects[i], &canonical);
-		if (canonical.kind == TWP_SUBJECT_INT && is_dense(map, canonical.key.number))
+		for (int i = 0; i < TWP_BUCKET_KEYS; i++)
+			match |= ((bucket->key[i].a == key.a) & (bucket->key[i].b == key.b)) << i;
+		if (likely(match != 0))
 		{
-			dense[i] = &map->dense[canonical.key.number - map->dense_min];
-			__builtin_prefetch(dense[i]);
-			continue;
+			int			i = pg_rightmost_one_pos32((uint32) match);
+
+			/* A free place may hold the same bits, or a key not yet entered: then it is not there. */
+			*place = b * TWP_BUCKET_KEYS + i;
+			return *(volatile const uint32 *) &bucket->profile[i];
 		}
-		want(&canonical, &wanted[i]);
-		__builtin_prefetch(&map->table[wanted[i].section].buckets[first_bucket(&map->table[wanted[i].section],
-																			   wanted[i].hash)]);
+		if (*(volatile const uint32 *) &bucket->profile[TWP_BUCKET_KEYS - 1] == TWP_PROFILE_NONE)
+			return TWP_PROFILE_NONE;
+		if (++b == table->nbuckets)
+			b = 0;
 	}
-	for (int i = 0; i < n; i++)
+}
+
+/* A subject on its way to its profile. */
+typedef struct OnTheWay
+{
+	int			section;		/* or one of the next two */
+	uint32		bucket;
+	TwpMapKey	key;
+} OnTheWay;
+
+#define WAY_NOBODY TWP_SECTIONS
+#define WAY_DENSE (TWP_SECTIONS + 1)
+#define WAY_TEXT (TWP_SECTIONS + 2)
+
+/* Sets out for a subject: fetches the memory that will be read. */
+static inline void
+set_out(const TwpMap *map, const TwpSubject *subject, OnTheWay *way)
+{
+	switch (subject->kind)
 	{
-		TwpMapKey  *key;
-		uint32	   *place;
-
-		profiles[i] = TWP_PROFILE_NONE;
-		places[i] = 0;
-		if (dense[i] != NULL)
-		{
-			profiles[i] = *dense[i];
-			places[i] = (uint32) (dense[i] - map->dense);
-		}
-		else if (wanted[i].section != TWP_SECTIONS)
-		{
-			place = find_place(&map->table[wanted[i].section], &wanted[i], &map->arena, &key);
-			profiles[i] = *place;
-			places[i] = number_place(map, wanted[i].section, place);
-		}
+		case TWP_SUBJECT_INT:
+			way->key.a = (uint64) subject->key.number;
+			way->key.b = 0;
+			if (is_dense(map, subject->key.number))
+			{
+				way->section = WAY_DENSE;
+				__builtin_prefetch(&map->dense[subject->key.number - map->dense_min]);
+				return;
+			}
+			way->section = TWP_SECTION_INT;
+			break;
+		case TWP_SUBJECT_UUID:
+			memcpy(&way->key, subject->key.uuid, UUID_LEN);
+			way->section = TWP_SECTION_UUID;
+			break;
+		default:
+			way->section = subject->kind == TWP_SUBJECT_INVALID ? WAY_NOBODY : WAY_TEXT;
+			return;
 	}
+	way->bucket = first_bucket(&map->table[way->section], mix(way->key.a, way->key.b));
+	__builtin_prefetch(&map->table[way->section].buckets[way->bucket]);
+}
+
+/* Finds the profile and the place of a text. */
+static uint32
+find_text(const TwpMap *map, const TwpSubject *subject, uint32 *place)
+{
+	TwpSubject	canonical;
+	Wanted		wanted;
+	TwpMapKey  *key;
+	uint32	   *found;
+	size_t		offset;
+
+	twp_map_canonical(subject, &canonical);
+	if (canonical.kind == TWP_SUBJECT_INT && is_dense(map, canonical.key.number))
+	{
+		*place = (uint32) (canonical.key.number - map->dense_min);
+		return map->dense[*place];
+	}
+	want(&canonical, &wanted);
+	found = find_place(&map->table[wanted.section], &wanted, &map->arena, &key);
+	offset = (const char *) found - (const char *) map->table[wanted.section].buckets;
+	*place = first_place(map, wanted.section) + (uint32) (offset / sizeof(TwpMapBucket)) * TWP_BUCKET_KEYS +
+		(uint32) ((offset % sizeof(TwpMapBucket) - offsetof(TwpMapBucket, profile)) / sizeof(uint32));
+	return *found;
 }
 
 /* Finds the profiles of many subjects, and the numbers of their places. */
 void
 twp_map_find_many(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *profiles, uint32 *places)
 {
-	for (int i = 0; i < n; i += TOGETHER)
-		find_together(map, &subjects[i], Min(n - i, TOGETHER), &profiles[i], &places[i]);
+	uint32		first[TWP_SECTIONS];
+	OnTheWay	ways[TOGETHER];
+
+	for (int section = 0; section < TWP_SECTIONS; section++)
+		first[section] = first_place(map, section);
+	for (int i = 0; i < n; i++)
+	{
+		OnTheWay   *way = &ways[i % TOGETHER];
+
+		/* Always some subjects ahead: while one is read the memory of the next is on its way. */
+		if (i == 0)
+			for (int ahead = 0; ahead < Min(n, TOGETHER); ahead++)
+				set_out(map, &subjects[ahead], &ways[ahead]);
+		if (way->section < TWP_SECTIONS)
+		{
+			profiles[i] = find_short(&map->table[way->section], way->key, way->bucket, &places[i]);
+			places[i] += first[way->section];
+		}
+		else if (way->section == WAY_DENSE)
+		{
+			places[i] = (uint32) ((int64) way->key.a - map->dense_min);
+			profiles[i] = map->dense[places[i]];
+		}
+		else
+			profiles[i] = way->section == WAY_NOBODY ? TWP_PROFILE_NONE : find_text(map, &subjects[i], &places[i]);
+		if (i + TOGETHER < n)
+			set_out(map, &subjects[i + TOGETHER], way);
+	}
 }
 
 /* Stores a long text and gives its key; false when a fixed arena is full. */
@@ -425,112 +493,4 @@ twp_map_place(TwpMap *map, const TwpSubject *subject, bool fixed)
 	pg_write_barrier();
 	*(volatile uint32 *) place = TWP_PROFILE_EMPTY;
 	return place;
-}
-
-/* Orders the items of a profile. */
-static int
-compare_items(const void *left, const void *right)
-{
-	const TwpProfileItem *a = left;
-	const TwpProfileItem *b = right;
-
-	if (a->terms_id != b->terms_id)
-		return a->terms_id < b->terms_id ? -1 : 1;
-	if (a->from != b->from)
-		return a->from < b->from ? -1 : 1;
-	return a->until < b->until ? -1 : a->until > b->until;
-}
-
-/* Enters a profile into the index. */
-static void
-index_profile(TwpProfiles *store, uint32 number)
-{
-	uint32		i = store->profiles[number].hash & store->index_mask;
-
-	while (store->index[i] != 0)
-		i = (i + 1) & store->index_mask;
-	store->index[i] = number;
-}
-
-/* Makes room for a profile of n items; false when a fixed store is full. */
-static bool
-make_room(TwpProfiles *store, uint32 n)
-{
-	if (store->n < store->capacity && store->nitems + n <= store->item_capacity)
-		return true;
-	if (store->fixed)
-		return false;
-	if (store->nitems + n > store->item_capacity)
-	{
-		store->item_capacity = Max(store->item_capacity * 2, store->nitems + n);
-		store->items = repalloc_huge(store->items, store->item_capacity * sizeof(TwpProfileItem));
-	}
-	if (store->n == store->capacity)
-	{
-		store->capacity *= 2;
-		store->profiles = repalloc_huge(store->profiles, store->capacity * sizeof(TwpProfile));
-		store->index_mask = store->index_mask * 2 + 1;
-		pfree(store->index);
-		store->index = MemoryContextAllocExtended(CurrentMemoryContext,
-												  ((Size) store->index_mask + 1) * sizeof(uint32),
-												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-		twp_profiles_reindex(store);
-	}
-	return true;
-}
-
-/* Finds or makes the profile with these items. */
-uint32
-twp_profiles_intern(TwpProfiles *store, TwpProfileItem *items, uint32 n)
-{
-	uint32		distinct = 0;
-	uint32		hash;
-	TwpProfile *profile;
-
-	qsort(items, n, sizeof(TwpProfileItem), compare_items);
-	for (uint32 i = 0; i < n; i++)
-		if (i == 0 || compare_items(&items[i], &items[i - 1]) != 0)
-			items[distinct++] = items[i];
-	hash = hash_bytes((const unsigned char *) items, (int) (distinct * sizeof(TwpProfileItem)));
-	for (uint32 i = hash & store->index_mask; store->index[i] != 0; i = (i + 1) & store->index_mask)
-	{
-		profile = &store->profiles[store->index[i]];
-		if (profile->hash == hash && profile->n == distinct &&
-			memcmp(&store->items[profile->start], items, distinct * sizeof(TwpProfileItem)) == 0)
-			return store->index[i];
-	}
-	if (!make_room(store, distinct))
-		return TWP_PROFILE_NONE;
-	profile = &store->profiles[store->n];
-	profile->start = store->nitems;
-	profile->n = distinct;
-	profile->hash = hash;
-	memcpy(&store->items[store->nitems], items, distinct * sizeof(TwpProfileItem));
-	store->nitems += distinct;
-	index_profile(store, store->n);
-	return store->n++;
-}
-
-/* Enters every profile into an empty index. */
-void
-twp_profiles_reindex(TwpProfiles *store)
-{
-	for (uint32 number = TWP_PROFILE_EMPTY; number < store->n; number++)
-		index_profile(store, number);
-}
-
-/* Makes a private store that holds the empty profile. */
-void
-twp_profiles_create(TwpProfiles *store)
-{
-	store->capacity = 1024;
-	store->profiles = palloc0(store->capacity * sizeof(TwpProfile));
-	store->item_capacity = 4096;
-	store->items = palloc(store->item_capacity * sizeof(TwpProfileItem));
-	store->nitems = 0;
-	store->index_mask = 2 * store->capacity - 1;
-	store->index = palloc0(((Size) store->index_mask + 1) * sizeof(uint32));
-	store->fixed = false;
-	store->n = TWP_PROFILE_EMPTY;	/* number 0 stays unused */
-	(void) twp_profiles_intern(store, store->items, 0);
 }
