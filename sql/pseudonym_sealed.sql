@@ -32,6 +32,19 @@ SELECT twin_privacy.seal(NULL, 'x');
 SELECT twin_privacy.seal('CARE', 'x', 'no_such_category');
 SELECT twin_privacy.seal('STUDY', 'x');
 
+-- a binding that ends in the middle of a statement ends the permission with it
+DO $$
+DECLARE
+    p twin_privacy.pseudonym;
+BEGIN
+    FOR i IN 1..2 LOOP
+        p := twin_privacy.pseudonymize('CARE', i);
+        RAISE NOTICE 'made %', i;
+        PERFORM twin_privacy.unbind_use();
+    END LOOP;
+END $$;
+SELECT twin_privacy.bind_use('CARE', 'test');
+
 -- text, binary, order, hash; the same bytes all round
 SELECT bool_and(s::text::twin_privacy.sealed = s) AS text_round, bool_and(length(twin_privacy.sealed_send(s)) * 2 = length(s::text)) AS binary_length FROM safe;
 SELECT count(*) FROM safe x JOIN safe y USING (s);

@@ -34,6 +34,22 @@ SELECT pg_temp.p(1.5);
 SELECT pg_temp.p(true);
 SELECT pg_temp.p(now());
 SELECT pg_temp.p('{1,2}'::int[]);
+-- a call site that meets several domains in one statement: rows, and PL/pgSQL's variables
+SELECT twin_privacy.create_pseudonym_domain('VALUES-2');
+SELECT count(DISTINCT twin_privacy.pseudonymize(d, 17)) AS rows FROM unnest('{VALUES,VALUES-2,VALUES,VALUES-2}'::text[]) d;
+DO $$
+DECLARE
+    d text;
+    made text[];
+BEGIN
+    FOREACH d IN ARRAY '{VALUES,VALUES-2,VALUES}'::text[] LOOP
+        made := made || twin_privacy.pseudonymize(d, 17)::text;
+    END LOOP;
+    RAISE NOTICE 'two domains: %, first again: %', made[1] <> made[2], made[1] = made[3];
+    PERFORM twin_privacy.rotate_pseudonym_key('VALUES-2');
+    made := made || twin_privacy.pseudonymize('VALUES-2', 17)::text;
+    RAISE NOTICE 'rotated in the same statement: %', made[2] <> made[4];
+END $$;
 -- the layout that doc/pseudonyms.md promises: HMAC-SHA-256 of the tag and the bytes under the HKDF of the data key.
 -- With the master key and pgcrypto alone, and the slot unwrapped by the test module, the value comes out the same.
 SET client_min_messages = warning;

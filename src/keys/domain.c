@@ -34,6 +34,13 @@ twp_keys_register_permission(TwpDomainPermission permission)
 	permission_of_use = permission;
 }
 
+/* Makes every call site ask again. */
+void
+twp_keys_permission_changed(void)
+{
+	twp_keys_generation++;
+}
+
 /* May the current user compute in the domain, or turn its values back? */
 bool
 twp_keys_permitted(const char *domain, bool reidentify)

@@ -14,12 +14,24 @@
 #include "base/errors.h"
 #include "base/event.h"
 #include "miscadmin.h"
+#include "nodes/primnodes.h"
 #include "pseudonym/pseudonym_internal.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #define EVENT_GROWTH 1000
+
+/*
+ * True when the call's first argument is a constant.  A parameter is not
+ * enough: PL/pgSQL evaluates one expression many times over with variables that
+ * change in between.
+ */
+static bool
+first_is_constant(Node *call)
+{
+	return call != NULL && IsA(call, FuncExpr) && IsA(linitial(((FuncExpr *) call)->args), Const);
+}
 
 /* Gives the call site's state, made at its first call. */
 TwpDomainCall *
@@ -32,7 +44,7 @@ twp_pseudonym_call_state(FunctionCallInfo fcinfo)
 	call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(TwpDomainCall));
 	call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "twin_privacy domain",
 										  ALLOCSET_SMALL_SIZES);
-	call->name_stable = get_fn_expr_arg_stable(fcinfo->flinfo, 0);
+	call->name_constant = first_is_constant(fcinfo->flinfo->fn_expr);
 	if (PG_NARGS() > 1)
 		call->value_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
 	fcinfo->flinfo->fn_extra = call;
@@ -91,7 +103,7 @@ twp_pseudonym_call_domain(FunctionCallInfo fcinfo, const char *event, bool reide
 	TwpDomainCall *call = twp_pseudonym_call_state(fcinfo);
 	text	   *name;
 
-	if (call->name_stable && still_open(call))
+	if (call->name_constant && still_open(call))
 	{
 		twp_pseudonym_call_count(call, event);
 		return call;

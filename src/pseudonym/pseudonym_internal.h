@@ -117,7 +117,7 @@ typedef struct TwpDomainCall
 {
 	char	   *name;
 	size_t		name_len;
-	bool		name_stable;	/* argument 0 is a constant or parameter: the same all statement long */
+	bool		name_constant;	/* argument 0 is written in the query */
 	int			version;		/* as asked for; 0 is the newest */
 	Oid			user;
 	TimestampTz statement;

@@ -48,6 +48,7 @@ static void
 binding_changed(void)
 {
 	epoch++;
+	twp_keys_permission_changed();
 	ResetPlanCache();
 	if (on_change != NULL)
 		on_change();

@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "crypto/cipher.c"
 #include "crypto/random.c"
 #include "crypto/siv.c"
 
