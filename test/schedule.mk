@@ -70,6 +70,7 @@ TAP += test/t/070_anonymity_adult.pl
 REGRESS += decision_functions
 
 # enforce
+REGRESS += enforce_replay
 TAP += test/t/340_parallel.pl
 REGRESS += enforce_cells
 REGRESS += enforce_labels

@@ -46,10 +46,10 @@ twp_consent_init(void)
 	twp_map_init();
 }
 
-/* Decides for one subject and category. */
+/* Decides for one subject and category from the directives of a revision. */
 TwpDecision
-twp_consent_decide(const char *subject, const char *purpose, int category,
-				   const char *recipient, TimestampTz at)
+twp_consent_decide_then(const char *subject, const char *purpose, int category,
+						const char *recipient, TimestampTz at, uint64 revision)
 {
 	Snapshot	snapshot;
 	TwpRuleQuestion question = {purpose, recipient, at, NULL, false};
@@ -57,8 +57,6 @@ twp_consent_decide(const char *subject, const char *purpose, int category,
 	TwpAnswers	total;
 	int			n;
 
-	if (twp_vocab_purpose_prohibited(purpose, NULL))
-		return TWP_DECISION_DENY;
 	snapshot = RegisterSnapshot(twp_consent_snapshot());
 	n = twp_store_directives(subject, snapshot, &directives);
 	twp_answers_init(&total);
@@ -66,12 +64,26 @@ twp_consent_decide(const char *subject, const char *purpose, int category,
 	{
 		TwpAnswers	outcome;
 
+		if (directives[i].changed > revision)
+			continue;
+		if (directives[i].withdrawn_change > revision)
+			directives[i].withdrawn = false;
 		twp_rule_ask(twp_store_rule(directives[i].terms_id, snapshot), &question, &outcome);
 		twp_directive_limit(&directives[i], at, &outcome);
 		twp_answers_add(&total, &outcome, twp_consent_combining);
 	}
 	UnregisterSnapshot(snapshot);
 	return twp_answers_decision(&total, category);
+}
+
+/* Decides for one subject and category, now. */
+TwpDecision
+twp_consent_decide(const char *subject, const char *purpose, int category,
+				   const char *recipient, TimestampTz at)
+{
+	if (twp_vocab_purpose_prohibited(purpose, NULL))
+		return TWP_DECISION_DENY;
+	return twp_consent_decide_then(subject, purpose, category, recipient, at, PG_UINT64_MAX);
 }
 
 /* True when a deny in force names the purpose itself. */

@@ -108,6 +108,13 @@ extern TwpCategorySet twp_consent_open_row(TwpLens *lens, const TwpSubject *subj
  */
 extern TwpDecision twp_consent_decide(const char *subject, const char *purpose,
 									  int category, const char *recipient, TimestampTz at);
+/*
+ * The same from the directives that twp_consent_revision() stood for, whatever
+ * was recorded or withdrawn since; of the purpose's prohibition it says nothing.
+ */
+extern TwpDecision twp_consent_decide_then(const char *subject, const char *purpose,
+										   int category, const char *recipient, TimestampTz at,
+										   uint64 revision);
 /* True when a deny in force names the purpose itself (not an ancestor) for the subject: stops break-glass. */
 extern bool twp_consent_denies_by_name(const char *subject, const char *purpose, TimestampTz at);
 /* Revision of the consent base: grows with each recorded directive or withdrawal. */

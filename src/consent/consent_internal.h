@@ -149,6 +149,8 @@ typedef struct TwpDirective
 	TimestampTz valid_until;	/* exclusive */
 	TimestampTz given_at;
 	bool		withdrawn;
+	uint64		changed;		/* revision that recorded it */
+	uint64		withdrawn_change;	/* and, if so, that withdrew it */
 } TwpDirective;
 
 /* store.c: the tables, always read under a fresh snapshot. */

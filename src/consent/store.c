@@ -66,6 +66,8 @@ twp_store_take_directive(TwpDirective *directive, HeapTuple tuple)
 	directive->valid_until = form->valid_until;
 	directive->given_at = form->given_at;
 	directive->withdrawn = false;
+	directive->changed = form->changed;
+	directive->withdrawn_change = 0;
 }
 
 /* Orders directives from the oldest to the latest. */
@@ -96,7 +98,11 @@ mark_withdrawn(const char *subject, Snapshot snapshot, TwpDirective *directives,
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 		for (int i = 0; i < n; i++)
 			if (directives[i].consent_id == ((FormData_withdrawal *) GETSTRUCT(tuple))->consent_id)
+			{
 				directives[i].withdrawn = true;
+				directives[i].withdrawn_change =
+					((FormData_withdrawal *) GETSTRUCT(tuple))->changed;
+			}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 }

@@ -144,7 +144,7 @@ static bool
 emit_subjects(const TwpStatement *statement, void *arg)
 {
 	if (statement->packed != NULL &&
-		!twp_subjects_walk(statement->packed, statement->packed_len, emit_subject, arg))
+		!twp_ledger_subjects_walk(statement->packed, statement->packed_len, emit_subject, arg))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the subject set of record " INT64_FORMAT " is damaged", (int64) statement->record_id),
@@ -231,7 +231,7 @@ emit_subject_rows(const TwpStatement *statement, void *arg)
 
 	sink->record_id = statement->record_id;
 	if (statement->packed != NULL && statement->begin->recorded_at >= sink->since)
-		(void) twp_subjects_walk(statement->packed, statement->packed_len, emit_subject_row, sink);
+		(void) twp_ledger_subjects_walk(statement->packed, statement->packed_len, emit_subject_row, sink);
 	return true;
 }
 

@@ -94,7 +94,7 @@ list_record(Builder *builder, const TwpRecordHeader *record)
 		if (record->length > TWP_RECORD_MAX / 2 || twp_subjects_packed_count(data, len) > LISTED_MAX)
 			appendBinaryStringInfo(&builder->large, (char *) &record->ref, sizeof(uint64));
 		else
-			(void) twp_subjects_walk(data, len, list_subject, builder);
+			(void) twp_ledger_subjects_walk(data, len, list_subject, builder);
 	}
 }
 

@@ -84,6 +84,24 @@ extern uint64 twp_ledger_event(const char *kind, const char *object, const char 
 extern uint64 twp_ledger_event_at_once(const char *kind, const char *object, const char *subject,
 									   const char *detail, const char *justification);
 
+/* A recorded statement, read back. */
+typedef struct TwpRecorded
+{
+	TwpIntent	intent;			/* as it was recorded */
+	TimestampTz recorded_at;
+	TwpOutcome	outcome;
+	uint64		subject_count;
+	char	   *subjects;		/* packed set, or NULL */
+	uint64		subjects_len;
+} TwpRecorded;
+
+/* Reads a statement or refusal of the current database into the current memory context; false when there is none. */
+extern bool twp_ledger_read(uint64 record_id, TwpRecorded *recorded);
+/* Called for each subject of a packed set (text points into it); false stops. */
+typedef bool (*TwpLedgerSubjectVisitor) (const TwpSubject *subject, void *arg);
+/* Visits all; false when the bytes are malformed. */
+extern bool twp_ledger_subjects_walk(const char *packed, uint64 len, TwpLedgerSubjectVisitor visit, void *arg);
+
 /* Starts an empty set that lives in the context. */
 extern TwpSubjectSet *twp_ledger_subjects_create(MemoryContext context);
 /* Adds a subject; adding twice changes nothing.  Cheap for integers near each other. */

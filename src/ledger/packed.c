@@ -107,7 +107,7 @@ next_part(const char **at, const char *end, Part *part)
 
 /* Visits the integers of a part. */
 static bool
-walk_integers(const Part *part, TwpSubjectVisitor visit, void *arg)
+walk_integers(const Part *part, TwpLedgerSubjectVisitor visit, void *arg)
 {
 	const char *at = part->data;
 	TwpSubject	subject = {.kind = TWP_SUBJECT_INT};
@@ -147,7 +147,7 @@ walk_integers(const Part *part, TwpSubjectVisitor visit, void *arg)
 
 /* Visits the uuids or texts of a part. */
 static bool
-walk_others(const Part *part, TwpSubjectVisitor visit, void *arg)
+walk_others(const Part *part, TwpLedgerSubjectVisitor visit, void *arg)
 {
 	const char *at = part->data;
 	TwpSubject	subject = {.kind = part->kind};
@@ -176,7 +176,7 @@ walk_others(const Part *part, TwpSubjectVisitor visit, void *arg)
 
 /* Visits all subjects of a packed set. */
 bool
-twp_subjects_walk(const char *packed, uint64 len, TwpSubjectVisitor visit, void *arg)
+twp_ledger_subjects_walk(const char *packed, uint64 len, TwpLedgerSubjectVisitor visit, void *arg)
 {
 	const char *at = packed;
 	const char *end = packed + len;

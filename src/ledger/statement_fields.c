@@ -10,7 +10,16 @@
 #include "ledger/statement_fields.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/* Where one statement read is to be kept. */
+typedef struct ReadTarget
+{
+	TwpRecorded *recorded;
+	MemoryContext context;
+	bool		found;
+} ReadTarget;
 
 /* The contract's name of an outcome. */
 const char *
@@ -152,4 +161,57 @@ twp_statement_row(const TwpStatement *statement, const TwpStatementFields *field
 	values[c] = nulls[c] ? (Datum) 0 : CStringGetTextDatum(fields->text[TWP_FIELD_CLIENT]);
 	c++;
 	Assert(c == TWP_DISCLOSURE_COLUMNS);
+}
+
+/* Copies what was read where the caller keeps it. */
+static bool
+keep_statement(const TwpStatement *statement, void *arg)
+{
+	ReadTarget *target = arg;
+	TwpRecorded *recorded = target->recorded;
+	TwpStatementFields fields;
+	MemoryContext old;
+
+	if (statement->begin->type == TWP_RECORD_EVENT)
+		return true;
+	old = MemoryContextSwitchTo(target->context);
+	twp_statement_fields(statement, &fields);
+	recorded->intent.session_role = fields.text[TWP_FIELD_SESSION_ROLE];
+	recorded->intent.acting_role = fields.text[TWP_FIELD_ACTING_ROLE];
+	recorded->intent.actor = fields.text[TWP_FIELD_ACTOR];
+	recorded->intent.use_code = fields.text[TWP_FIELD_USE_CODE];
+	recorded->intent.purpose = fields.text[TWP_FIELD_PURPOSE];
+	recorded->intent.recipient = fields.text[TWP_FIELD_RECIPIENT];
+	recorded->intent.justification = fields.text[TWP_FIELD_JUSTIFICATION];
+	recorded->intent.form = fields.text[TWP_FIELD_FORM];
+	recorded->intent.tables = fields.tables;
+	recorded->intent.categories = fields.categories;
+	recorded->intent.consent_revision = fields.number[TWP_FIELD_CONSENT_REVISION];
+	recorded->intent.policy_hash = fields.number[TWP_FIELD_POLICY_HASH];
+	recorded->intent.query_fingerprint = fields.number[TWP_FIELD_FINGERPRINT];
+	recorded->intent.parent = fields.number[TWP_FIELD_PARENT];
+	recorded->intent.break_glass = fields.number[TWP_FIELD_BREAK_GLASS];
+	recorded->recorded_at = statement->begin->recorded_at;
+	recorded->outcome = fields.outcome;
+	recorded->subject_count = fields.number[TWP_FIELD_SUBJECT_COUNT];
+	recorded->subjects_len = statement->packed_len;
+	if (statement->packed != NULL)
+	{
+		recorded->subjects = palloc(statement->packed_len + 1);
+		memcpy(recorded->subjects, statement->packed, statement->packed_len);
+	}
+	target->found = true;
+	MemoryContextSwitchTo(old);
+	return false;
+}
+
+/* Reads a statement or refusal of the current database. */
+bool
+twp_ledger_read(uint64 record_id, TwpRecorded *recorded)
+{
+	ReadTarget	target = {.recorded = recorded, .context = CurrentMemoryContext};
+
+	memset(recorded, 0, sizeof(*recorded));
+	twp_statements_visit_one(record_id, keep_statement, &target);
+	return target.found;
 }

@@ -394,7 +394,7 @@ merge_one(const TwpSubject *subject, void *arg)
 void
 twp_ledger_subjects_merge(TwpSubjectSet *set, const char *packed, uint32 len)
 {
-	twp_subjects_walk(packed, len, merge_one, set);
+	twp_ledger_subjects_walk(packed, len, merge_one, set);
 }
 
 /* Stores a set as records that belong to an intent; false when it could not be stored whole. */

@@ -27,11 +27,6 @@ extern void twp_pack_put_bytes(TwpPackWriter *writer, const void *data, uint64 l
 extern void twp_pack_begin_part(TwpPackWriter *writer, TwpSubjectKind kind, TwpSetEncoding encoding,
 								uint64 count, uint64 len);
 
-/* Called for each subject (text points into the packed bytes); false stops. */
-typedef bool (*TwpSubjectVisitor) (const TwpSubject *subject, void *arg);
-
-/* Visits all subjects of a packed set; false when the bytes are malformed. */
-extern bool twp_subjects_walk(const char *packed, uint64 len, TwpSubjectVisitor visit, void *arg);
 /* True when the packed set holds the subject. */
 extern bool twp_subjects_contain(const char *packed, uint64 len, const TwpSubject *subject);
 /* Number of subjects as the parts state it. */
