@@ -43,7 +43,7 @@ sub reading
 		"BEGIN; $select; ROLLBACK;",
 		"BEGIN; DECLARE c CURSOR FOR $select; FETCH 1 FROM c; ROLLBACK;",
 		"BEGIN; SAVEPOINT s; $select; ROLLBACK TO s; COMMIT;",
-		"SET statement_timeout = 3; SELECT 'got', '$marker', name FROM patient, pg_sleep(0.01) WHERE id = $id; RESET statement_timeout;",
+		"BEGIN; SET LOCAL statement_timeout = 3; SELECT 'got', '$marker', name FROM patient, pg_sleep(0.01) WHERE id = $id; COMMIT;",
 		"COPY ($select) TO STDOUT WITH (DELIMITER '|');",
 		"PREPARE p AS $select; EXECUTE p; DEALLOCATE p;");
 	return "SET twin_privacy.justification = '$marker';\n" . $ways[ rand @ways ] . "\n";
@@ -109,6 +109,22 @@ sub worker_pid
 	die 'the worker does not run';
 }
 
+# What the clients of missing markers saw around them.
+sub missing_context
+{
+	my ($which, $clients) = @_;
+	my @lines = ("missing: $which");
+	for my $marker (split ' ', $which)
+	{
+		my ($client) = $marker =~ /^\d+\.(\d+)\./;
+		my $file = $clients->[ $client - 1 ]{file};
+		my @out = split /\n/, slurp_file("$file.out");
+		my ($at) = grep { $out[$_] =~ /\Q|$marker|\E/ } 0 .. $#out;
+		push @lines, "row $at of $#out", (split /\n/, slurp_file("$file.err"))[ -5 .. -1 ];
+	}
+	return join "\n", map { $_ // '' } @lines;
+}
+
 my ($received, $lost, $crashed) = (0, 0, 0);
 for my $round (1 .. $rounds)
 {
@@ -124,20 +140,23 @@ for my $round (1 .. $rounds)
 	for my $client (@clients)
 	{
 		$marker{$_} = 1 for slurp_file("$client->{file}.out") =~ /^got\|([\d.]+)\|patient \d+$/mg;
-		unlink glob "$client->{file}.*";
 	}
 	append_to_file("$scratch/markers", join '', map { "$_\n" } sort keys %marker);
-	my ($seen, $missing, $open, $crashes) = split /\|/, $node->safe_psql('postgres', qq{
+	my ($seen, $missing, $open, $crashes, $which) = split /\|/, $node->safe_psql('postgres', qq{
 		CREATE TEMP TABLE seen (marker text);
 		\\copy seen FROM '$scratch/markers'
 		CREATE TEMP TABLE known AS SELECT justification, outcome FROM twin_privacy_internal.ledger_disclosures('$begun');
 		SELECT (SELECT count(*) FROM seen), (SELECT count(*) FROM seen WHERE marker NOT IN (SELECT justification FROM known WHERE justification IS NOT NULL)),
-		       count(*) FILTER (WHERE outcome = 'open'), count(*) FILTER (WHERE outcome = 'crashed') FROM known});
+		       count(*) FILTER (WHERE outcome = 'open'), count(*) FILTER (WHERE outcome = 'crashed'),
+		       (SELECT string_agg(marker, ' ') FROM seen WHERE marker NOT IN (SELECT justification FROM known WHERE justification IS NOT NULL))
+		  FROM known});
 	unlink "$scratch/markers";
 	die 'the markers did not arrive' if $seen != keys %marker;
 	$received += keys %marker;
 	$lost += $missing;
-	is($missing, 0, scalar(keys %marker) . ' rows received, all recorded') if $mode eq 'statement';
+	is($missing, 0, scalar(keys %marker) . ' rows received, all recorded') || diag(missing_context($which, \@clients))
+	  if $mode eq 'statement';
+	unlink map { glob "$_->{file}.*" } @clients;
 	is($open, 0, 'nothing stays open');
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM twin_privacy.verify_ledger()'), '0', 'the chain verifies');
 	$crashed += $crashes;
