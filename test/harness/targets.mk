@@ -12,6 +12,7 @@
 ## make check-core         PostgreSQL's own regression suite with the library preloaded
 ## make check-sanitizers   the suite with assertions, ASan and UBSan (KINDS=regress)
 ## make check-fuzz         bounded fuzzing of what reads bytes from outside (FUZZ_SECONDS=60)
+## make check-sqlsmith     random queries against a protected database (SEED=, QUERIES=)
 ## make deb                Debian packages, built and tried in chroots
 ## make dev-cluster DIR=D  a server to play with; make dev-stop DIR=D ends it
 
@@ -50,6 +51,10 @@ check-core: bootstrap
 
 check-fuzz: bootstrap
 	@test/fuzz/run $(TARGETS)
+
+check-sqlsmith:
+	@$(HARNESS)/bootstrap sqlsmith
+	@SEED='$(SEED)' QUERIES='$(QUERIES)' test/sqlsmith/run
 
 demo: bootstrap
 	@$(HARNESS)/demo '$(DIR)'
