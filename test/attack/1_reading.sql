@@ -263,3 +263,36 @@ SELECT * FROM patient; SELECT * FROM lab_order;
 SELECT * FROM query_to_xml('SELECT * FROM clinic.lab_order', true, false, '');
 SELECT cursor_to_xmlschema('c', false, false, '');
 SELECT * FROM pg_get_keywords() LIMIT 1;
+
+--! attack big_tables_by_every_scan
+EXPLAIN SELECT * FROM lair.big;
+SELECT count(*), count(DISTINCT a), min(a), max(a), sum(n) FROM lair.big;
+SELECT DISTINCT left(a, 8) FROM lair.big;
+SELECT DISTINCT left(b::text, 9) FROM lair.big b, generate_series(1, 3);
+SELECT DISTINCT left(b.a, 8), left(c.a, 8) FROM lair.big b JOIN lair.big c USING (n) WHERE c.n < 2000;
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off;
+SELECT DISTINCT left(b.a, 8) FROM generate_series(1, 3) g, LATERAL (SELECT * FROM lair.big WHERE n % 3 = g % 3 OFFSET 0) b;
+SELECT DISTINCT left(a, 8) FROM lair.big TABLESAMPLE SYSTEM (90);
+SELECT DISTINCT left(a, 8) FROM (SELECT * FROM lair.big FOR UPDATE) x;
+SELECT DISTINCT left(a, 8) FROM lair.big WHERE ctid > '(3,0)';
+SET enable_seqscan = off;
+SELECT DISTINCT left(a, 8) FROM lair.big WHERE n > 100;
+SELECT DISTINCT left(a, 8) FROM lair.big ORDER BY 1;
+SET enable_indexscan = off;
+SELECT DISTINCT left(a, 8) FROM lair.big WHERE n BETWEEN 100 AND 2000;
+SET enable_seqscan = on; SET enable_bitmapscan = off;
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT DISTINCT left(a, 8) FROM lair.big;
+SELECT count(*), left(a, 8) FROM lair.big GROUP BY 2;
+DECLARE c SCROLL CURSOR FOR SELECT left(a, 8) FROM lair.big;
+FETCH 3 FROM c; FETCH LAST FROM c; FETCH BACKWARD 20 FROM c; FETCH ABSOLUTE 1500 FROM c;
+--! before
+CREATE TABLE lair.big (n int PRIMARY KEY, id bigint, a text);
+INSERT INTO lair.big SELECT n, CASE n % 3 WHEN 1 THEN 5500000001 WHEN 2 THEN 5500000002 ELSE 7700000004 END, CASE n % 3 WHEN 0 THEN 'CNRYbig' ELSE 'IDNTbig' END || n FROM generate_series(1, 3000) n;
+GRANT ALL ON lair.big TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.big', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.big', 'n', 'kind=plain') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.big', 'a', 'kind=identifier,mask=partial:0:0') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+ANALYZE lair.big;
+--! after
+DROP TABLE lair.big;

@@ -13,6 +13,7 @@ FETCH ALL FROM c;
 --! canary IDNTname3
 --! after
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
 
 --! attack repeatable_read_after_withdrawal
 \o /dev/null
@@ -30,6 +31,7 @@ SELECT d.* FROM clinic.patient d WHERE id > 0;
 --! canary IDNTname3
 --! after
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
 
 --! attack deny_recorded_in_the_same_transaction_of_another_session
 \o /dev/null
@@ -59,6 +61,7 @@ SELECT twin_privacy.withdraw_all_consent('5500000003', 'x');
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', valid => tstzrange(now(), now() + interval '1 second'));
 --! after
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
 
 --! attack suspended_use
 \o /dev/null
@@ -260,3 +263,57 @@ CREATE FUNCTION lair.other() RETURNS text LANGUAGE plpgsql AS $$DECLARE t text; 
 SELECT lair.other(), p, p.genome FROM clinic.patient p;
 SELECT p, lair.other(), p FROM clinic.patient p;
 --! as owner:RES super:RES bypass:RES
+
+--! attack held_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+COMMIT;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c;
+--! commit
+--! canary IDNTname3
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack rebinding_and_a_held_cursor
+\o /dev/null
+BEGIN;
+DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+COMMIT;
+SET twin_privacy.use = 'RES';
+\o
+FETCH ALL FROM c; FETCH BACKWARD ALL FROM c;
+SET twin_privacy.use = '';
+FETCH ALL FROM c; FETCH BACKWARD ALL FROM c;
+--! as owner:CARE super:CARE bypass:CARE
+--! commit
+--! canary IDNT
+
+--! attack big_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SET enable_indexscan = off;
+DECLARE c CURSOR FOR SELECT * FROM lair.big;
+DECLARE d CURSOR FOR SELECT b FROM lair.big b;
+FETCH 1 FROM c; FETCH 1 FROM d;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c; FETCH ALL FROM d;
+--! canary IDNTbig
+--! before
+CREATE TABLE lair.big (id bigint, a text); INSERT INTO lair.big SELECT 5500000003, 'IDNTbig' || n FROM generate_series(1, 3000) n;
+GRANT ALL ON lair.big TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.big', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+ANALYZE lair.big;
+--! after
+DROP TABLE lair.big;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');

@@ -11,6 +11,7 @@ CREATE EXTENSION IF NOT EXISTS twin_privacy CASCADE;
 CREATE SCHEMA clinic AUTHORIZATION att_owner;
 CREATE SCHEMA lair;
 GRANT ALL ON SCHEMA lair TO PUBLIC;
+GRANT CREATE ON DATABASE :"DBNAME" TO att_owner;
 SET ROLE att_owner;
 CREATE TABLE clinic.patient (
     id bigint PRIMARY KEY, name text NOT NULL, birth date, zip text, sex text NOT NULL,

@@ -245,3 +245,27 @@ SELECT p.n FROM (SELECT lair.n(p) AS n FROM clinic.patient p ORDER BY id) p;
 \dt clinic.*
 \dp clinic.patient
 --! as owner:none
+
+--! attack copy_in
+COPY clinic.diary FROM STDIN;
+5500000001	copied
+5500000002	\N
+\.
+COPY clinic.patient (id, name, sex) FROM STDIN (FORMAT csv);
+1,n,f
+\.
+COPY clinic.visit (id, patient_id) FROM STDIN WHERE id < 100;
+70	5500000001
+170	5500000001
+\.
+COPY clinic.visit_1 (id, patient_id, labels) FROM STDIN;
+71	5500000001	{}
+\.
+COPY clinic.patient (id, name, sex) FROM STDIN;
+1	twice	f
+\.
+COPY clinic.patient (id, name, sex) FROM STDIN;
+x	broken	f
+\.
+SELECT count(*) FROM clinic.diary; SELECT * FROM clinic.patient WHERE id = 1; SELECT id, tableoid::regclass FROM clinic.visit WHERE id IN (70, 71, 170);
+\copy clinic.diary from '/dev/null'

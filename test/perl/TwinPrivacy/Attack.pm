@@ -8,7 +8,8 @@
 #   --! canary REGEX       what must not come out, when not the use's own list
 #   --! commit             not in a transaction that is rolled back
 #   --! before, --! after  SQL of the superuser in maintenance, around each try
-#   --! open ROLE:USE      who shows that it leaks in the open twin (first of `as`)
+#   --! open ROLE:USE      who shows that it leaks in the open twin, before those of
+#                          `as`; maintenance:none is the superuser in maintenance
 #   --! body               ends before or after
 #
 # In the protected database no try may show a canary, in results, errors,
@@ -93,6 +94,8 @@ sub try_unit
 	my ($role, $use) = split /:/, $who;
 	my $maintenance = "SET twin_privacy.maintenance = on; SET client_min_messages = warning;\n";
 	my $bind = $use eq 'none' ? '' : "SET twin_privacy.use = '$use';\n";
+
+	($role, $bind) = ('super', "SET twin_privacy.maintenance = on;\n") if $role eq 'maintenance';
 	my $body = $unit->{commit} ? $unit->{body} : "BEGIN;\n$unit->{body}\n;ROLLBACK;\n";
 	my ($out, $trouble, $offset) = ('', '', 0);
 
