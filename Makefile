@@ -5,20 +5,20 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" twin_privacy.
 MODULE_big = twin_privacy
 
 ROOMS = base crypto vocab keys protect uses consent pseudonym ledger \
-        breakglass anonymity decision enforce hooks
+        breakglass anonymity decision enforce operations hooks
 
 ROOM_SOURCES = $(foreach room,$(ROOMS),$(sort $(wildcard src/$(room)/*.c)))
 OBJS = $(patsubst %.c,%.o,$(ROOM_SOURCES) src/twin_privacy.c)
 
 INSTALL_PARTS = src/install/header.sql \
-                $(foreach room,$(ROOMS),$(wildcard src/$(room)/$(room).sql)) \
+                $(foreach room,$(ROOMS),$(sort $(wildcard src/$(room)/*.sql))) \
                 src/install/footer.sql
 DATA = $(wildcard src/install/upgrade/*--*--*.sql)
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 # 15 leaves PGDLLEXPORT empty, which under -fvisibility=hidden would hide even
 # the magic block; later versions define it like this themselves.
-PG_CPPFLAGS = -Isrc -I$(libpq_srcdir) -MMD -MP -DPGDLLEXPORT='__attribute__((visibility("default")))'
+PG_CPPFLAGS = -Isrc -DTWP_VERSION='"$(EXTVERSION)"' -I$(libpq_srcdir) -MMD -MP -DPGDLLEXPORT='__attribute__((visibility("default")))'
 PG_CFLAGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers \
             -Wno-sign-compare -Wno-clobbered -fvisibility=hidden $(EXTRA_CFLAGS)
 SHLIB_LINK = -lcrypto $(libpq)
@@ -53,6 +53,8 @@ include $(PGXS)
 
 $(EXTENSION)--$(EXTVERSION).sql: $(INSTALL_PARTS) twin_privacy.control Makefile
 	cat $(INSTALL_PARTS) > $@
+
+src/operations/operations.o: twin_privacy.control
 
 -include $(OBJS:.o=.d)
 endif

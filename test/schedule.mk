@@ -79,6 +79,10 @@ REGRESS += enforce_paths
 REGRESS += enforce_rows
 REGRESS += enforce_writes
 
+# operations
+REGRESS += operations_policy
+REGRESS += operations_status
+
 # hooks
 
 # the whole

@@ -79,3 +79,8 @@ COMMENT ON VIEW twin_privacy.pseudonym_keys IS
 REVOKE ALL ON twin_privacy.pseudonym_keys FROM PUBLIC;
 GRANT SELECT ON twin_privacy.pseudonym_keys TO twin_privacy_admin, twin_privacy_auditor;
 
+-- For status(): the public name of the master key, TP005 when it cannot be read.
+CREATE FUNCTION twin_privacy_internal.master_key_id() RETURNS bytea
+    AS 'MODULE_PATHNAME', 'twp_keys_master_key_id'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy_internal.master_key_id() FROM PUBLIC;

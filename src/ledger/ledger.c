@@ -257,6 +257,7 @@ twp_ledger_intend(const TwpIntent *intent)
 
 	put_intent(&buf, intent);
 	record_id = begin_record(TWP_RECORD_INTENT, &buf, 0);
+	twp_ledger_count(TWP_COUNT_STATEMENTS, NULL);
 	pfree(buf.data);
 	return record_id;
 }
@@ -312,6 +313,7 @@ twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate)
 
 	if (twp_ledger_shared == NULL)
 		return;
+	twp_ledger_count(TWP_COUNT_REFUSED, sqlstate);
 	put_intent(&buf, intent);
 	twp_field_put_text(&buf, TWP_FIELD_SQLSTATE, sqlstate);
 	if (buf.len <= TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader) &&
@@ -340,6 +342,7 @@ twp_ledger_event(const char *kind, const char *object, const char *subject,
 	twp_field_put_text(&buf, TWP_FIELD_ACTOR, GetConfigOption("twin_privacy.actor", true, false));
 	put_client(&buf);
 	record_id = begin_record(TWP_RECORD_EVENT, &buf, GetCurrentTransactionNestLevel());
+	twp_ledger_count(TWP_COUNT_EVENTS, NULL);
 	pfree(buf.data);
 	return record_id;
 }

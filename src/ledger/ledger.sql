@@ -297,3 +297,15 @@ COMMENT ON FUNCTION twin_privacy.seal_damaged_ledger(text) IS
     'NULL: error 22004. Errors: 42501 not an auditor, 55000 not closed because of damage, TP004 no new segment. Source: doc/ledger.';
 REVOKE ALL ON FUNCTION twin_privacy.seal_damaged_ledger(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.seal_damaged_ledger(text) TO twin_privacy_auditor;
+
+-- For status() and twin_privacy_stat: the server's figures, one row. unshipped_segments means something on a standby only.
+CREATE FUNCTION twin_privacy_internal.ledger_figures(
+        OUT state text, OUT reason text, OUT last_record bigint, OUT durable_record bigint, OUT waiting_bytes bigint,
+        OUT open_records bigint, OUT segments bigint, OUT bytes bigint, OUT max_bytes bigint,
+        OUT worker_running boolean, OUT unshipped_segments bigint, OUT space_left bigint,
+        OUT statements bigint, OUT events bigint, OUT refused_other bigint, OUT refused_tp001 bigint, OUT refused_tp002 bigint,
+        OUT refused_tp003 bigint, OUT refused_tp004 bigint, OUT refused_tp005 bigint)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'twp_ledger_figures'
+    LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
+REVOKE ALL ON FUNCTION twin_privacy_internal.ledger_figures() FROM PUBLIC;

@@ -134,6 +134,15 @@ typedef enum TwpLedgerState
 	TWP_LEDGER_BROKEN,			/* a sync failed: nothing more until restart */
 } TwpLedgerState;
 
+/* What has been recorded since the server started; refusals have one for each SQLSTATE TP001..TP005. */
+typedef enum TwpCounter
+{
+	TWP_COUNT_STATEMENTS,
+	TWP_COUNT_EVENTS,
+	TWP_COUNT_REFUSED,			/* any other; then TP001 .. TP005 */
+	TWP_COUNTERS = TWP_COUNT_REFUSED + 6
+} TwpCounter;
+
 typedef struct TwpLedgerShared
 {
 	LWLock	   *append_lock;
@@ -170,6 +179,7 @@ typedef struct TwpLedgerShared
 	pg_atomic_uint64 flushed_pos;
 	pg_atomic_uint64 flushed_seq;
 	pg_atomic_uint64 shipped_segno; /* own segments before it are on the primary, too */
+	pg_atomic_uint64 counters[TWP_COUNTERS];
 	char		reason[256];
 	Latch	   *worker_latch;	/* under the append lock */
 
@@ -210,6 +220,10 @@ extern bool twp_ledger_next_segment_locked(void);
 extern bool twp_ledger_grow_locked(void);
 extern void twp_ledger_publish_locked(uint64 pos);
 extern uint64 twp_ledger_oldest_open(void);
+
+/* figures.c */
+extern void twp_ledger_init_counters(void);
+extern void twp_ledger_count(TwpCounter counter, const char *sqlstate);
 
 /* retention.c */
 extern bool twp_ledger_drop_shipped(void);

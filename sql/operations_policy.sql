@@ -1,0 +1,120 @@
+-- Policy as code: exported, compared, imported; four eyes and roles stay as they are.
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+SET twin_privacy.maintenance = on;
+CREATE ROLE policy_admin LOGIN IN ROLE twin_privacy_admin;
+CREATE ROLE policy_officer LOGIN IN ROLE twin_privacy_officer;
+CREATE ROLE policy_second LOGIN IN ROLE twin_privacy_officer;
+CREATE ROLE policy_auditor LOGIN IN ROLE twin_privacy_auditor;
+CREATE ROLE policy_reader LOGIN;
+CREATE ROLE "policy ""odd"" reader" LOGIN;
+CREATE SCHEMA clinic;
+CREATE TABLE clinic.patient (id int PRIMARY KEY, name text, born date, "Odd, =Column" text);
+CREATE TABLE clinic.lab (patient_id int NOT NULL REFERENCES clinic.patient, value int, labels text[]) PARTITION BY LIST (value);
+CREATE TABLE clinic.lab_1 PARTITION OF clinic.lab DEFAULT;
+CREATE TABLE clinic.inpatient (ward text) INHERITS (clinic.patient);
+GRANT USAGE, CREATE ON SCHEMA clinic TO policy_admin;
+ALTER TABLE clinic.patient OWNER TO policy_admin;
+ALTER TABLE clinic.lab OWNER TO policy_admin;
+ALTER TABLE clinic.inpatient OWNER TO policy_admin;
+RESET twin_privacy.maintenance;
+SELECT twin_privacy.export_policy();
+
+-- A policy in the two parts that its two roles import. \gset keeps it.
+SELECT '{"format": "twin_privacy policy 1",
+  "purposes": [{"code": "TWINS_2", "parent": "TWINS", "display": "more twins"}, {"code": "TWINS", "parent": "CLINTRCH", "display": "twins in trials"}],
+  "prohibitions": [{"purpose": "HMARKT", "reason": "board decision"}],
+  "categories": [{"code": "ecg_12", "parent": "ecg", "display": "twelve leads"}, {"code": "ecg", "parent": "vital_signs", "display": "electrocardiograms"}],
+  "tables": [
+    {"table": "clinic.patient", "subject": "id", "category": "demographics",
+     "columns": {"name": "category=identity, kind=identifier, mask=pseudonym", "Odd, =Column": "kind=plain"}},
+    {"table": "clinic.lab", "subject": "patient_id", "category": "ecg", "label_column": "labels", "columns": {"value": "kind=quasi,mask=band:10"}},
+    {"table": "clinic.inpatient", "columns": {"ward": "kind=quasi, mask=partial:1:0"}}],
+  "uses": [
+    {"code": "STUDY", "purpose": "TWINS", "recipient": "us", "categories": ["vital_signs", "demographics"], "disclosure": "pseudonymised",
+     "valid": "[2026-01-01 00:00:00+00,2036-01-01 00:00:00+00)", "statement": "I will not.", "grants": ["policy_reader", "policy \"odd\" reader"]},
+    {"code": "CARE", "purpose": "TREAT", "recipient": "us", "categories": ["clinical", "demographics"], "disclosure": "identified", "grants": []},
+    {"code": "BTG-1", "purpose": "BTG", "recipient": "us", "categories": ["clinical"], "disclosure": "identified", "valid": "[2026-01-01 00:00:00+00,)", "max_duration": "90 minutes"},
+    {"code": "OPEN", "purpose": "PUBHLTH", "recipient": "agency", "categories": ["laboratory"], "disclosure": "private", "valid": "[2026-01-01 00:00:00+00,)", "epsilon": 2.50, "basis": "public_health"}]}' AS policy \gset
+SET SESSION AUTHORIZATION policy_auditor;
+SELECT * FROM twin_privacy.import_policy(:'policy', dry_run => true);
+SELECT * FROM twin_privacy.import_policy(:'policy');
+SET SESSION AUTHORIZATION policy_reader;
+SELECT twin_privacy.export_policy();
+SELECT * FROM twin_privacy.compare_policy(:'policy');
+SELECT * FROM twin_privacy.import_policy(:'policy');
+
+-- Neither role can do the other's part, and half is nothing.
+SET SESSION AUTHORIZATION policy_officer;
+SELECT * FROM twin_privacy.import_policy(:'policy');
+SET SESSION AUTHORIZATION policy_admin;
+SELECT * FROM twin_privacy.import_policy(:'policy');
+SELECT count(*) FROM twin_privacy.compare_policy(:'policy');
+SELECT action, kind, object FROM twin_privacy.import_policy(:'policy'::jsonb - '{purposes,prohibitions,uses}'::text[]);
+SET SESSION AUTHORIZATION policy_officer;
+SELECT action, kind, object FROM twin_privacy.import_policy(:'policy');
+
+-- Twice is once; the export is a policy of the same meaning.
+SELECT * FROM twin_privacy.import_policy(:'policy');
+SELECT * FROM twin_privacy.import_policy(twin_privacy.export_policy());
+SET timezone = 'Asia/Tokyo';
+SELECT jsonb_pretty(twin_privacy.export_policy() #- '{uses,1,valid}');
+SELECT * FROM twin_privacy.import_policy(:'policy');
+RESET timezone;
+
+-- What came in is proposed: the importer cannot approve it, nobody can use it.
+SELECT code, status, proposed_by, approved_by FROM twin_privacy.approved_uses ORDER BY code;
+SELECT twin_privacy.approve_use('STUDY');
+SET SESSION AUTHORIZATION policy_reader;
+SELECT code, usable, problem FROM twin_privacy.my_uses;
+SELECT twin_privacy.bind_use('STUDY');
+SET SESSION AUTHORIZATION policy_second;
+SELECT twin_privacy.approve_use('STUDY');
+
+-- An approved use keeps its terms, its grants follow the policy.
+SELECT jsonb_set(jsonb_set(:'policy', '{uses,0,disclosure}', '"identified"'), '{uses,0,grants}', '["policy_reader"]') AS changed \gset
+SELECT * FROM twin_privacy.import_policy(:'changed', dry_run => true);
+SELECT * FROM twin_privacy.import_policy(:'changed');
+SELECT * FROM twin_privacy.import_policy(jsonb_set(:'policy', '{uses,0,grants}', '["policy_reader"]'));
+SELECT twin_privacy.suspend_use('STUDY', 'new version');
+SELECT * FROM twin_privacy.import_policy(:'changed');
+SELECT code, status, disclosure, statement_version, proposed_by, approved_by FROM twin_privacy.approved_uses WHERE code = 'STUDY';
+SELECT twin_privacy.approve_use('STUDY');
+
+-- A label the policy does not have goes, which hides the column; what it does not name stays.
+SET SESSION AUTHORIZATION policy_admin;
+SELECT jsonb_set(:'changed', '{tables}', '[{"table": "clinic.patient", "subject": "id", "category": "identity", "columns": {"born": "kind=quasi, mask=year"}}]') AS labels \gset
+SELECT * FROM twin_privacy.import_policy(:'labels');
+SELECT column_name, labelled, category, kind, mask FROM twin_privacy.protected_columns WHERE target = 'clinic.patient'::regclass ORDER BY 1;
+SELECT * FROM twin_privacy.import_policy(:'labels'::jsonb - 'tables');
+SELECT * FROM twin_privacy.import_policy('{"format": "twin_privacy policy 1", "purposes": [], "prohibitions": [], "categories": [], "uses": []}');
+
+-- A prohibition closes what the policy would open, in whatever order it is written.
+SET SESSION AUTHORIZATION policy_officer;
+SELECT * FROM twin_privacy.import_policy('{"format": "twin_privacy policy 1",
+  "uses": [{"code": "ADS", "purpose": "HFUND", "recipient": "us", "categories": ["contact"], "disclosure": "identified"}],
+  "prohibitions": [{"purpose": "HFUND", "reason": "none"}], "purposes": [{"code": "HFUND", "parent": "HOPERAT", "display": "funds"}]}');
+SELECT count(*) FROM twin_privacy.purposes WHERE code = 'HFUND';
+
+-- What is no policy is an error, never half understood.
+SELECT twin_privacy.import_policy(NULL);
+SELECT twin_privacy.import_policy(:'policy', NULL);
+SELECT twin_privacy.compare_policy('[]');
+SELECT twin_privacy.compare_policy('{"uses": []}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "use": []}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "uses": {}}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "uses": [1]}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "uses": [{"code": "A"}]}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "categories": [{"code": "a", "display": "b", "parnt": "c"}]}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "categories": [{"code": "a", "display": "b"}, {"code": "a", "display": "c"}]}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "categories": [{"code": "a", "parent": "b", "display": "b"}, {"code": "b", "parent": "a", "display": "c"}]}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "categories": [{"code": "genomics", "parent": "clinical", "display": "b"}]}');
+SELECT twin_privacy.compare_policy('{"format": "twin_privacy policy 1", "tables": [{"table": "clinic.nowhere"}]}');
+SELECT twin_privacy.import_policy('{"format": "twin_privacy policy 1", "uses": [{"code": "A B", "purpose": "TREAT", "recipient": "us", "categories": ["clinical"], "disclosure": "identified"}]}');
+SELECT twin_privacy.import_policy('{"format": "twin_privacy policy 1", "uses": [{"code": "CARE", "purpose": "TREAT", "recipient": "us", "categories": ["clinical", "demographics"], "disclosure": "identified", "grants": ["nobody_at_all"]}]}');
+SELECT twin_privacy.import_policy('{"format": "twin_privacy policy 1"}');
+
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.maintenance = on;
+DROP SCHEMA clinic CASCADE;
+DROP ROLE policy_admin, policy_officer, policy_second, policy_auditor, policy_reader, "policy ""odd"" reader";
