@@ -91,6 +91,7 @@ TAP += test/t/410_real_data.pl
 TAP += test/t/420_hl7_example.pl
 TAP += test/t/430_documentation.pl
 TAP += test/t/440_dump_restore.pl
+TAP += test/t/441_restore_moments.pl
 TAP += test/t/600_attack.pl
 TAP += test/t/605_works.pl
 TAP += test/t/610_fails_closed.pl
