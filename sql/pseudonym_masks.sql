@@ -94,6 +94,9 @@ SELECT twin_privacy.bind_use('MASK-A', 'test');
 SET twin_privacy.linkage = 'LINK-AB';
 SELECT array_agg(id) AS ids_l, array_agg(mrn) AS mrns_l FROM person \gset
 SELECT count(*) FILTER (WHERE id = ANY (:'ids_a')) AS common_with_own FROM person;
+-- who is given pseudonyms cannot make those of guesses, in neither domain
+SELECT count(*) FROM person WHERE mrn = twin_privacy.pseudonymize('LINK-AB', 'mrn-7')::text;
+SELECT count(*) FROM person WHERE mrn = twin_privacy.pseudonymize('MASK-A', 'mrn-7')::text;
 SELECT twin_privacy.bind_use('MASK-B', 'test');
 SELECT count(*) FILTER (WHERE id = ANY (:'ids_l')) AS common_ids, count(*) FILTER (WHERE mrn = ANY (:'mrns_l')) AS common_mrns FROM person;
 RESET twin_privacy.linkage;

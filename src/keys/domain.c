@@ -42,8 +42,8 @@ twp_keys_permission_changed(void)
 }
 
 /* May the current user compute in the domain, or turn its values back? */
-bool
-twp_keys_permitted(const char *domain, bool reidentify)
+static bool
+permitted(const char *domain, bool reidentify)
 {
 	return (!reidentify && twp_role_has(GetUserId(), TWP_ROLES(TWP_ROLE_ADMIN))) ||
 		(permission_of_use != NULL && permission_of_use(domain, reidentify));
@@ -53,14 +53,12 @@ twp_keys_permitted(const char *domain, bool reidentify)
 void
 twp_keys_require_permission(const char *domain, bool reidentify)
 {
-	if (twp_keys_permitted(domain, reidentify))
+	if (permitted(domain, reidentify))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied for this pseudonym domain"),
-			 reidentify ?
-			 errhint("Bind an approved use that owns the domain and allows re-identification.") :
-			 errhint("Bind an approved use that owns the domain.")));
+			 errhint("Bind an approved use of form identified that owns the domain.")));
 }
 
 /* Emits a key event with the version in its detail. */

@@ -66,7 +66,6 @@ typedef bool (*TwpDomainPermission) (const char *domain, bool reidentify);
 extern void twp_keys_register_permission(TwpDomainPermission permission);
 /* The answer may be another from now on, also in the middle of a statement. */
 extern void twp_keys_permission_changed(void);
-extern bool twp_keys_permitted(const char *domain, bool reidentify);
 /* Raises 42501, in the same words whether or not the domain exists. */
 extern void twp_keys_require_permission(const char *domain, bool reidentify);
 

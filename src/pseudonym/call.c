@@ -74,7 +74,7 @@ twp_pseudonym_call_open(TwpDomainCall *call, const char *name, size_t len, int v
 	call->name = MemoryContextStrdup(call->context, name);
 	call->name_len = len;
 	call->version = version;
-	twp_pseudonym_require_permission(call->name, reidentify);
+	twp_keys_require_permission(call->name, reidentify);
 	call->domain = twp_pseudonym_open_version(call->name, version, call->context);
 	call->user = GetUserId();
 	call->statement = GetCurrentStatementStartTimestamp();

@@ -94,19 +94,6 @@ twp_pseudonym_mask_domain(const char *use)
 			 errhint("RESET twin_privacy.linkage, or ask two officers to approve the linkage.")));
 }
 
-/* Refuses, in the keys room's words, unless the domain, or a use its linkage joins, is the caller's. */
-void
-twp_pseudonym_require_permission(const char *domain, bool reidentify)
-{
-	Linkage		linkage;
-
-	if (!reidentify && !twp_keys_permitted(domain, false) &&
-		find_linkage(domain, &linkage) && linkage.holds &&
-		(twp_keys_permitted(linkage.uses[0], false) || twp_keys_permitted(linkage.uses[1], false)))
-		return;
-	twp_keys_require_permission(domain, reidentify);
-}
-
 /* Raises 22023 unless the argument names something. */
 static char *
 name_argument(FunctionCallInfo fcinfo, int n, const char *name)

@@ -161,14 +161,14 @@ CREATE FUNCTION twin_privacy.pseudonymize(domain text, value anyelement) RETURNS
     AS 'MODULE_PATHNAME', 'twp_pseudonym_pseudonymize'
     LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION twin_privacy.pseudonymize(domain text, value anyelement) IS
-    '(all) Pseudonym of a value in a domain; needs the domain''s permission (a bound use that owns it, or admin). value: integers of any width, '
+    '(all) Pseudonym of a value in a domain; needs the domain''s permission (a bound identified use that owns it, or admin). value: integers of any width, '
     'text, varchar, char, name, uuid, date, bytea; NULL gives NULL. Recorded in the ledger. Errors: 42501 no permission (the same whether or not the domain '
     'exists), 22004 NULL domain, TP005 no such domain or key, 42804 other types. Source: RFC 2104, RFC 5869.';
 CREATE FUNCTION twin_privacy.pseudonymize(domain text, value text) RETURNS twin_privacy.pseudonym
     AS 'MODULE_PATHNAME', 'twp_pseudonym_pseudonymize'
     LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION twin_privacy.pseudonymize(domain text, value text) IS
-    '(all) Pseudonym of a value in a domain; needs the domain''s permission (a bound use that owns it, or admin). value: integers of any width, '
+    '(all) Pseudonym of a value in a domain; needs the domain''s permission (a bound identified use that owns it, or admin). value: integers of any width, '
     'text, varchar, char, name, uuid, date, bytea; NULL gives NULL. Recorded in the ledger. Errors: 42501 no permission (the same whether or not the domain '
     'exists), 22004 NULL domain, TP005 no such domain or key, 42804 other types. Source: RFC 2104, RFC 5869.';
 CREATE FUNCTION twin_privacy.pseudonyms(domain text, value anyelement) RETURNS twin_privacy.pseudonym[]
@@ -342,7 +342,7 @@ CREATE FUNCTION twin_privacy.unseal(value twin_privacy.sealed) RETURNS text
     AS 'MODULE_PATHNAME', 'twp_sealed_unseal'
     LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION twin_privacy.unseal(twin_privacy.sealed) IS
-    '(all) Opens a sealed value; needs a bound use that owns its domain and allows re-identification, and beyond twin_privacy.unseal_limit values a session an '
+    '(all) Opens a sealed value; needs a bound use of form identified, of the domain or, where no use has it, any; and beyond twin_privacy.unseal_limit values a session an '
     'approved order. Every call is recorded before the text is returned. NULL gives NULL. Errors: 42501 no permission, 22000 altered, TP003 over the limit, '
     'TP005 key destroyed. Source: RFC 5297.';
 

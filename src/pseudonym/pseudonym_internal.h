@@ -81,10 +81,9 @@ extern void twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonic
 extern void twp_pseudonym_salt_init(void);
 extern void twp_pseudonym_mac(TwpDomain *domain, TwpMac *mac, const TwpCanonical *canonical, uint8 out[TWP_MAC_LEN]);
 
-/* linkage.c: the domain of a use's masks; may the caller compute in a domain or its linkage? */
+/* linkage.c: the domain of a use's masks */
 extern void twp_pseudonym_linkage_init(void);
 extern const char *twp_pseudonym_mask_domain(const char *use);
-extern void twp_pseudonym_require_permission(const char *domain, bool reidentify);
 
 /* permute.c: keyed permutation of all integers of 16, 32 or 64 bits */
 extern uint64 twp_pseudonym_permute(TwpAes *aes, int bits, uint64 number);
