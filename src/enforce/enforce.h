@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 #include "nodes/pathnodes.h"
@@ -57,7 +58,7 @@ extern void twp_enforce_started(void);
 extern void twp_enforce_enter_run(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_enter_finish(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_leave(TwpRun *run, QueryDesc *query);
-extern void twp_enforce_failed(TwpRun *run, QueryDesc *query) pg_attribute_noreturn();
+pg_noreturn extern void twp_enforce_failed(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_end(QueryDesc *query);
 /* A function is about to be set up for execution. */
 extern void twp_enforce_function_executes(Oid function);
@@ -68,6 +69,6 @@ extern bool twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_str
 									   DestReceiver *dest, QueryCompletion *qc, void **state);
 extern void twp_enforce_utility_after(PlannedStmt *pstmt, void *state);
 /* An error of a utility command, re-raised without values of protected rows. */
-extern void twp_enforce_utility_failed(void) pg_attribute_noreturn();
+pg_noreturn extern void twp_enforce_utility_failed(void);
 
 #endif							/* TWP_ENFORCE_H */

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/subject.h"
 #include "decision/decision.h"
 #include "enforce/enforce.h"
@@ -81,7 +82,7 @@ extern bool twp_enforce_touches_protected(PlannedStmt *plan);
 extern bool twp_enforce_holds_values(void);
 
 /* discreet.c: what errors, EXPLAIN and side-effect functions must not tell. */
-extern void twp_enforce_rethrow_discreetly(void) pg_attribute_noreturn();
+pg_noreturn extern void twp_enforce_rethrow_discreetly(void);
 extern void twp_enforce_hide_counts(QueryDesc *query);
 extern void twp_enforce_check_side_effect(Node *utility);
 
