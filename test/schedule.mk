@@ -35,6 +35,7 @@ ISOLATION += uses_suspended
 # consent
 REGRESS += consent_decide
 REGRESS += consent_record
+REGRESS += consent_rows
 ISOLATION += consent_index
 ISOLATION += consent_map
 TAP += test/t/030_consent_fhir.pl

@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "base/subject.h"
+#include "consent/consent.h"
 #include "protect/protect.h"
 #include "uses/uses.h"
 
@@ -67,6 +68,9 @@ extern TwpCategorySet twp_decision_open(const TwpSubject *subject);
 /* The same for many at once, with tokens, as consent.h says. */
 extern void twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens);
 extern uint64 twp_decision_tokens(uint64 *version);
+/* True when some consent of the subject asks something of the row; then the row's own answer is this. */
+extern bool twp_decision_asks_row(const TwpSubject *subject);
+extern TwpCategorySet twp_decision_open_row(const TwpSubject *subject, const TwpRowFacts *facts);
 /* Estimated share of data subjects for whom the relation's own category is open; negative: not known. */
 extern double twp_decision_share(Oid relid);
 

@@ -284,6 +284,22 @@ twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet *open, 
 		open[i] &= decision.use.categories;
 }
 
+/* Whether some consent of the subject asks something of the row. */
+bool
+twp_decision_asks_row(const TwpSubject *subject)
+{
+	return !decision.emergency && twp_consent_asks_row(decision.lens, subject);
+}
+
+/* Categories open for a row of the subject, of which facts are known. */
+TwpCategorySet
+twp_decision_open_row(const TwpSubject *subject, const TwpRowFacts *facts)
+{
+	if (decision.emergency)
+		return twp_decision_open(subject);
+	return twp_consent_open_row(decision.lens, subject, facts) & decision.use.categories;
+}
+
 /* Number that tokens lie below. */
 uint64
 twp_decision_tokens(uint64 *version)

@@ -111,14 +111,18 @@ twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti)
 	const TwpProtection *p = v->protection;
 	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
 	Node	   *labels;
+	List	   *args;
 
 	if (p->has_label_path)
 		labels = (Node *) column_like(&like, v->relid, p->labels.start);
 	else
 		labels = twp_enforce_null(TEXTOID, -1, InvalidOid);
-	return (Node *) makeFuncExpr(twp_enforce_function_oid(function), BOOLOID,
-								 list_make4(oid_const(v->relid), stamp_const(),
-											column_like(&like, v->relid, p->subject.start), labels),
+	args = list_make4(oid_const(v->relid), stamp_const(),
+					  column_like(&like, v->relid, p->subject.start), labels);
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+		args = lappend(args, p->facts[fact] != 0 ? (Node *) column_like(&like, v->relid, p->facts[fact])
+					   : twp_enforce_null(TEXTOID, -1, InvalidOid));
+	return (Node *) makeFuncExpr(twp_enforce_function_oid(function), BOOLOID, args,
 								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
 }
 

@@ -193,32 +193,33 @@ look_at_row(RowState *row, NullableDatum key)
 
 /* Adds what one label asks for; false when it is unknown. */
 static bool
-add_label(const char *label, TwpCategorySet *needs)
+add_label(char *label, TwpCategorySet *needs, List **labels)
 {
 	TwpCategorySet required;
 
 	if (!twp_vocab_label(label, &required))
 		return false;
 	*needs |= required;
+	*labels = lappend(*labels, label);
 	return true;
 }
 
 /* Adds what a text of labels asks for; commas and white space part them. */
 static bool
-add_label_text(Datum value, TwpCategorySet *needs)
+add_label_text(Datum value, TwpCategorySet *needs, List **labels)
 {
 	char	   *rest = TextDatumGetCString(value);
 	char	   *label;
 
 	while ((label = strsep(&rest, ", \t\n")) != NULL)
-		if (label[0] != '\0' && !add_label(label, needs))
+		if (label[0] != '\0' && !add_label(label, needs, labels))
 			return false;
 	return true;
 }
 
-/* Adds what the row's labels ask for; false hides the row. */
+/* Adds what the row's labels ask for, and lists them; false hides the row. */
 static bool
-add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs)
+add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs, List **found)
 {
 	const TwpPath *path = &row->v->protection->labels;
 	Datum		value = start.value;
@@ -235,29 +236,39 @@ add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs)
 	if (isnull)
 		return true;
 	if (path->type != TEXTARRAYOID)
-		return add_label_text(value, needs);
+		return add_label_text(value, needs, found);
 	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
 					  &labels, &nulls, &n);
 	for (int i = 0; i < n; i++)
-		if (nulls[i] || !add_label(TextDatumGetCString(labels[i]), needs))
+		if (nulls[i] || !add_label(TextDatumGetCString(labels[i]), needs, found))
 			return false;
 	return true;
 }
 
-/* The row rule: the table's category and every label open for the row's subject. */
+/* The row rule: the table's category and every label open for the row's subject, as the row's facts say. */
 static bool
 row_is_open(RowState *row, FunctionCallInfo fcinfo)
 {
-	NullableDatum labels = fcinfo->args[3];
 	TwpCategorySet needs = row->v->needs;
+	TwpCategorySet open;
+	List	   *labels = NIL;
+	bool		asks_row;
 
 	look_at_row(row, fcinfo->args[2]);
-	if (!row->has_subject || (row->open & needs) != needs)
+	if (!row->has_subject)
 		return false;
-	return add_labels(row, labels, &needs) && (row->open & needs) == needs;
+	open = row->open;
+	asks_row = twp_enforce_knows_facts(row->v->protection) && twp_decision_asks_row(&row->subject);
+	if (!asks_row && (open & needs) != needs)
+		return false;
+	if (!add_labels(row, fcinfo->args[3], &needs, &labels))
+		return false;
+	if (asks_row)
+		open = twp_enforce_open_row(row->v->protection, &row->subject, labels, fcinfo);
+	return (open & needs) == needs;
 }
 
-/* row_visible(relation, stamp, key, labels): may the row be seen? */
+/* row_visible(relation, stamp, key, labels, author, encounter, date): may the row be seen? */
 Datum
 twp_enforce_row_visible(PG_FUNCTION_ARGS)
 {
@@ -273,7 +284,7 @@ twp_enforce_row_visible(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-/* row_writable(relation, stamp, key, labels): true, or an error, for a row about to be stored. */
+/* row_writable(relation, stamp, key, labels, author, encounter, date): true, or an error, for a row about to be stored. */
 Datum
 twp_enforce_row_writable(PG_FUNCTION_ARGS)
 {

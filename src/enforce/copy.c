@@ -101,6 +101,17 @@ check_source(const CopyStmt *stmt)
 				 errhint("Use COPY FROM STDIN or psql's \\copy.")));
 }
 
+/* True when a column that tells a fact of the row is generated. */
+static bool
+has_generated_fact(Relation rel, const TwpProtection *p)
+{
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+		if (p->facts[fact] != 0 &&
+			TupleDescAttr(RelationGetDescr(rel), p->facts[fact] - 1)->attgenerated != '\0')
+			return true;
+	return false;
+}
+
 /* Refuses what would change a row after its check. */
 static void
 check_target(Relation rel, const TwpTableVerdict *v)
@@ -116,7 +127,8 @@ check_target(Relation rel, const TwpTableVerdict *v)
 	if ((rel->trigdesc != NULL && rel->trigdesc->trig_insert_before_row) ||
 		TupleDescAttr(RelationGetDescr(rel), p->subject.start - 1)->attgenerated != '\0' ||
 		(p->has_label_path &&
-		 TupleDescAttr(RelationGetDescr(rel), p->labels.start - 1)->attgenerated != '\0'))
+		 TupleDescAttr(RelationGetDescr(rel), p->labels.start - 1)->attgenerated != '\0') ||
+		has_generated_fact(rel, p))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("COPY FROM cannot check rows that triggers or generated columns change"),

@@ -107,9 +107,14 @@ check_drop_column(Oid relid, const char *column)
 {
 	const TwpProtection *p = twp_protect_lookup(relid);
 	AttrNumber	attno = get_attnum(relid, column);
+	bool		decides;
 
-	if (p == NULL || (attno != p->subject.start &&
-					  !(p->has_label_path && attno == p->labels.start)))
+	if (p == NULL)
+		return;
+	decides = attno == p->subject.start || (p->has_label_path && attno == p->labels.start);
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+		decides |= p->facts[fact] != 0 && attno == p->facts[fact];
+	if (!decides)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),

@@ -8,19 +8,21 @@ CREATE FUNCTION twin_privacy_internal.row_visible_support(internal) RETURNS inte
 AS 'MODULE_PATHNAME', 'twp_enforce_row_visible_support' LANGUAGE C STRICT;
 REVOKE ALL ON FUNCTION twin_privacy_internal.row_visible_support(internal) FROM PUBLIC;
 
-CREATE FUNCTION twin_privacy_internal.row_visible(relation oid, stamp bigint, key "any", labels "any")
+CREATE FUNCTION twin_privacy_internal.row_visible(
+    relation oid, stamp bigint, key "any", labels "any", author "any", encounter "any", date "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'twp_enforce_row_visible'
 LANGUAGE C STABLE PARALLEL SAFE COST 2
 SUPPORT twin_privacy_internal.row_visible_support;
-COMMENT ON FUNCTION twin_privacy_internal.row_visible(oid, bigint, "any", "any") IS
+COMMENT ON FUNCTION twin_privacy_internal.row_visible(oid, bigint, "any", "any", "any", "any", "any") IS
 '(all) The row rule of a rewritten query.';
 
-CREATE FUNCTION twin_privacy_internal.row_writable(relation oid, stamp bigint, key "any", labels "any")
+CREATE FUNCTION twin_privacy_internal.row_writable(
+    relation oid, stamp bigint, key "any", labels "any", author "any", encounter "any", date "any")
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'twp_enforce_row_writable'
 LANGUAGE C STABLE PARALLEL SAFE COST 2;
-COMMENT ON FUNCTION twin_privacy_internal.row_writable(oid, bigint, "any", "any") IS
+COMMENT ON FUNCTION twin_privacy_internal.row_writable(oid, bigint, "any", "any", "any", "any", "any") IS
 '(all) The check of a row about to be stored; TP003 when it may not.';
 
 CREATE FUNCTION twin_privacy_internal.cell(value anyelement, relation oid, stamp bigint, attno smallint, key "any")

@@ -72,6 +72,11 @@ extern void twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdi
 extern Datum twp_enforce_mask(const TwpMask *mask, Oid type, Datum value, TwpDomain *domain,
 							  const TwpSubject *subject, bool *isnull);
 
+/* facts.c: what a row tells of itself, for consents that ask. */
+extern bool twp_enforce_knows_facts(const TwpProtection *p);
+extern TwpCategorySet twp_enforce_open_row(const TwpProtection *p, const TwpSubject *subject, List *labels,
+										   FunctionCallInfo fcinfo);
+
 /* path.c: the value at the end of a path for a row's start value; false when it breaks off. */
 extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
 

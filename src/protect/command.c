@@ -139,7 +139,7 @@ set_label(const char *object, const char *label)
 	twp_sql_finish();
 }
 
-/* Protects a table: subject, category and, optionally, the column of row labels. */
+/* Protects a table: subject, category and, optionally, the columns of row labels, author, encounter and date. */
 Datum
 twp_protect_table(PG_FUNCTION_ARGS)
 {
@@ -160,6 +160,12 @@ twp_protect_table(PG_FUNCTION_ARGS)
 		label.label_column = required_text(fcinfo, 3, "label_column");
 		check_item(label.label_column, "label_column");
 	}
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+		if (!PG_ARGISNULL(4 + fact))
+		{
+			label.facts[fact] = required_text(fcinfo, 4 + fact, twp_protect_fact_name(fact));
+			check_item(label.facts[fact], twp_protect_fact_name(fact));
+		}
 
 	LockRelationOid(relid, AccessExclusiveLock);
 	if (twp_protect_label_text(relid, 0) == NULL && twp_protect_is_protected(relid))

@@ -1,7 +1,8 @@
 /*
  * label.c - the grammar of security labels.
  *
- *	table:   subject=PATH, category=CODE [, label_column=PATH] [, native_rls=on]
+ *	table:   subject=PATH, category=CODE [, label_column=PATH] [, author=COLUMN]
+ *	         [, encounter=COLUMN] [, date=COLUMN] [, native_rls=on]
  *	column:  [category=CODE] [, kind=KIND] [, mask=MASK]
  *
  * A closed grammar without SQL text: values are names and numbers.  Commas
@@ -41,6 +42,19 @@ static const char *const kind_names[] = {
 	[TWP_KIND_QUASI] = "quasi",
 	[TWP_KIND_IDENTIFIER] = "identifier",
 };
+
+static const char *const fact_names[TWP_ROW_FACTS] = {
+	[TWP_ROW_AUTHOR] = "author",
+	[TWP_ROW_ENCOUNTER] = "encounter",
+	[TWP_ROW_DATE] = "date",
+};
+
+/* Names a row fact as labels spell it. */
+const char *
+twp_protect_fact_name(TwpRowFact fact)
+{
+	return fact_names[fact];
+}
 
 /* Names a mask kind as labels spell it. */
 const char *
@@ -132,12 +146,26 @@ unknown_item(const LabelItem *item, const char *form)
 			 errhint("Write it as: %s.", form)));
 }
 
+/* Stores an item that names the column of a row fact; false when it is another item. */
+static bool
+set_fact(TwpTableLabel *label, const LabelItem *item)
+{
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+		if (strcmp(item->key, fact_names[fact]) == 0)
+		{
+			set_once(&label->facts[fact], item);
+			return true;
+		}
+	return false;
+}
+
 /* Parses a table's label. */
 TwpTableLabel *
 twp_protect_parse_table_label(const char *text)
 {
 	static const char *const form =
-		"subject=COLUMN_OR_PATH, category=CODE [, label_column=COLUMN_OR_PATH]";
+		"subject=COLUMN_OR_PATH, category=CODE [, label_column=COLUMN_OR_PATH]"
+		" [, author=COLUMN] [, encounter=COLUMN] [, date=COLUMN]";
 	TwpTableLabel *label = palloc0(sizeof(TwpTableLabel));
 	char	   *native_rls = NULL;
 	ListCell   *lc;
@@ -154,7 +182,7 @@ twp_protect_parse_table_label(const char *text)
 			set_once(&label->label_column, item);
 		else if (strcmp(item->key, "native_rls") == 0)
 			set_once(&native_rls, item);
-		else
+		else if (!set_fact(label, item))
 			unknown_item(item, form);
 	}
 	if (label->subject == NULL || label->category == NULL)
@@ -180,6 +208,9 @@ twp_protect_format_table_label(const TwpTableLabel *label)
 	appendStringInfo(&text, "subject=%s, category=%s", label->subject, label->category);
 	if (label->label_column != NULL)
 		appendStringInfo(&text, ", label_column=%s", label->label_column);
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+		if (label->facts[fact] != NULL)
+			appendStringInfo(&text, ", %s=%s", fact_names[fact], label->facts[fact]);
 	if (label->native_rls)
 		appendStringInfoString(&text, ", native_rls=on");
 	return text.data;

@@ -218,6 +218,27 @@ resolve_generated(TwpProtection *p, Relation rel)
 	}
 }
 
+/* Resolves the columns of row facts; sets broken on failure. */
+static void
+resolve_facts(TwpProtection *p, const TwpTableLabel *label)
+{
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+	{
+		const char *problem;
+		TwpPath    *path;
+
+		if (label->facts[fact] == NULL)
+			continue;
+		path = twp_protect_resolve_path(p->relid, label->facts[fact], &problem);
+		if (path != NULL)
+			problem = twp_protect_fact_problem(fact, path);
+		if (problem != NULL)
+			p->broken = problem;
+		else
+			p->facts[fact] = path->start;
+	}
+}
+
 /* Resolves the table label against the relation; sets broken on failure. */
 static void
 resolve_table(TwpProtection *p, const TwpTableLabel *label)
@@ -251,6 +272,7 @@ resolve_table(TwpProtection *p, const TwpTableLabel *label)
 			p->labels = *path;
 		}
 	}
+	resolve_facts(p, label);
 }
 
 /* Builds the protection of a relation in the current memory context. */

@@ -86,6 +86,16 @@ typedef struct TwpPath
 	TwpHop	   *hops;
 } TwpPath;
 
+/* Columns that tell what a consent may ask of a row beside its subject and labels. */
+typedef enum TwpRowFact
+{
+	TWP_ROW_AUTHOR,				/* who wrote it */
+	TWP_ROW_ENCOUNTER,
+	TWP_ROW_DATE,				/* when it happened, clinically */
+} TwpRowFact;
+
+#define TWP_ROW_FACTS 3
+
 typedef struct TwpProtection
 {
 	Oid			relid;			/* the relation asked about */
@@ -95,6 +105,7 @@ typedef struct TwpProtection
 	TwpSubjectKind subject_kind;
 	bool		has_label_path;
 	TwpPath		labels;
+	AttrNumber	facts[TWP_ROW_FACTS];	/* by TwpRowFact; 0: not told */
 	int			category;		/* the table's own */
 	bool		native_rls;		/* had row security policies of its own before */
 	int			natts;
@@ -121,6 +132,8 @@ extern uint64 twp_protect_generation(void);
 
 /* True when the mask can be applied to a column of the (base) type and typmod. */
 extern bool twp_protect_mask_fits(const TwpMask *mask, Oid type, int32 typmod);
+/* Name of a row fact, as in labels and arguments. */
+extern const char *twp_protect_fact_name(TwpRowFact fact);
 /* Name of a mask kind or column kind, as in labels. */
 extern const char *twp_protect_mask_name(TwpMaskKind kind);
 extern const char *twp_protect_kind_name(TwpColumnKind kind);

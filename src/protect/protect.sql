@@ -3,14 +3,15 @@
 --
 
 CREATE FUNCTION twin_privacy.protect_table(target regclass, subject text, category text,
-                                           label_column text DEFAULT NULL)
+                                           label_column text DEFAULT NULL, author text DEFAULT NULL,
+                                           encounter text DEFAULT NULL, date text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'twp_protect_table'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-REVOKE ALL ON FUNCTION twin_privacy.protect_table(regclass, text, text, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin_privacy.protect_table(regclass, text, text, text) TO twin_privacy_admin;
-COMMENT ON FUNCTION twin_privacy.protect_table(regclass, text, text, text) IS
-'Protects a table and its partitions and children: target, subject (column or foreign-key path to the data subject''s key), category (code of the table''s own category), label_column (column or path with row labels, or NULL). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 unknown category or bad path, 42703 unknown column, 42804 wrong type, 42809 not a table, 2BP01 a materialized view reads the table.';
+REVOKE ALL ON FUNCTION twin_privacy.protect_table(regclass, text, text, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.protect_table(regclass, text, text, text, text, text, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.protect_table(regclass, text, text, text, text, text, text) IS
+'Protects a table and its partitions and children: target, subject (column or foreign-key path to the data subject''s key), category (code of the table''s own category), label_column (column or path with row labels, or NULL); author, encounter, date (columns of the table that tell who wrote a row, in which encounter, and its clinical date, for consents that ask; or NULL). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 unknown category or bad path, 42703 unknown column, 42804 wrong type, 42809 not a table, 2BP01 a materialized view reads the table.';
 
 CREATE FUNCTION twin_privacy.unprotect_table(target regclass, reason text)
 RETURNS void

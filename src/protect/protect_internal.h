@@ -15,6 +15,7 @@ typedef struct TwpTableLabel
 	char	   *subject;
 	char	   *category;
 	char	   *label_column;	/* or NULL */
+	char	   *facts[TWP_ROW_FACTS];	/* columns by TwpRowFact, or NULL */
 	bool		native_rls;		/* the table had row security of its own before */
 } TwpTableLabel;
 
@@ -45,6 +46,8 @@ extern char *twp_protect_label_text(Oid relid, AttrNumber attno);
 
 /* relabel.c: the label provider's check, and the types a label column may have. */
 extern bool twp_protect_is_label_type(Oid type);
+/* Why a path cannot tell the row fact, or NULL when it can. */
+extern const char *twp_protect_fact_problem(TwpRowFact fact, const TwpPath *path);
 extern void twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel);
 
 #endif							/* TWP_PROTECT_INTERNAL_H */

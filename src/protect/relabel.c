@@ -37,6 +37,7 @@ typedef struct RememberedLabel
 	TwpTableLabel *label;
 	TwpPath    *subject;
 	TwpPath    *labels;
+	TwpPath    *facts[TWP_ROW_FACTS];
 } RememberedLabel;
 
 /* True for a text type whose declared length holds at least n characters. */
@@ -109,6 +110,19 @@ check_relation(Oid relid)
 				 errhint("Protect the ordinary or partitioned table that holds the rows.")));
 }
 
+/* Says why a path cannot tell a row fact. */
+const char *
+twp_protect_fact_problem(TwpRowFact fact, const TwpPath *path)
+{
+	Oid			type = getBaseType(path->type);
+
+	if (path->nhops > 0)
+		return "the author, encounter and date of a row are columns of its own table";
+	if (fact == TWP_ROW_DATE && type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
+		return "the date column is not of type date, timestamp or timestamptz";
+	return NULL;
+}
+
 /* Refuses a path that does not resolve, with the path's own reason. */
 static TwpPath *
 require_path(Oid relid, const char *text, const char *what)
@@ -123,6 +137,27 @@ require_path(Oid relid, const char *text, const char *what)
 				 errmsg("%s of \"%s\" does not resolve: %s", what, get_rel_name(relid), problem),
 				 errhint("Name a column of the table, or a path such as \"order_id -> clinic.lab_order(id).patient_id\" through unique columns.")));
 	return path;
+}
+
+/* Checks the columns of row facts that a table label names. */
+static void
+check_facts(Oid relid, const TwpTableLabel *label)
+{
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+	{
+		const char *problem;
+
+		if (label->facts[fact] == NULL)
+			continue;
+		problem = twp_protect_fact_problem(fact, require_path(relid, label->facts[fact],
+															  psprintf("the %s column", twp_protect_fact_name(fact))));
+		if (problem != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("%s column of \"%s\" does not fit: %s", twp_protect_fact_name(fact),
+							get_rel_name(relid), problem),
+					 errhint("Name a column of the table itself, of a type that tells it.")));
+	}
 }
 
 /* Checks what a table label names. */
@@ -149,6 +184,7 @@ check_table_label(Oid relid, const TwpTableLabel *label)
 							format_type_be(labels->type)),
 					 errhint("Labels are of type text[] or text.")));
 	}
+	check_facts(relid, label);
 }
 
 /* Checks what a column label names. */
@@ -273,6 +309,9 @@ twp_protect_remember_labels(void)
 		r->subject = twp_protect_resolve_path(r->relid, r->label->subject, &problem);
 		if (r->label->label_column != NULL)
 			r->labels = twp_protect_resolve_path(r->relid, r->label->label_column, &problem);
+		for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+			if (r->label->facts[fact] != NULL)
+				r->facts[fact] = twp_protect_resolve_path(r->relid, r->label->facts[fact], &problem);
 		if (r->subject != NULL && (r->labels != NULL || r->label->label_column == NULL))
 			remembered = lappend(remembered, r);
 	}
@@ -304,6 +343,14 @@ twp_protect_rewrite_labels(List *remembered)
 			stale |= strcmp(r->label->label_column, now) != 0;
 			r->label->label_column = now;
 		}
+		for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+			if (r->facts[fact] != NULL)
+			{
+				char	   *now = twp_protect_format_path(r->relid, r->facts[fact]);
+
+				stale |= strcmp(r->label->facts[fact], now) != 0;
+				r->label->facts[fact] = now;
+			}
 		if (stale)
 		{
 			ObjectAddress object = {RelationRelationId, r->relid, 0};
