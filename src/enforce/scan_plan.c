@@ -110,7 +110,7 @@ twp_enforce_add_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEnt
 	List	   *partial = NIL;
 	ListCell   *lc;
 
-	if (rel->baserestrictinfo == NIL || IS_DUMMY_REL(rel) ||
+	if (rel->baserestrictinfo == NIL || IS_DUMMY_REL(rel) || !twp_protect_is_protected(rte->relid) ||
 		!is_plain_read(root, rel, rte) || (rule = find_rule(rel, rti)) == NULL)
 		return;
 	foreach(lc, rel->pathlist)
