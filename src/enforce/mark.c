@@ -24,21 +24,27 @@ twp_enforce_set_mark(RangeTblEntry *rte, TwpMarkMode mode, uint64 stamp, uint64 
 							(unsigned long long) stamp, (unsigned long long) protection_hash);
 }
 
-/* Reads a mark; false when the entry has none. */
+/* Reads a mark; false when the entry has none.  Every statement reads some, so not by sscanf(). */
 bool
 twp_enforce_get_mark(const RangeTblEntry *rte, TwpMark *mark)
 {
-	char		mode;
-	unsigned long long stamp;
-	unsigned long long hash;
+	const char *at = rte->enrname;
+	char	   *end;
 
-	if (rte->enrname == NULL ||
-		sscanf(rte->enrname, MARK_PREFIX "%c:%u:%llx:%llx", &mode, &mark->relid, &stamp, &hash) != 4)
+	if (at == NULL || strncmp(at, MARK_PREFIX, sizeof(MARK_PREFIX) - 1) != 0)
 		return false;
-	mark->mode = (TwpMarkMode) mode;
-	mark->stamp = stamp;
-	mark->protection_hash = hash;
-	return true;
+	at += sizeof(MARK_PREFIX) - 1;
+	if (at[0] == '\0' || at[1] != ':')
+		return false;
+	mark->mode = (TwpMarkMode) at[0];
+	mark->relid = (Oid) strtoul(at + 2, &end, 10);
+	if (*end != ':')
+		return false;
+	mark->stamp = strtoull(end + 1, &end, 16);
+	if (*end != ':')
+		return false;
+	mark->protection_hash = strtoull(end + 1, &end, 16);
+	return *end == '\0';
 }
 
 /* True for an expression made of columns, parameters, coercions and comparisons only. */
