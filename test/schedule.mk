@@ -82,6 +82,7 @@ REGRESS += enforce_writes
 
 # operations
 REGRESS += operations_policy
+REGRESS += operations_simulate
 REGRESS += operations_status
 
 # hooks

@@ -159,11 +159,11 @@ twp_decision_use(void)
 }
 
 /* Rules one column; the order of the tests is the contract's. */
-static void
-rule_column(const TwpProtection *p, AttrNumber attno, TwpColumnVerdict *v)
+void
+twp_decision_rule_column(const TwpUse *use, const TwpProtection *p, AttrNumber attno, TwpColumnVerdict *v)
 {
 	const TwpColumn *column = &p->columns[attno - 1];
-	bool		pseudonymised = decision.use.form == TWP_FORM_PSEUDONYMISED;
+	bool		pseudonymised = use->form == TWP_FORM_PSEUDONYMISED;
 	TwpCategorySet bit = column->category >= 0 ? TWP_CATEGORY_BIT(column->category) : 0;
 
 	v->needs = bit;
@@ -177,12 +177,12 @@ rule_column(const TwpProtection *p, AttrNumber attno, TwpColumnVerdict *v)
 	}
 	else if (!column->labelled && pseudonymised)
 		v->rule = TWP_CELL_HIDE;
-	else if ((bit & decision.use.categories) == 0)
+	else if ((bit & use->categories) == 0)
 		v->rule = TWP_CELL_HIDE;
 	else if (pseudonymised &&
 			 (column->kind == TWP_KIND_IDENTIFIER || column->kind == TWP_KIND_QUASI))
 		v->rule = column->mask.kind == TWP_MASK_NULL ? TWP_CELL_HIDE : TWP_CELL_MASK;
-	else if ((column->sources & ~decision.use.categories) != 0)
+	else if ((column->sources & ~use->categories) != 0)
 		v->rule = TWP_CELL_HIDE;
 	else
 	{
@@ -241,7 +241,7 @@ twp_decision_table(Oid relid)
 	v->natts = p->natts;
 	v->columns = MemoryContextAllocZero(decision.context, sizeof(TwpColumnVerdict) * Max(p->natts, 1));
 	for (AttrNumber attno = 1; attno <= p->natts; attno++)
-		rule_column(v->protection, attno, &v->columns[attno - 1]);
+		twp_decision_rule_column(&decision.use, v->protection, attno, &v->columns[attno - 1]);
 
 	entry = hash_search(decision.verdicts, &relid, HASH_ENTER, &found);
 	entry->verdict = v;
