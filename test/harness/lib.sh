@@ -84,6 +84,8 @@ install_temp() {
 	rm -f "$root$sharedir"/extension/twin_privacy* "$root$pkglibdir"/twin_privacy.so
 	make -s -C "$TOP" PG_CONFIG="$PG_CONFIG" install DESTDIR="$root" >"$WORK/install.log" 2>&1 ||
 		{ cat "$WORK/install.log" >&2; die "make install failed"; }
+	# Frozen install scripts of earlier versions, for the test of upgrades.
+	find "$TOP/test/upgrade" -name 'twin_privacy--*.sql' -exec cp -t "$root$sharedir/extension" {} + 2>/dev/null || true
 	# What only tests need: extensions that reach what the library does not export.
 	local module
 	for module in "$TOP"/test/modules/*/; do
