@@ -74,6 +74,7 @@ REGRESS += decision_functions
 REGRESS += enforce_replay
 TAP += test/t/340_parallel.pl
 REGRESS += enforce_cells
+REGRESS += enforce_equivalence
 REGRESS += enforce_labels
 REGRESS += enforce_ledger
 REGRESS += enforce_paths
