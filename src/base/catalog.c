@@ -75,6 +75,13 @@ twp_catalog_is_ours(Oid relid)
 		 nsp == get_namespace_oid(TWP_INTERNAL_SCHEMA, true));
 }
 
+/* OID of the internal schema. */
+Oid
+twp_catalog_internal_schema(void)
+{
+	return get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
+}
+
 /* Owner of a relation, InvalidOid when it is gone. */
 Oid
 twp_catalog_owner(Oid relid)

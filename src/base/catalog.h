@@ -34,6 +34,8 @@ extern Oid	twp_catalog_internal_relid(const char *name);
 extern Oid	twp_catalog_internal_relid_or_invalid(const char *name);
 /* True for a relation in one of our two schemas. */
 extern bool twp_catalog_is_ours(Oid relid);
+/* OID of the internal schema, InvalidOid when not installed. */
+extern Oid	twp_catalog_internal_schema(void);
 /* Owner of a relation. */
 extern Oid	twp_catalog_owner(Oid relid);
 /* Tells every backend (and standby) that the table's content changed, at commit. */

@@ -77,6 +77,8 @@ extern void twp_consent_shmem_startup(void);
 extern TwpLens *twp_consent_lens(const TwpLensQuestion *question);
 /* Start of a statement: nothing seen before it may be wrong for `now`. */
 extern void twp_consent_refresh(TwpLens *lens, TimestampTz now);
+/* The first moment at which an answer given since might be another; infinity when none will. */
+extern TimestampTz twp_consent_horizon(const TwpLens *lens);
 /* Categories open for the subject, as of the last refresh. */
 extern TwpCategorySet twp_consent_open(TwpLens *lens, const TwpSubject *subject);
 /*

@@ -10,8 +10,7 @@
  * Contract: answers are kept between twp_consent_refresh() calls as long as no
  * consent and no vocabulary changed, and each until the next moment at which a
  * period of validity begins or ends.  The counter of changes is read before an
- * answer is made, so that a change arriving meanwhile drops it at the next
- * refresh.
+ * answer is made, so that a change arriving meanwhile drops it at the next one.
  *
  * Memory: a context under TopMemoryContext for each lens, under a megabyte,
  * emptied when its answers are dropped.  Failure: an error leaves fewer
@@ -102,6 +101,7 @@ struct TwpLens
 	uint64		profile_version;	/* map the profiles are of */
 	uint64		changes;		/* counter when the answers began */
 	TimestampTz now;			/* time of decision */
+	TimestampTz horizon;		/* first end of an answer given since the answers began */
 	bool		use_map;		/* as of the last refresh there is a pinned map */
 	uint64		probes;
 	bool		prohibited;
@@ -201,15 +201,23 @@ twp_consent_refresh(TwpLens *lens, TimestampTz now)
 {
 	uint64		changes = twp_consent_changes();
 
-	if (lens->answers == NULL || lens->changes != changes || now < lens->now)
+	if (lens->answers == NULL || lens->changes != changes || now < lens->now || now >= lens->horizon)
 	{
 		lens->changes = 0;
 		forget(lens);
 		lens->changes = changes;
+		lens->horizon = DT_NOEND;
 	}
 	lens->now = now;
 	lens->probes = 0;
 	look_for_map(lens);
+}
+
+/* When an answer given since may change. */
+TimestampTz
+twp_consent_horizon(const TwpLens *lens)
+{
+	return lens->horizon;
 }
 
 /* Asks a rule for the lens; a denial that the use overrides says nothing. */
@@ -328,6 +336,7 @@ ask_profile(TwpLens *lens, const TwpMap *map, uint32 number)
 	UnregisterSnapshot(snapshot);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	lens->horizon = Min(lens->horizon, until);
 	answer->open = open;
 	answer->until = until;
 	answer->asks_row = asks_row;
@@ -396,6 +405,7 @@ probe(TwpLens *lens, const TwpSubject *subject)
 			forget(lens);
 		answer = remember(lens, subject);
 	}
+	lens->horizon = Min(lens->horizon, until);
 	answer->open = open;
 	answer->until = until;
 	answer->asks_row = asks_row;

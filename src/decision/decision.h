@@ -66,6 +66,8 @@ extern const TwpTableVerdict *twp_decision_table(Oid relid);
 /* The rule of one column under a use, whether or not it is the bound one; takes no decision. */
 extern void twp_decision_rule_column(const TwpUse *use, const TwpProtection *p, AttrNumber attno,
 									 TwpColumnVerdict *v);
+/* The first moment at which something decided since the begin might be decided otherwise. */
+extern TimestampTz twp_decision_horizon(void);
 /* Categories open for the subject under the use. */
 extern TwpCategorySet twp_decision_open(const TwpSubject *subject);
 /* The same for many at once, with tokens, as consent.h says. */

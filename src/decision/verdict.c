@@ -248,6 +248,15 @@ twp_decision_table(Oid relid)
 	return v;
 }
 
+/* The first end of a directive (or of the emergency) met since the begin. */
+TimestampTz
+twp_decision_horizon(void)
+{
+	if (decision.emergency)
+		return twp_uses_emergency() != NULL ? twp_uses_emergency()->expires_at : DT_NOBEGIN;
+	return twp_consent_horizon(decision.lens);
+}
+
 /* Categories open for one subject: consented (or the emergency's) and named by the use. */
 TwpCategorySet
 twp_decision_open(const TwpSubject *subject)

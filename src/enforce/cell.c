@@ -25,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(twp_enforce_row_visible);
 PG_FUNCTION_INFO_V1(twp_enforce_row_writable);
+PG_FUNCTION_INFO_V1(twp_enforce_row_deletable);
 PG_FUNCTION_INFO_V1(twp_enforce_cell);
 PG_FUNCTION_INFO_V1(twp_enforce_cell_strict);
 PG_FUNCTION_INFO_V1(twp_enforce_cell_writable);
@@ -429,4 +430,24 @@ twp_enforce_subject_write(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+/*
+ * row_deletable: true, or an error, for a row that other tables' paths lead
+ * through: whoever deletes it and inserts its key anew gives their rows away.
+ */
+Datum
+twp_enforce_row_deletable(PG_FUNCTION_ARGS)
+{
+	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
+	TwpCategorySet needs = needs_of_subject(row);
+
+	look_at_row(row, fcinfo->args[2]);
+	if (!row->has_subject || (row->open & needs) != needs)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a row of table \"%s\" may not be deleted under use \"%s\"",
+						get_rel_name(row->relid), twp_decision_use()->code),
+				 errhint("Other tables' rows belong to its data subject through it, and not all of them are open to the use.")));
+	PG_RETURN_BOOL(true);
 }

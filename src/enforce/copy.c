@@ -14,12 +14,16 @@
 
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "access/transam.h"
 #include "access/xact.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_statistic.h"
+#include "catalog/pg_statistic_ext_data.h"
 #include "commands/copy.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
@@ -222,6 +226,15 @@ copy_in(CopyStmt *stmt, const char *query_string, QueryCompletion *qc)
 		SetQueryCompletion(qc, CMDTAG_COPY, rows);
 }
 
+/* True for catalogs and tables of ours whose rows are filtered or refused when they are queried. */
+static bool
+tells_of_values(const CopyStmt *stmt, Oid relid)
+{
+	return !stmt->is_from &&
+		(relid == StatisticRelationId || relid == StatisticExtDataRelationId ||
+		 (relid >= FirstNormalObjectId && twp_catalog_is_ours(relid) && !superuser()));
+}
+
 /* Treats COPY; false when it was carried out here. */
 bool
 twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, QueryCompletion *qc)
@@ -235,15 +248,19 @@ twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, QueryCompletion *
 	relid = RangeVarGetRelid(stmt->relation, AccessShareLock, true);
 	if (stmt->is_from)
 		twp_enforce_guard_own(relid);
-	if (!OidIsValid(relid) || !twp_protect_is_protected(relid))
+	if (!OidIsValid(relid) || !(twp_protect_is_protected(relid) || tells_of_values(stmt, relid)))
 		return true;
 	if (stmt->is_from)
 	{
 		copy_in(stmt, query_string, qc);
 		return false;
 	}
-	/* PostgreSQL's own error names partitioned tables better than a rewritten query would */
-	if (get_rel_relkind(relid) == RELKIND_RELATION)
-		become_query(stmt, relid);
+	/* PostgreSQL's own message: row security would make an empty file of it */
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("cannot copy from partitioned table \"%s\"", get_rel_name(relid)),
+				 errhint("Try the COPY (SELECT ...) TO variant.")));
+	become_query(stmt, relid);
 	return true;
 }

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/transam.h"
 #include "base/catalog.h"
 #include "base/errors.h"
@@ -16,6 +17,7 @@
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "commands/seclabel.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
@@ -67,6 +69,36 @@ twp_enforce_guard_own(Oid relid)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("\"%s\" changes only through the functions of twin_privacy", get_rel_name(relid)),
 			 errhint("A superuser repairs with twin_privacy.maintenance.")));
+}
+
+/* True when the query finds a protected table for the object. */
+static bool
+serves_protected(const char *query, Oid object)
+{
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(object)};
+	bool		found = false;
+
+	twp_sql_connect();
+	twp_sql_exec(query, 1, types, values, NULL);
+	for (uint64 i = 0; i < SPI_processed && !found; i++)
+	{
+		bool		isnull;
+
+		found = twp_protect_is_protected(DatumGetObjectId(twp_sql_value((int) i, 1, &isnull)));
+	}
+	twp_sql_finish();
+	return found;
+}
+
+/* Refuses, unless trusted, what would run over raw rows of a protected table. */
+static void
+refuse_untrusted(const char *what)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("%s that serves a protected table takes an administrator of protection", what),
+			 errhint("It could see raw rows: ask a member of twin_privacy_admin to review and do it.")));
 }
 
 /* True when a type's conversion and input run no user's code. */
@@ -123,6 +155,52 @@ check_drop_column(Oid relid, const char *column)
 }
 
 /*
+ * Refuses constraints that run expressions, and foreign keys from columns
+ * other than the one that leads to the data subject: whether a guessed value
+ * is "still referenced" would tell who has it.
+ */
+static void
+check_constraint(Oid relid, const Constraint *constraint)
+{
+	const TwpProtection *p = twp_protect_lookup(relid);
+	ListCell   *lc;
+
+	if (constraint->contype == CONSTR_CHECK || constraint->contype == CONSTR_EXCLUSION)
+		twp_enforce_require_admin(relid, "a CHECK or exclusion constraint");
+	if (constraint->contype != CONSTR_FOREIGN || p == NULL)
+		return;
+	foreach(lc, constraint->fk_attrs)
+		if (get_attnum(relid, strVal(lfirst(lc))) != p->subject.start)
+			twp_enforce_require_admin(relid, "a foreign key from a column that does not lead to the data subject");
+}
+
+/* True for a foreign key. */
+static bool
+is_foreign_key(Oid constraint)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	bool		result = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
+/* Refuses to drop the foreign key that a path to the data subject stands on. */
+static void
+check_drop_constraint(Oid relid, const char *name)
+{
+	const TwpProtection *p = twp_protect_lookup(relid);
+	Oid			constraint = get_relation_constraint_oid(relid, name, true);
+
+	if (p != NULL && p->subject.nhops > 0 && OidIsValid(constraint) && is_foreign_key(constraint))
+		twp_enforce_require_admin(relid, "DROP CONSTRAINT of a foreign key");
+}
+
+/*
  * Refuses a protected child below an unprotected parent: statistics, checks
  * and conversions of the parent would reach into it.
  */
@@ -163,9 +241,13 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 				twp_enforce_require_admin(relid, "ADD COLUMN with a check, a generated value or a user-defined type");
 			break;
 		case AT_AddConstraint:
-			if (((const Constraint *) cmd->def)->contype == CONSTR_CHECK ||
-				((const Constraint *) cmd->def)->contype == CONSTR_EXCLUSION)
-				twp_enforce_require_admin(relid, "a CHECK or exclusion constraint");
+			check_constraint(relid, (const Constraint *) cmd->def);
+			break;
+		case AT_AddOf:
+			twp_enforce_require_admin(relid, "ALTER TABLE OF");
+			break;
+		case AT_DropConstraint:
+			check_drop_constraint(relid, cmd->name);
 			break;
 		case AT_ValidateConstraint:
 			twp_enforce_require_admin(relid, "VALIDATE CONSTRAINT");
@@ -197,6 +279,10 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt)
 		else if (cmd->subtype == AT_AttachPartition)
 			refuse_open_parent(relid, twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
 	}
+	if (stmt->objtype == OBJECT_TYPE && twp_catalog_installed() && !is_trusted() &&
+		serves_protected("SELECT t.oid FROM pg_class t JOIN pg_class c ON t.reloftype = c.reltype"
+						 " WHERE c.oid = $1", relid))
+		refuse_untrusted("a type of a table");
 	if (!twp_protect_is_protected(relid))
 		return;
 	foreach(lc, stmt->cmds)
@@ -268,36 +354,6 @@ twp_enforce_check_truncate(const TruncateStmt *stmt)
 	}
 }
 
-/* True when the query finds a protected table for the object. */
-static bool
-serves_protected(const char *query, Oid object)
-{
-	Oid			types[1] = {OIDOID};
-	Datum		values[1] = {ObjectIdGetDatum(object)};
-	bool		found = false;
-
-	twp_sql_connect();
-	twp_sql_exec(query, 1, types, values, NULL);
-	for (uint64 i = 0; i < SPI_processed && !found; i++)
-	{
-		bool		isnull;
-
-		found = twp_protect_is_protected(DatumGetObjectId(twp_sql_value((int) i, 1, &isnull)));
-	}
-	twp_sql_finish();
-	return found;
-}
-
-/* Refuses, unless trusted, what would run over raw rows of a protected table. */
-static void
-refuse_untrusted(const char *what)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("%s that serves a protected table takes an administrator of protection", what),
-			 errhint("It could see raw rows: ask a member of twin_privacy_admin to review and do it.")));
-}
-
 /* Looks at an ALTER DOMAIN: a new check runs over every column of the domain. */
 void
 twp_enforce_check_domain(const AlterDomainStmt *stmt)
@@ -313,9 +369,9 @@ twp_enforce_check_domain(const AlterDomainStmt *stmt)
 		refuse_untrusted("a check of a domain");
 }
 
-/* Looks at CREATE OR REPLACE FUNCTION: an index, check or trigger may run the function already. */
+/* Looks at a function about to change: an index, check or trigger may run it already. */
 void
-twp_enforce_check_replaced_function(const CreateFunctionStmt *stmt)
+twp_enforce_check_altered_function(List *qualified_name)
 {
 	static const char *const query =
 		"SELECT coalesce(i.indrelid, c.conrelid, d.adrelid, g.tgrelid, p.polrelid, s.stxrelid, a.attrelid)"
@@ -332,11 +388,11 @@ twp_enforce_check_replaced_function(const CreateFunctionStmt *stmt)
 	char	   *name;
 	Oid			nsp;
 
-	if (!stmt->replace || !twp_catalog_installed() || is_trusted())
+	if (!twp_catalog_installed() || is_trusted())
 		return;
-	DeconstructQualifiedName(stmt->funcname, &schema, &name);
+	DeconstructQualifiedName(qualified_name, &schema, &name);
 	nsp = schema != NULL ? get_namespace_oid(schema, true) :
-		QualifiedNameGetCreationNamespace(stmt->funcname, &name);
+		QualifiedNameGetCreationNamespace(qualified_name, &name);
 	if (OidIsValid(nsp) && serves_protected(psprintf("%s%s", query, quote_literal_cstr(name)), nsp))
 		refuse_untrusted("a function");
 }

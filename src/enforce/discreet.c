@@ -10,6 +10,7 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "base/catalog.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "catalog/namespace.h"
@@ -22,17 +23,22 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/syscache.h"
 
 /* True when a constraint error quotes values of a protected table (PostgreSQL's always name it). */
 static bool
-tells_of_protected(const ErrorData *error)
+tells_of_protected(const ErrorData *error, bool touches)
 {
 	Oid			nsp;
 	Oid			relid;
 
+	if (error->detail == NULL)
+		return false;
+	if (error->sqlerrcode == ERRCODE_WITH_CHECK_OPTION_VIOLATION)
+		return touches;
 	if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		error->detail == NULL || error->schema_name == NULL || error->table_name == NULL)
+		error->schema_name == NULL || error->table_name == NULL)
 		return false;
 	nsp = get_namespace_oid(error->schema_name, true);
 	relid = OidIsValid(nsp) ? get_relname_relid(error->table_name, nsp) : InvalidOid;
@@ -45,16 +51,16 @@ tells_of_protected(const ErrorData *error)
  * errors come from the executor, not from the caches.
  */
 void
-twp_enforce_rethrow_discreetly(void)
+twp_enforce_rethrow_discreetly(bool touches)
 {
 	ErrorData  *error;
 
-	if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
-		twp_in_maintenance())
+	if ((ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
+		 geterrcode() != ERRCODE_WITH_CHECK_OPTION_VIOLATION) || twp_in_maintenance())
 		PG_RE_THROW();
 	MemoryContextSwitchTo(TopTransactionContext);
 	error = CopyErrorData();
-	if (!tells_of_protected(error))
+	if (!tells_of_protected(error, touches))
 		PG_RE_THROW();
 	FlushErrorState();
 	error->detail = NULL;
@@ -66,7 +72,24 @@ twp_enforce_rethrow_discreetly(void)
 void
 twp_enforce_utility_failed(void)
 {
-	twp_enforce_rethrow_discreetly();
+	twp_enforce_adding_foreign_key = false;
+	twp_enforce_rethrow_discreetly(false);
+}
+
+/*
+ * Takes the detail of a constraint error out of a message when the
+ * transaction wrote protected rows: deferred constraints are checked at
+ * commit, where no command of ours is on the way.  No look-ups here: the
+ * transaction may be over.
+ */
+void
+twp_enforce_edit_message(ErrorData *error)
+{
+	if (error->elevel < ERROR || !twp_enforce_wrote_protected() ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+		return;
+	error->detail = NULL;
+	error->detail_log = NULL;
 }
 
 /* The range table index a scan reads, or 0. */
@@ -82,6 +105,7 @@ scan_relation(const PlanState *state)
 		case T_BitmapHeapScan:
 		case T_TidScan:
 		case T_TidRangeScan:
+		case T_BitmapIndexScan:
 		case T_CustomScan:
 			return ((const Scan *) state->plan)->scanrelid;
 		default:
@@ -100,6 +124,9 @@ hide_counts(PlanState *state, void *context)
 	{
 		state->instrument->nfiltered1 = 0;
 		state->instrument->nfiltered2 = 0;
+		state->instrument->ntuples2 = 0;	/* heap fetches */
+		if (IsA(state->plan, BitmapIndexScan))
+			state->instrument->ntuples = state->instrument->tuplecount = 0;
 		for (int i = 0; state->worker_instrument != NULL && i < state->worker_instrument->num_workers; i++)
 		{
 			state->worker_instrument->instrument[i].nfiltered1 = 0;
@@ -134,6 +161,7 @@ carries_out(Oid function)
 	{
 		case F_LO_FROM_BYTEA:
 		case F_LO_PUT:
+		case F_LO_CREATE:
 		case F_LOWRITE:
 		case F_LO_EXPORT:
 		case F_PG_NOTIFY:
@@ -155,11 +183,27 @@ carries_out(Oid function)
 	return found;
 }
 
-/* Refuses functions that would carry values out of a statement that may not export. */
+/* True for users' code: procedural functions that may hold prepared expressions. */
+static bool
+is_users_code(Oid function)
+{
+	return function >= FirstNormalObjectId && get_func_namespace(function) != twp_catalog_internal_schema();
+}
+
+/*
+ * Refuses functions that would carry values out of a statement that may not
+ * export.  PostgreSQL tells us when a function is set up, not at each call;
+ * so when such a statement runs users' code, expressions prepared before are
+ * dropped and set up again.
+ */
 void
 twp_enforce_function_executes(Oid function)
 {
-	if (!twp_enforce_holds_values() || !carries_out(function))
+	if (!twp_enforce_holds_values())
+		return;
+	if (twp_enforce_is_starting() && is_users_code(function))
+		ResetPlanCache();
+	if (!carries_out(function))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_TWP_OUTSIDE_USE),
@@ -167,35 +211,34 @@ twp_enforce_function_executes(Oid function)
 			 errhint("Call it in a statement of its own, or ask for a use with export.")));
 }
 
-/* Refuses commands run by functions of a statement that may not export, if they store what they say. */
+/*
+ * Refuses commands run by functions of a statement that may not export, but
+ * for those that neither store nor keep what they are told.
+ */
 void
 twp_enforce_check_side_effect(Node *utility)
 {
 	switch (nodeTag(utility))
 	{
-		case T_CreateStmt:
-		case T_CommentStmt:
-		case T_NotifyStmt:
-		case T_SecLabelStmt:
-		case T_CreateFunctionStmt:
-		case T_CreateRoleStmt:
-		case T_AlterRoleStmt:
-		case T_AlterRoleSetStmt:
-		case T_AlterDatabaseSetStmt:
-		case T_AlterTableStmt:
-		case T_CreateEnumStmt:
-		case T_ViewStmt:
-		case T_RenameStmt:
-			break;
-		case T_VariableSetStmt:
-			if (((VariableSetStmt *) utility)->name == NULL ||
-				strchr(((VariableSetStmt *) utility)->name, '.') == NULL)
-				return;
-			break;
-		default:
+		case T_VariableShowStmt:
+		case T_FetchStmt:
+		case T_ClosePortalStmt:
+		case T_DeclareCursorStmt:
+		case T_ExecuteStmt:
+		case T_DoStmt:
+		case T_CallStmt:
+		case T_ExplainStmt:
+		case T_CopyStmt:
+		case T_LockStmt:
+		case T_ConstraintsSetStmt:
+		case T_CreateTableAsStmt:
+		case T_RefreshMatViewStmt:
+		case T_TransactionStmt:
 			return;
+		default:
+			break;
 	}
-	if (twp_enforce_holds_values())
+	if (twp_enforce_holds_values() && !twp_sql_is_internal())
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_OUTSIDE_USE),
 				 errmsg("a command may not run inside a statement that reads protected tables"),

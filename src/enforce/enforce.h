@@ -48,13 +48,14 @@ typedef struct TwpRun
 } TwpRun;
 
 /*
- * Executor: starting (bracketed, so that functions set up meanwhile are known
- * to belong to it), each run or fetch, finishing, ending.  _enter may raise
+ * Planning and starting are bracketed by _setup; then each run or fetch,
+ * finishing, ending.  _enter may raise
  * and then has not entered; _leave and _failed never raise but for _failed,
  * which re-raises the error being handled, without what it must not tell.
  */
 extern void twp_enforce_start(QueryDesc *query, int eflags);
-extern void twp_enforce_started(void);
+extern void twp_enforce_enter_setup(TwpRun *run);
+extern void twp_enforce_leave_setup(TwpRun *run);
 extern void twp_enforce_enter_run(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_enter_finish(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_leave(TwpRun *run, QueryDesc *query);
@@ -62,6 +63,8 @@ pg_noreturn extern void twp_enforce_failed(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_end(QueryDesc *query);
 /* A function is about to be set up for execution. */
 extern void twp_enforce_function_executes(Oid function);
+/* A message is about to be written or sent: takes values of protected rows out of it. */
+extern void twp_enforce_edit_message(ErrorData *error);
 
 /* Utility: before returns false when the command was carried out here. */
 extern bool twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_string,

@@ -77,3 +77,10 @@ COMMENT ON FUNCTION twin_privacy.audit_replay(bigint) IS
 'NULL: error 22004. Errors: 42501 not an auditor, 42704 no such record. Source: contract of twin_privacy, section 9.';
 REVOKE ALL ON FUNCTION twin_privacy.audit_replay(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.audit_replay(bigint) TO twin_privacy_auditor;
+
+CREATE FUNCTION twin_privacy_internal.row_deletable(relation oid, stamp bigint, key "any", labels "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_row_deletable'
+LANGUAGE C STABLE PARALLEL SAFE COST 2;
+COMMENT ON FUNCTION twin_privacy_internal.row_deletable(oid, bigint, "any", "any") IS
+'(all) The check of a row about to be deleted that paths lead through; TP003 when it may not.';

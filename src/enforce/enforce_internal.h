@@ -35,6 +35,8 @@ extern void twp_enforce_set_mark(RangeTblEntry *rte, TwpMarkMode mode, uint64 st
 								 uint64 protection_hash);
 extern bool twp_enforce_get_mark(const RangeTblEntry *rte, TwpMark *mark);
 extern bool twp_enforce_is_foreign_key_query(const Query *query);
+/* ALTER TABLE is adding or validating a foreign key, and no query of a user's runs (utility.c). */
+extern bool twp_enforce_adding_foreign_key;
 /* True where PostgreSQL itself is about to run a foreign-key query (statement.c). */
 extern bool twp_enforce_in_foreign_key_check(void);
 
@@ -43,6 +45,7 @@ typedef enum TwpFunction
 {
 	TWP_FN_ROW_VISIBLE,
 	TWP_FN_ROW_WRITABLE,
+	TWP_FN_ROW_DELETABLE,
 	TWP_FN_CELL,
 	TWP_FN_CELL_STRICT,
 	TWP_FN_CELL_WRITE,
@@ -85,9 +88,12 @@ extern bool twp_enforce_touches_protected(PlannedStmt *plan);
 
 /* True while protected values that may not be exported are in hand (statement.c). */
 extern bool twp_enforce_holds_values(void);
+/* True while a protected plan that may not export is being started. */
+extern bool twp_enforce_is_starting(void);
+extern bool twp_enforce_wrote_protected(void);
 
 /* discreet.c: what errors, EXPLAIN and side-effect functions must not tell. */
-pg_noreturn extern void twp_enforce_rethrow_discreetly(void);
+pg_noreturn extern void twp_enforce_rethrow_discreetly(bool touches_protected);
 extern void twp_enforce_hide_counts(QueryDesc *query);
 extern void twp_enforce_check_side_effect(Node *utility);
 
@@ -115,7 +121,7 @@ extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt);
 extern void twp_enforce_check_index(const IndexStmt *stmt);
 extern void twp_enforce_check_statistics(const CreateStatsStmt *stmt);
 extern void twp_enforce_check_domain(const AlterDomainStmt *stmt);
-extern void twp_enforce_check_replaced_function(const CreateFunctionStmt *stmt);
+extern void twp_enforce_check_altered_function(List *qualified_name);
 extern void twp_enforce_check_publication(const List *objects);
 extern void twp_enforce_check_truncate(const TruncateStmt *stmt);
 extern List *twp_enforce_remember_detached(const AlterTableStmt *stmt);

@@ -19,6 +19,8 @@
 #include "catalog/pg_language.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_seclabel.h"
+#include "catalog/pg_statistic.h"
+#include "catalog/pg_statistic_ext_data.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -97,12 +99,12 @@ guard_steps(const Query *query)
 	const RangeTblEntry *rte;
 	ListCell   *lc;
 
-	if (query->commandType != CMD_UPDATE && query->onConflict == NULL &&
-		query->commandType != CMD_MERGE)
+	if (query->commandType == CMD_SELECT || query->commandType == CMD_UTILITY ||
+		(query->commandType == CMD_INSERT && query->onConflict == NULL))
 		return;
 	rte = rt_fetch(query->resultRelation, query->rtable);
-	if (rte->rtekind != RTE_RELATION || !twp_protect_is_on_path(rte->relid) ||
-		twp_protect_is_protected(rte->relid) || twp_in_maintenance())
+	if (rte->rtekind != RTE_RELATION || twp_in_maintenance() || twp_sql_is_internal() ||
+		!twp_protect_is_on_path(rte->relid) || twp_protect_is_protected(rte->relid))
 		return;
 	if (query->commandType == CMD_UPDATE)
 		foreach(lc, query->targetList)
@@ -134,6 +136,14 @@ toast_owner(Oid relid)
 	return owner;
 }
 
+/* True when a table's out-of-line values are none to be read: protected, ours, or statistics. */
+static bool
+is_closed_toast(Oid owner)
+{
+	return owner == StatisticRelationId || owner == StatisticExtDataRelationId ||
+		(owner >= FirstNormalObjectId && (twp_catalog_is_ours(owner) || twp_protect_is_protected(owner)));
+}
+
 /* Looks for protected relations anywhere in a query tree. */
 static bool
 survey(Node *node, SurveyContext *context)
@@ -158,7 +168,7 @@ survey(Node *node, SurveyContext *context)
 			if (twp_protect_is_protected(rte->relid))
 				context->relids = list_append_unique_oid(context->relids, rte->relid);
 			else if (rte->relkind == RELKIND_TOASTVALUE && !twp_in_maintenance() &&
-					 twp_protect_is_protected(toast_owner(rte->relid)))
+					 is_closed_toast(toast_owner(rte->relid)))
 				ereport(ERROR,
 						(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						 errmsg("out-of-line storage of a protected table cannot be read"),
@@ -318,7 +328,7 @@ twp_enforce_keeps_function(Oid function)
 	Form_pg_proc proc;
 	bool		keep;
 
-	if (function < FirstNormalObjectId)
+	if (function < FirstNormalObjectId || !twp_protect_any())
 		return false;
 	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
 	if (!HeapTupleIsValid(tuple))

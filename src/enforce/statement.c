@@ -23,9 +23,13 @@
 #include "executor/executor.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/portal.h"
+#include "utils/timestamp.h"
 
 typedef struct TwpStatement
 {
@@ -40,6 +44,9 @@ typedef struct TwpStatement
 	MemoryContext context;		/* of the subjects */
 	TwpSubjectSet *subjects;
 	bool		may_export;
+	bool		was_run;		/* at least once: the next run is a fetch */
+	uint64		revision;		/* of the consents when it was run first */
+	TimestampTz horizon;		/* when something decided so far may be decided otherwise */
 	struct TwpStatement *next;
 } Statement;
 
@@ -47,6 +54,7 @@ static Statement *statements = NULL;	/* newest first */
 static TwpRun *stack = NULL;	/* innermost execution */
 static bool starting = false;	/* a protected plan is being started */
 static bool starting_may_export = false;
+static bool wrote_protected = false;	/* in this transaction */
 bool		twp_enforce_copying_out = false;
 
 /* Finds the record of a query. */
@@ -113,7 +121,10 @@ static void
 at_transaction_end(XactEvent event, void *arg)
 {
 	twp_enforce_copying_out = false;
+	twp_enforce_adding_foreign_key = false;
 	starting = false;
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+		wrote_protected = false;
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
 		while (statements != NULL)
@@ -132,6 +143,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	twp_enforce_copying_out = false;
+	twp_enforce_adding_foreign_key = false;
 	for (Statement *s = statements; s != NULL; s = next)
 	{
 		next = s->next;
@@ -236,7 +248,8 @@ stores_unprotected(QueryDesc *query)
 	{
 		RangeTblEntry *rte = list_nth(query->plannedstmt->rtable, lfirst_int(lc) - 1);
 
-		if (!twp_protect_is_protected(rte->relid))
+		/* a view stores nothing: what its INSTEAD OF trigger does is looked at by itself */
+		if (rte->relkind != RELKIND_VIEW && !twp_protect_is_protected(rte->relid))
 			return true;
 	}
 	return false;
@@ -356,18 +369,12 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		return;
 	if (mode == TWP_MARK_USE)
 	{
+		wrote_protected |= query->operation != CMD_SELECT;
 		starting = true;
 		starting_may_export = twp_decision_use()->may_export;
 	}
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		open_statement(query, mode == TWP_MARK_MAINTENANCE);
-}
-
-/* The plan is started, or failed to. */
-void
-twp_enforce_started(void)
-{
-	starting = false;
 }
 
 /* Records the intent of a statement, durable before its first row. */
@@ -381,6 +388,63 @@ record_intent(Statement *statement, PlannedStmt *plan)
 	for (TwpRun *run = stack; run != NULL && intent.parent == 0; run = run->outer)
 		intent.parent = run->statement != NULL ? run->statement->record_id : 0;
 	statement->record_id = twp_ledger_intend(&intent);
+}
+
+/* True for a plan node that keeps rows it has read for later. */
+static bool
+keeps_rows(PlanState *state, void *context)
+{
+	switch (nodeTag(state->plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapIndexScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+		case T_CustomScan:
+		case T_SubqueryScan:
+		case T_ValuesScan:
+		case T_Result:
+		case T_ProjectSet:
+		case T_Append:
+		case T_MergeAppend:
+		case T_NestLoop:
+		case T_Limit:
+		case T_LockRows:
+		case T_Unique:
+			return planstate_tree_walker(state, keeps_rows, context);
+		default:
+			return true;
+	}
+}
+
+/*
+ * Refuses to go on with a cursor whose rows were gathered (sorted, hashed)
+ * before a consent changed or came to its end: those rows are beyond our
+ * filter.  A plan that reads as it goes simply goes on.
+ */
+static void
+check_gathered(Statement *statement, QueryDesc *query)
+{
+	if (!statement->was_run)
+	{
+		statement->was_run = true;
+		statement->revision = twp_consent_revision();
+		statement->horizon = DT_NOEND;
+		return;
+	}
+	if ((statement->revision == twp_consent_revision() &&
+		 GetCurrentTimestamp() < statement->horizon) ||
+		(!keeps_rows(query->planstate, NULL) &&
+		 (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_SCROLL) == 0)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+			 errmsg("a consent changed since the cursor gathered its rows"),
+			 errhint("Declare the cursor anew.")));
 }
 
 /* Checks the authority of a protected statement before a run; the first also records the intent. */
@@ -397,6 +461,7 @@ check_run(Statement *statement, QueryDesc *query)
 			if (twp_decision_stamp() != statement->stamp)
 				refuse_plan(NULL, true);
 			(void) check_marks(query->plannedstmt, statement->stamp);
+			check_gathered(statement, query);
 		}
 		PG_CATCH();
 		{
@@ -422,6 +487,21 @@ push(TwpRun *run, Statement *statement, bool stores)
 	run->foreign_key = InNoForceRLSOperation();
 	run->stores = stores;
 	stack = run;
+}
+
+/* Enters planning or starting, where index predicates and constants run users' functions. */
+void
+twp_enforce_enter_setup(TwpRun *run)
+{
+	push(run, NULL, false);
+}
+
+/* Leaves planning or starting, well or not. */
+void
+twp_enforce_leave_setup(TwpRun *run)
+{
+	stack = run->outer;
+	starting = false;
 }
 
 /* Enters a run or a fetch. */
@@ -453,7 +533,11 @@ twp_enforce_leave(TwpRun *run, QueryDesc *query)
 {
 	stack = run->outer;
 	if (run->statement != NULL)
+	{
 		run->statement->rows += query->estate->es_processed;
+		if (!run->statement->maintenance)
+			run->statement->horizon = Min(run->statement->horizon, twp_decision_horizon());
+	}
 	if (query->estate != NULL)
 		twp_enforce_hide_counts(query);
 }
@@ -475,7 +559,7 @@ twp_enforce_failed(TwpRun *run, QueryDesc *query)
 		if (!statement->parallel)
 			finish_statement(statement, statement->outcome);
 	}
-	twp_enforce_rethrow_discreetly();
+	twp_enforce_rethrow_discreetly(twp_enforce_touches_protected(query->plannedstmt));
 }
 
 /* Records the end of a statement. */
@@ -490,18 +574,6 @@ twp_enforce_end(QueryDesc *query)
 		twp_enforce_hand_over();
 }
 
-/* True where PostgreSQL itself is about to plan or start a foreign-key query. */
-bool
-twp_enforce_in_foreign_key_check(void)
-{
-	if (!InNoForceRLSOperation())
-		return false;
-	for (TwpRun *run = stack; run != NULL; run = run->outer)
-		if (run->foreign_key)
-			return false;
-	return true;
-}
-
 /* True while protected values that may not be exported are in hand. */
 bool
 twp_enforce_holds_values(void)
@@ -514,6 +586,20 @@ twp_enforce_holds_values(void)
 	return false;
 }
 
+/* True while a protected plan that may not export is being started. */
+bool
+twp_enforce_is_starting(void)
+{
+	return starting && !starting_may_export;
+}
+
+/* True when the transaction wrote protected rows, so that its constraints may quote them. */
+bool
+twp_enforce_wrote_protected(void)
+{
+	return wrote_protected;
+}
+
 /* Adds a subject to what the running statement was given. */
 void
 twp_enforce_note_subject(const TwpSubject *subject)
@@ -523,3 +609,16 @@ twp_enforce_note_subject(const TwpSubject *subject)
 	else if (stack != NULL && stack->statement != NULL)
 		twp_ledger_subjects_add(subjects_of(stack->statement), subject);
 }
+
+/* True where PostgreSQL itself is about to plan or start a foreign-key query. */
+bool
+twp_enforce_in_foreign_key_check(void)
+{
+	if (!InNoForceRLSOperation())
+		return twp_enforce_adding_foreign_key;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->foreign_key)
+			return false;
+	return true;
+}
+

@@ -59,7 +59,7 @@ twp_enforce_filter_statistics(RangeTblEntry *rte, int rti)
 		attno = Anum_pg_statistic_ext_data_stxoid;
 	else
 		return;
-	if (twp_in_maintenance() || twp_protect_labelled_relations() == NIL)
+	if (twp_in_maintenance() || !twp_protect_any())
 		return;
 	rte->securityQuals = lcons(makeFuncExpr(twp_enforce_function_oid(TWP_FN_STATISTICS), BOOLOID,
 											list_make2(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),

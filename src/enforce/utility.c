@@ -19,6 +19,27 @@ typedef struct UtilityState
 	List	   *detached;		/* children about to be detached, with their labels */
 } UtilityState;
 
+bool		twp_enforce_adding_foreign_key = false;
+
+/* True for ALTER TABLE ... ADD FOREIGN KEY or VALIDATE CONSTRAINT. */
+static bool
+adds_foreign_key(const Node *node)
+{
+	ListCell   *lc;
+
+	if (!IsA(node, AlterTableStmt))
+		return false;
+	foreach(lc, ((const AlterTableStmt *) node)->cmds)
+	{
+		const AlterTableCmd *cmd = lfirst(lc);
+
+		if (cmd->subtype == AT_ValidateConstraint ||
+			(cmd->subtype == AT_AddConstraint && ((Constraint *) cmd->def)->contype == CONSTR_FOREIGN))
+			return true;
+	}
+	return false;
+}
+
 /* Remembers what must follow a command. */
 static UtilityState *
 remember(Node *node)
@@ -76,8 +97,12 @@ check_definition(Node *node)
 		case T_AlterDomainStmt:
 			twp_enforce_check_domain((AlterDomainStmt *) node);
 			break;
+		case T_AlterFunctionStmt:
+			twp_enforce_check_altered_function(((AlterFunctionStmt *) node)->func->objname);
+			break;
 		case T_CreateFunctionStmt:
-			twp_enforce_check_replaced_function((CreateFunctionStmt *) node);
+			if (((CreateFunctionStmt *) node)->replace)
+				twp_enforce_check_altered_function(((CreateFunctionStmt *) node)->funcname);
 			break;
 		case T_RenameStmt:
 			twp_enforce_guard_own(twp_enforce_relation_of(((RenameStmt *) node)->relation));
@@ -105,6 +130,7 @@ twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_string,
 	check_definition(node);
 	if (IsA(node, RenameStmt) || IsA(node, AlterObjectSchemaStmt) || IsA(node, AlterTableStmt))
 		*state = remember(node);
+	twp_enforce_adding_foreign_key = context == PROCESS_UTILITY_TOPLEVEL && adds_foreign_key(node);
 	return true;
 }
 
@@ -115,6 +141,7 @@ twp_enforce_utility_after(PlannedStmt *pstmt, void *state)
 	Node	   *node = pstmt->utilityStmt;
 	UtilityState *mine = state;
 
+	twp_enforce_adding_foreign_key = false;
 	if (mine != NULL && (mine->labels != NIL || mine->detached != NIL))
 	{
 		CommandCounterIncrement();

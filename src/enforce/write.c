@@ -218,6 +218,8 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 	rte = rt_fetch(rti, query->rtable);
 	query->hasRowSecurity = true;
 
+	if (query->commandType == CMD_DELETE && twp_protect_is_on_path(v->relid))
+		rte->securityQuals = lcons(twp_enforce_row_expr(TWP_FN_ROW_DELETABLE, v, rti), rte->securityQuals);
 	if (query->commandType != CMD_INSERT)
 		rte->securityQuals = lcons(twp_enforce_row_expr(TWP_FN_ROW_VISIBLE, v, rti), rte->securityQuals);
 	if (inserts)

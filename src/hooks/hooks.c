@@ -32,6 +32,7 @@ static set_rel_pathlist_hook_type next_pathlist = NULL;
 static needs_fmgr_hook_type next_needs_fmgr = NULL;
 static row_security_policy_hook_type next_permissive = NULL;
 static object_access_hook_type next_object_access = NULL;
+static emit_log_hook_type next_emit_log = NULL;
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
 
@@ -39,17 +40,34 @@ static shmem_startup_hook_type next_shmem_startup = NULL;
 static PlannedStmt *
 plan_query(Query *parse, const char *query_string, int cursor_options, ParamListInfo params)
 {
+	TwpRun		run;
+	PlannedStmt *plan = NULL;
+
 	(void) twp_enforce_plan(parse, &cursor_options);
-	if (next_planner != NULL)
-		return next_planner(parse, query_string, cursor_options, params);
-	return standard_planner(parse, query_string, cursor_options, params);
+	twp_enforce_enter_setup(&run);
+	PG_TRY();
+	{
+		if (next_planner != NULL)
+			plan = next_planner(parse, query_string, cursor_options, params);
+		else
+			plan = standard_planner(parse, query_string, cursor_options, params);
+	}
+	PG_FINALLY();
+	{
+		twp_enforce_leave_setup(&run);
+	}
+	PG_END_TRY();
+	return plan;
 }
 
 /* Checks a plan before it starts. */
 static void
 start_executor(QueryDesc *query, int eflags)
 {
+	TwpRun		run;
+
 	twp_enforce_start(query, eflags);
+	twp_enforce_enter_setup(&run);
 	PG_TRY();
 	{
 		if (next_executor_start != NULL)
@@ -59,7 +77,7 @@ start_executor(QueryDesc *query, int eflags)
 	}
 	PG_FINALLY();
 	{
-		twp_enforce_started();
+		twp_enforce_leave_setup(&run);
 	}
 	PG_END_TRY();
 }
@@ -174,6 +192,15 @@ access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		twp_enforce_function_executes(object_id);
 }
 
+/* Takes protected values out of messages on their way out. */
+static void
+edit_message(ErrorData *error)
+{
+	twp_enforce_edit_message(error);
+	if (next_emit_log != NULL)
+		next_emit_log(error);
+}
+
 /* Adds our policy to what PostgreSQL found for a relation. */
 static List *
 permissive_policies(CmdType command, Relation relation)
@@ -229,6 +256,8 @@ twp_hooks_init(void)
 	row_security_policy_hook_permissive = permissive_policies;
 	next_object_access = object_access_hook;
 	object_access_hook = access_object;
+	next_emit_log = emit_log_hook;
+	emit_log_hook = edit_message;
 	next_shmem_request = shmem_request_hook;
 	shmem_request_hook = request_shmem;
 	next_shmem_startup = shmem_startup_hook;

@@ -151,6 +151,32 @@ mix_hash(uint64 *hash, const char *text)
 }
 
 /*
+ * Parses a stored label; one that does not parse (edited behind our back)
+ * leaves the table refused, instead of making an error of every question.
+ */
+void *
+twp_protect_parse_leniently(const char *text, bool table, const char **broken)
+{
+	MemoryContext context = CurrentMemoryContext;
+	void	   *volatile label = NULL;
+
+	PG_TRY();
+	{
+		label = table ? (void *) twp_protect_parse_table_label(text) :
+			(void *) twp_protect_parse_column_label(text);
+	}
+	PG_CATCH();
+	{
+		/* the grammar is pure: nothing to undo but the error itself */
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		*broken = "a security label does not parse";
+	}
+	PG_END_TRY();
+	return label;
+}
+
+/*
  * Resolves one column.  A column the source also has speaks through the
  * source's label, so that parent and child never disagree; a column of the
  * child's own speaks through its own.
@@ -174,7 +200,9 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 	if (text == NULL)
 		return;
 
-	label = twp_protect_parse_column_label(text);
+	label = twp_protect_parse_leniently(text, false, &p->broken);
+	if (label == NULL)
+		return;
 	column->labelled = true;
 	column->kind = label->kind;
 	column->mask = label->mask;
@@ -280,13 +308,16 @@ static TwpProtection *
 build_protection(Oid relid, Oid source, const char *label_text)
 {
 	TwpProtection *p = palloc0(sizeof(TwpProtection));
+	TwpTableLabel *label;
 	Relation	rel = relation_open(relid, AccessShareLock);
 	TupleDesc	tupdesc = RelationGetDescr(rel);
 
 	p->relid = relid;
 	p->source = source;
 	mix_hash(&p->hash, label_text);
-	resolve_table(p, twp_protect_parse_table_label(label_text));
+	label = twp_protect_parse_leniently(label_text, true, &p->broken);
+	if (label != NULL)
+		resolve_table(p, label);
 	p->natts = tupdesc->natts;
 	p->columns = palloc0(sizeof(TwpColumn) * Max(p->natts, 1));
 	for (int i = 0; i < p->natts; i++)
@@ -485,6 +516,25 @@ twp_protect_labelled_relations(void)
 	systable_endscan(scan);
 	table_close(seclabels, AccessShareLock);
 	return relids;
+}
+
+/* Says whether any table is protected; remembered until something may have changed. */
+bool
+twp_protect_any(void)
+{
+	static bool any = false;
+	static uint64 any_generation = 0;
+	uint64		started = generation;
+
+	if (any_generation != generation)
+	{
+		List	   *relids = twp_protect_labelled_relations();
+
+		any = relids != NIL;
+		any_generation = started;
+		list_free(relids);
+	}
+	return any;
 }
 
 /* Collects the kinds of subject keys that protected tables use. */

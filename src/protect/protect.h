@@ -123,6 +123,8 @@ extern TwpProtection *twp_protect_copy(const TwpProtection *p, MemoryContext con
 extern bool twp_protect_is_protected(Oid relid);
 /* True when reading a protected child through its protected parent obeys the child's label too. */
 extern bool twp_protect_agrees(Oid child, Oid parent);
+/* True when the database has a protected table at all. */
+extern bool twp_protect_any(void);
 /* OIDs of all relations that carry a table label of ours. */
 extern List *twp_protect_labelled_relations(void);
 /* Bit mask (1 << TwpSubjectKind) of the subject keys in use. */

@@ -41,6 +41,8 @@ extern TwpPath *twp_protect_resolve_path(Oid relid, const char *text, const char
 extern char *twp_protect_format_path(Oid relid, const TwpPath *path);
 
 /* lookup.c */
+/* A table or column label parsed, or NULL and *broken when it does not parse. */
+extern void *twp_protect_parse_leniently(const char *text, bool table, const char **broken);
 extern List *twp_protect_parents(Oid relid);
 extern char *twp_protect_label_text(Oid relid, AttrNumber attno);
 

@@ -305,7 +305,9 @@ twp_protect_remember_labels(void)
 		const char *problem;
 
 		r->relid = lfirst_oid(lc);
-		r->label = twp_protect_parse_table_label(twp_protect_label_text(r->relid, 0));
+		r->label = twp_protect_parse_leniently(twp_protect_label_text(r->relid, 0), true, &problem);
+		if (r->label == NULL)
+			continue;
 		r->subject = twp_protect_resolve_path(r->relid, r->label->subject, &problem);
 		if (r->label->label_column != NULL)
 			r->labels = twp_protect_resolve_path(r->relid, r->label->label_column, &problem);

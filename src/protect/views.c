@@ -56,17 +56,18 @@ twp_protect_list_tables(PG_FUNCTION_ARGS)
 		Oid			relid = lfirst_oid(lc);
 		const TwpProtection *p = twp_protect_lookup(relid);
 		TwpTableLabel *label;
+		const char *problem;
 		Datum		values[6];
 		bool		nulls[6] = {false};
 
 		if (p == NULL)
 			continue;
-		label = twp_protect_parse_table_label(twp_protect_label_text(p->source, 0));
+		label = twp_protect_parse_leniently(twp_protect_label_text(p->source, 0), true, &problem);
 		values[0] = ObjectIdGetDatum(relid);
 		values[1] = ObjectIdGetDatum(p->source);
-		values[2] = CStringGetTextDatum(label->subject);
-		values[3] = CStringGetTextDatum(label->category);
-		values[4] = text_or_null(label->label_column, &nulls[4]);
+		values[2] = text_or_null(label != NULL ? label->subject : NULL, &nulls[2]);
+		values[3] = text_or_null(label != NULL ? label->category : NULL, &nulls[3]);
+		values[4] = text_or_null(label != NULL ? label->label_column : NULL, &nulls[4]);
 		values[5] = text_or_null(p->broken, &nulls[5]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
