@@ -83,8 +83,13 @@ extern TwpCategorySet twp_enforce_open_row(const TwpProtection *p, const TwpSubj
 /* path.c: the value at the end of a path for a row's start value; false when it breaks off. */
 extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
 
-/* statement.c */
+/* plan.c */
 extern bool twp_enforce_touches_protected(PlannedStmt *plan);
+extern void twp_enforce_refuse_plan(const RangeTblEntry *rte, bool stale);
+extern TwpMarkMode twp_enforce_check_marks(PlannedStmt *plan, uint64 stamp);
+extern List *twp_enforce_marked_relations(PlannedStmt *plan);
+extern bool twp_enforce_keeps_rows(PlanState *state);
+
 
 /* True while protected values that may not be exported are in hand (statement.c). */
 extern bool twp_enforce_holds_values(void);

@@ -162,76 +162,6 @@ twp_enforce_init(void)
 	twp_enforce_scan_init();
 }
 
-/* True when a plan has a protected relation in it. */
-bool
-twp_enforce_touches_protected(PlannedStmt *plan)
-{
-	ListCell   *lc;
-
-	foreach(lc, plan->rtable)
-	{
-		RangeTblEntry *rte = lfirst(lc);
-
-		if (rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_COMPOSITE_TYPE &&
-			twp_protect_is_protected(rte->relid))
-			return true;
-	}
-	return false;
-}
-
-/* Refuses a plan whose marks do not fit: it was made around us, or for another binding. */
-static void
-refuse_plan(const RangeTblEntry *rte, bool stale)
-{
-	if (stale)
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
-				 errmsg("the statement was planned under another binding"),
-				 errhint("Run it again; a cursor must be declared anew.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_TWP_OUTSIDE_USE),
-			 errmsg("protected table \"%s\" is reached in a way that is not supported",
-					get_rel_name(rte->relid)),
-			 errhint("Query the table itself; a protected child needs a parent that is protected alike.")));
-}
-
-/*
- * Checks the mark of every protected relation of a plan; returns the common
- * mode.  Children carry their parent's mark, so the protection's hash is
- * compared only where the mark is the relation's own, and a child whose own
- * label says something else is not read through the parent.
- */
-static TwpMarkMode
-check_marks(PlannedStmt *plan, uint64 stamp)
-{
-	TwpMarkMode mode = TWP_MARK_NONE;
-	ListCell   *lc;
-
-	foreach(lc, plan->rtable)
-	{
-		RangeTblEntry *rte = lfirst(lc);
-		const TwpProtection *p;
-		TwpMark		mark;
-
-		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_COMPOSITE_TYPE ||
-			(p = twp_protect_lookup(rte->relid)) == NULL)
-			continue;
-		if (!twp_enforce_get_mark(rte, &mark) || (mode != TWP_MARK_NONE && mode != mark.mode))
-			refuse_plan(rte, false);
-		mode = mark.mode;
-		if (mode == TWP_MARK_USE &&
-			(mark.stamp != stamp || (mark.relid == rte->relid && mark.protection_hash != p->hash)))
-			refuse_plan(rte, true);
-		if (mode == TWP_MARK_USE && mark.relid != rte->relid &&
-			!twp_protect_agrees(rte->relid, mark.relid))
-			refuse_plan(rte, false);
-	}
-	if ((mode == TWP_MARK_MAINTENANCE && !twp_in_maintenance()) ||
-		(mode == TWP_MARK_FOREIGN_KEY && !twp_enforce_in_foreign_key_check()))
-		refuse_plan(linitial(plan->rtable), true);
-	return mode;
-}
-
 /* True when a plan stores rows in a table (or file) that is not protected. */
 static bool
 stores_unprotected(QueryDesc *query)
@@ -299,24 +229,6 @@ open_statement(QueryDesc *query, bool maintenance)
 	statements = statement;
 }
 
-/* The relations a plan's marks name. */
-static List *
-marked_relations(PlannedStmt *plan)
-{
-	List	   *relids = NIL;
-	ListCell   *lc;
-
-	foreach(lc, plan->rtable)
-	{
-		RangeTblEntry *rte = lfirst(lc);
-		TwpMark		mark;
-
-		if (rte->rtekind == RTE_RELATION && twp_enforce_get_mark(rte, &mark))
-			relids = list_append_unique_oid(relids, mark.relid);
-	}
-	return relids;
-}
-
 /* Checks marks and the binding of a protected plan; returns how it was treated. */
 static TwpMarkMode
 check_plan(QueryDesc *query)
@@ -325,7 +237,7 @@ check_plan(QueryDesc *query)
 
 	if (!twp_in_maintenance() && !twp_enforce_in_foreign_key_check())
 		twp_decision_begin();
-	mode = check_marks(query->plannedstmt, twp_decision_stamp());
+	mode = twp_enforce_check_marks(query->plannedstmt, twp_decision_stamp());
 	if (mode == TWP_MARK_USE)
 	{
 		if (!twp_decision_is_current(twp_decision_stamp()))
@@ -361,7 +273,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	}
 	PG_CATCH();
 	{
-		twp_enforce_record_refusal(marked_relations(query->plannedstmt));
+		twp_enforce_record_refusal(twp_enforce_marked_relations(query->plannedstmt));
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
@@ -383,42 +295,11 @@ record_intent(Statement *statement, PlannedStmt *plan)
 {
 	TwpIntent	intent;
 
-	twp_enforce_describe(&intent, marked_relations(plan), statement->maintenance);
+	twp_enforce_describe(&intent, twp_enforce_marked_relations(plan), statement->maintenance);
 	intent.query_fingerprint = plan->queryId;
 	for (TwpRun *run = stack; run != NULL && intent.parent == 0; run = run->outer)
 		intent.parent = run->statement != NULL ? run->statement->record_id : 0;
 	statement->record_id = twp_ledger_intend(&intent);
-}
-
-/* True for a plan node that keeps rows it has read for later. */
-static bool
-keeps_rows(PlanState *state, void *context)
-{
-	switch (nodeTag(state->plan))
-	{
-		case T_SeqScan:
-		case T_SampleScan:
-		case T_IndexScan:
-		case T_IndexOnlyScan:
-		case T_BitmapIndexScan:
-		case T_BitmapHeapScan:
-		case T_TidScan:
-		case T_TidRangeScan:
-		case T_CustomScan:
-		case T_SubqueryScan:
-		case T_ValuesScan:
-		case T_Result:
-		case T_ProjectSet:
-		case T_Append:
-		case T_MergeAppend:
-		case T_NestLoop:
-		case T_Limit:
-		case T_LockRows:
-		case T_Unique:
-			return planstate_tree_walker(state, keeps_rows, context);
-		default:
-			return true;
-	}
 }
 
 /*
@@ -438,7 +319,7 @@ check_gathered(Statement *statement, QueryDesc *query)
 	}
 	if ((statement->revision == twp_consent_revision() &&
 		 GetCurrentTimestamp() < statement->horizon) ||
-		(!keeps_rows(query->planstate, NULL) &&
+		(!twp_enforce_keeps_rows(query->planstate) &&
 		 (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_SCROLL) == 0)))
 		return;
 	ereport(ERROR,
@@ -452,20 +333,20 @@ static void
 check_run(Statement *statement, QueryDesc *query)
 {
 	if (statement->maintenance && !twp_in_maintenance())
-		refuse_plan(NULL, true);
+		twp_enforce_refuse_plan(NULL, true);
 	if (!statement->maintenance)
 	{
 		PG_TRY();
 		{
 			twp_decision_begin();
 			if (twp_decision_stamp() != statement->stamp)
-				refuse_plan(NULL, true);
-			(void) check_marks(query->plannedstmt, statement->stamp);
+				twp_enforce_refuse_plan(NULL, true);
+			(void) twp_enforce_check_marks(query->plannedstmt, statement->stamp);
 			check_gathered(statement, query);
 		}
 		PG_CATCH();
 		{
-			twp_enforce_record_refusal(marked_relations(query->plannedstmt));
+			twp_enforce_record_refusal(twp_enforce_marked_relations(query->plannedstmt));
 			PG_RE_THROW();
 		}
 		PG_END_TRY();

@@ -1,0 +1,142 @@
+/*
+ * plan.c - what a finished plan tells: its marks, the tables they name, and
+ * whether it gathers rows.
+ *
+ * The marks are checked whenever a plan starts or runs: a protected relation
+ * without a fitting one was reached around the rewriting, or for another
+ * binding, and the plan does not run.
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "base/guc.h"
+#include "catalog/pg_class.h"
+#include "enforce/enforce_internal.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
+
+/* True when a plan has a protected relation in it. */
+bool
+twp_enforce_touches_protected(PlannedStmt *plan)
+{
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relkind != RELKIND_COMPOSITE_TYPE &&
+			twp_protect_is_protected(rte->relid))
+			return true;
+	}
+	return false;
+}
+
+/* Refuses a plan whose marks do not fit: it was made around us, or for another binding. */
+void
+twp_enforce_refuse_plan(const RangeTblEntry *rte, bool stale)
+{
+	if (stale)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+				 errmsg("the statement was planned under another binding"),
+				 errhint("Run it again; a cursor must be declared anew.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("protected table \"%s\" is reached in a way that is not supported",
+					get_rel_name(rte->relid)),
+			 errhint("Query the table itself; a protected child needs a parent that is protected alike.")));
+}
+
+/*
+ * Checks the mark of every protected relation of a plan; returns the common
+ * mode.  Children carry their parent's mark, so the protection's hash is
+ * compared only where the mark is the relation's own, and a child whose own
+ * label says something else is not read through the parent.
+ */
+TwpMarkMode
+twp_enforce_check_marks(PlannedStmt *plan, uint64 stamp)
+{
+	TwpMarkMode mode = TWP_MARK_NONE;
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+		const TwpProtection *p;
+		TwpMark		mark;
+
+		if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_COMPOSITE_TYPE ||
+			(p = twp_protect_lookup(rte->relid)) == NULL)
+			continue;
+		if (!twp_enforce_get_mark(rte, &mark) || (mode != TWP_MARK_NONE && mode != mark.mode))
+			twp_enforce_refuse_plan(rte, false);
+		mode = mark.mode;
+		if (mode == TWP_MARK_USE &&
+			(mark.stamp != stamp || (mark.relid == rte->relid && mark.protection_hash != p->hash)))
+			twp_enforce_refuse_plan(rte, true);
+		if (mode == TWP_MARK_USE && mark.relid != rte->relid &&
+			!twp_protect_agrees(rte->relid, mark.relid))
+			twp_enforce_refuse_plan(rte, false);
+	}
+	if ((mode == TWP_MARK_MAINTENANCE && !twp_in_maintenance()) ||
+		(mode == TWP_MARK_FOREIGN_KEY && !twp_enforce_in_foreign_key_check()))
+		twp_enforce_refuse_plan(linitial(plan->rtable), true);
+	return mode;
+}
+
+/* The relations a plan's marks name. */
+List *
+twp_enforce_marked_relations(PlannedStmt *plan)
+{
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	foreach(lc, plan->rtable)
+	{
+		RangeTblEntry *rte = lfirst(lc);
+		TwpMark		mark;
+
+		if (rte->rtekind == RTE_RELATION && twp_enforce_get_mark(rte, &mark))
+			relids = list_append_unique_oid(relids, mark.relid);
+	}
+	return relids;
+}
+
+/* True for a plan node that keeps rows it has read for later. */
+static bool
+keeps_rows(PlanState *state, void *context)
+{
+	switch (nodeTag(state->plan))
+	{
+		case T_SeqScan:
+		case T_SampleScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapIndexScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+		case T_CustomScan:
+		case T_SubqueryScan:
+		case T_ValuesScan:
+		case T_Result:
+		case T_ProjectSet:
+		case T_Append:
+		case T_MergeAppend:
+		case T_NestLoop:
+		case T_Limit:
+		case T_LockRows:
+		case T_Unique:
+			return planstate_tree_walker(state, keeps_rows, context);
+		default:
+			return true;
+	}
+}
+
+/* True when a plan keeps rows it has read, so that a later fetch gives out what was judged before. */
+bool
+twp_enforce_keeps_rows(PlanState *state)
+{
+	return keeps_rows(state, NULL);
+}
