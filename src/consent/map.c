@@ -37,10 +37,6 @@
 /* Databases that can have a map at a time; one more takes the place of the one longest unused. */
 #define SLOTS 32
 
-/* Changed subjects beyond which building anew is cheaper, for each hundred in the map. */
-#define CATCH_UP_PERCENT 5
-#define CATCH_UP_LEAST 10000
-
 #define TRANCHE "twin_privacy_consent"
 
 /* A database's place. */
@@ -72,6 +68,7 @@ int			twp_consent_map_threshold = 1000;
 
 /* This process's view. */
 static int	my_slot = -1;
+static Oid	my_relid = InvalidOid;	/* the directive table the slot was found for */
 static TwpMap pinned;
 static dsa_pointer pinned_header = InvalidDsaPointer;
 static bool is_pinned = false;
@@ -216,6 +213,7 @@ find_slot(bool make)
 		control->slots[my_slot].relid == relid)
 		return my_slot;
 	my_slot = -1;
+	my_relid = relid;
 	LWLockAcquire(&locks[0].lock, make ? LW_EXCLUSIVE : LW_SHARED);
 	for (int i = 0; i < SLOTS; i++)
 	{
@@ -250,7 +248,8 @@ pin(int slot)
 	TwpMapHeader *header = NULL;
 
 	LWLockAcquire(SLOT_LOCK(slot), LW_SHARED);
-	if (control->slots[slot].database == MyDatabaseId && DsaPointerIsValid(control->slots[slot].header))
+	if (control->slots[slot].database == MyDatabaseId && control->slots[slot].relid == my_relid &&
+		DsaPointerIsValid(control->slots[slot].header))
 	{
 		pinned_header = control->slots[slot].header;
 		header = dsa_get_address(area, pinned_header);
@@ -282,167 +281,6 @@ retire(int slot)
 		release_map(header);
 }
 
-/* Gives the full number of the oldest transaction a snapshot may not see. */
-static uint64
-snapshot_watermark(Snapshot snapshot)
-{
-	FullTransactionId next = ReadNextFullTransactionId();
-	uint32		epoch = EpochFromFullTransactionId(next);
-
-	if (snapshot->xmin > XidFromFullTransactionId(next))
-		epoch--;
-	return U64FromFullTransactionId(FullTransactionIdFromEpochAndXid(epoch, snapshot->xmin));
-}
-
-/* Subjects to read again. */
-typedef struct Changed
-{
-	char	  **subjects;
-	uint32		n;
-	uint32		limit;
-} Changed;
-
-/* Collects one; false when there are too many. */
-static bool
-collect_changed(char *subject, void *arg)
-{
-	Changed    *changed = arg;
-
-	if (changed->n == changed->limit)
-		return false;
-	if (changed->n % 1024 == 0)
-		changed->subjects = changed->n == 0 ? palloc(1024 * sizeof(char *))
-			: repalloc_huge(changed->subjects, (changed->n + 1024) * sizeof(char *));
-	changed->subjects[changed->n++] = subject;
-	return true;
-}
-
-/* Orders subjects, so that one that changed twice is read once. */
-static int
-compare_subjects(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* What a changed subject's directives are now. */
-typedef struct NewProfile
-{
-	char	   *subject;
-	TwpProfileItem *items;
-	uint32		n;
-} NewProfile;
-
-/* Reads the directives of changed subjects. */
-static NewProfile *
-read_changed(Changed *changed, Snapshot snapshot, TimestampTz now, uint32 *count)
-{
-	NewProfile *list = MemoryContextAllocHuge(CurrentMemoryContext, Max(changed->n, 1) * sizeof(NewProfile));
-
-	qsort(changed->subjects, changed->n, sizeof(char *), compare_subjects);
-	*count = 0;
-	for (uint32 i = 0; i < changed->n; i++)
-	{
-		NewProfile *new = &list[*count];
-		TwpDirective *directives;
-		int			n;
-
-		CHECK_FOR_INTERRUPTS();
-		if (i > 0 && strcmp(changed->subjects[i], changed->subjects[i - 1]) == 0)
-			continue;
-		n = twp_store_directives(changed->subjects[i], snapshot, &directives);
-		new->subject = changed->subjects[i];
-		new->items = palloc(Max(n, 1) * sizeof(TwpProfileItem));
-		new->n = 0;
-		for (int d = 0; d < n; d++)
-			if (twp_map_item(&directives[d], now, pinned.horizon, &new->items[new->n]))
-				new->n++;
-		pfree(directives);
-		(*count)++;
-	}
-	return list;
-}
-
-/* Enters new profiles into the pinned map; false when there is no room. */
-static bool
-enter_changed(NewProfile *list, uint32 count)
-{
-	bool		fits = true;
-
-	/* The header has the counts; others may have entered since we looked. */
-	twp_map_view(area, pinned.header, &pinned);
-	pinned.profiles.fixed = true;
-	for (uint32 i = 0; fits && i < count; i++)
-	{
-		TwpSubject	subject = {TWP_SUBJECT_TEXT};
-		uint32		profile = twp_profiles_intern(&pinned.profiles, list[i].items, list[i].n);
-		uint32	   *place;
-
-		subject.key.text.data = list[i].subject;
-		subject.key.text.len = (int) strlen(list[i].subject);
-		/* The profile must be whole before a reader can find its number. */
-		pg_write_barrier();
-		place = profile == TWP_PROFILE_NONE ? NULL : twp_map_place(&pinned, &subject, true);
-		if (place != NULL)
-			*(volatile uint32 *) place = profile;
-		fits = place != NULL;
-	}
-	for (int section = 0; section < TWP_SECTIONS; section++)
-		pinned.header->table[section].used = pinned.table[section].used;
-	pinned.header->arena.used = pinned.arena.used;
-	pinned.header->profiles.n = pinned.profiles.n;
-	pinned.header->profiles.nitems = pinned.profiles.nitems;
-	return fits;
-}
-
-/* Brings the pinned map up to what a snapshot of now sees; false when it must be built anew. */
-static bool
-catch_up(int slot, TimestampTz now)
-{
-	Snapshot	snapshot = twp_consent_snapshot();
-	uint64		as_of = snapshot->snapXactCompletionCount;
-	uint64		watermark = snapshot_watermark(snapshot);
-	Changed		changed = {NULL};
-	MemoryContext context;
-	MemoryContext old;
-	NewProfile *list;
-	uint32		count;
-	uint64		keys = pinned.dense_n;
-	bool		fits;
-
-	if (pinned.header->as_of >= as_of)
-	{
-		pg_read_barrier();
-		return true;
-	}
-	for (int section = 0; section < TWP_SECTIONS; section++)
-		keys += pinned.table[section].used;
-	changed.limit = (uint32) Max(CATCH_UP_LEAST, keys * CATCH_UP_PERCENT / 100);
-	context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy catch-up", ALLOCSET_DEFAULT_SIZES);
-	old = MemoryContextSwitchTo(context);
-	snapshot = RegisterSnapshot(snapshot);
-	fits = twp_store_visit_changed(pinned.header->watermark, snapshot, collect_changed, &changed);
-	list = fits ? read_changed(&changed, snapshot, now, &count) : NULL;
-	UnregisterSnapshot(snapshot);
-	if (fits)
-	{
-		LWLockAcquire(SLOT_LOCK(slot), LW_EXCLUSIVE);
-		if (pinned.header->as_of < as_of)
-		{
-			fits = enter_changed(list, count);
-			if (fits)
-			{
-				pg_write_barrier();
-				pinned.header->as_of = as_of;
-				pinned.header->watermark = watermark;
-			}
-		}
-		LWLockRelease(SLOT_LOCK(slot));
-	}
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return fits;
-}
-
 /* Pins a map that holds now and brings it up to date; false when there is none. */
 static bool
 begin_map(uint64 changes, TimestampTz now)
@@ -462,7 +300,7 @@ begin_map(uint64 changes, TimestampTz now)
 		return false;
 	if (seen_changes != changes)
 	{
-		if (!catch_up(slot, now))
+		if (!twp_map_catch_up(area, &pinned, SLOT_LOCK(slot), now))
 		{
 			retire(slot);
 			return false;
@@ -529,6 +367,41 @@ publish(int slot, dsa_pointer pointer)
 		release_map(replaced);
 }
 
+/* Frees the map of another database that was not used for the longest time; false when there is none. */
+static bool
+free_oldest_other(int slot)
+{
+	dsa_pointer header = InvalidDsaPointer;
+	int			oldest = -1;
+
+	LWLockAcquire(&locks[0].lock, LW_SHARED);
+	for (int i = 0; i < SLOTS; i++)
+		if (i != slot && DsaPointerIsValid(control->slots[i].header) &&
+			(oldest < 0 || control->slots[i].used_at < control->slots[oldest].used_at))
+			oldest = i;
+	LWLockRelease(&locks[0].lock);
+	if (oldest < 0)
+		return false;
+	LWLockAcquire(SLOT_LOCK(oldest), LW_EXCLUSIVE);
+	header = control->slots[oldest].header;
+	control->slots[oldest].header = InvalidDsaPointer;
+	control->slots[oldest].version = 0;
+	LWLockRelease(SLOT_LOCK(oldest));
+	if (DsaPointerIsValid(header))
+		release_map(header);
+	return true;
+}
+
+/* Copies a map into shared memory, at the cost of other databases' when memory is short. */
+static bool
+share_map(int slot, const TwpMap *map, dsa_pointer *pointer)
+{
+	while (!twp_map_share(area, map, pointer))
+		if (!free_oldest_other(slot))
+			return false;
+	return true;
+}
+
 /* Lets the next process build. */
 static void
 end_building(int code, Datum arg)
@@ -544,7 +417,7 @@ read_and_publish(int slot, TimestampTz now)
 {
 	Snapshot	snapshot = twp_consent_snapshot();
 	uint64		as_of = snapshot->snapXactCompletionCount;
-	uint64		watermark = snapshot_watermark(snapshot);
+	uint64		watermark = twp_map_watermark(snapshot);
 	uint64		max_bytes = (uint64) map_memory_mb * 1024 * 1024;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy map", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -555,7 +428,7 @@ read_and_publish(int slot, TimestampTz now)
 	map = twp_map_read(snapshot, now, max_bytes);
 	UnregisterSnapshot(snapshot);
 	dsa_set_size_limit(area, Max(max_bytes, 2 * 1024 * 1024));
-	if (map != NULL && twp_map_share(area, map, &pointer))
+	if (map != NULL && share_map(slot, map, &pointer))
 	{
 		TwpMapHeader *header = dsa_get_address(area, pointer);
 
@@ -578,8 +451,8 @@ twp_map_build(TimestampTz now)
 
 	if (control == NULL || map_memory_mb == 0 || sees_own_changes())
 		return false;
-	slot = find_slot(true);
-	if (slot < 0 || !attach_area(true))
+	/* The area first: taking another database's slot frees its map. */
+	if (!attach_area(true) || (slot = find_slot(true)) < 0)
 		return false;
 	LWLockAcquire(SLOT_LOCK(slot), LW_EXCLUSIVE);
 	mine = !control->slots[slot].building && now >= control->slots[slot].retry_at;

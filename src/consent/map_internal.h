@@ -23,6 +23,7 @@
 #include "base/subject.h"
 #include "consent/consent_internal.h"
 #include "port/atomics.h"
+#include "storage/lwlock.h"
 #include "utils/dsa.h"
 
 #define TWP_PROFILE_NONE 0		/* no such subject */
@@ -169,6 +170,11 @@ extern bool twp_map_item(const TwpDirective *directive, TimestampTz now, Timesta
 extern bool twp_map_share(dsa_area *area, const TwpMap *from, dsa_pointer *pointer);
 extern void twp_map_view(dsa_area *area, TwpMapHeader *header, TwpMap *map);
 extern void twp_map_free(dsa_area *area, dsa_pointer pointer);
+
+/* map_catch_up.c: false when the map must be built anew. */
+extern bool twp_map_catch_up(dsa_area *area, TwpMap *map, LWLock *lock, TimestampTz now);
+/* Full number of the oldest transaction that a snapshot may not see. */
+extern uint64 twp_map_watermark(Snapshot snapshot);
 
 /* map.c: the shared copy. */
 extern int	twp_consent_map_threshold;

@@ -185,6 +185,14 @@ my $after = decided('by_uuid');
 isnt($after, $before, 'somebody withdrew');
 is($out, "$before\n$before\n$after\n$after\n1", 'on a standby, also in an old transaction, once replayed');
 
+# More maps than there are places for: the one longest unused goes.
+$node->safe_psql('postgres', 'CREATE DATABASE many');
+$node->safe_psql('many',
+	"SET client_min_messages = error;\n"
+	  . ("DROP EXTENSION IF EXISTS twin_privacy; CREATE EXTENSION twin_privacy CASCADE;"
+		  . " SELECT twin_privacy_internal.consent_map_build() >= 0;\n") x 34);
+is(visible($map, 'by_int'), decided('by_int'), 'a map that had to go is built again');
+
 # Without memory the index answers.
 $node->append_conf('postgresql.conf', 'twin_privacy.consent_map_memory = 0');
 $node->reload;
