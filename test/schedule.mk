@@ -65,6 +65,7 @@ TAP += test/t/310_breakglass.pl
 # anonymity
 REGRESS += anonymity_measures
 REGRESS += anonymity_anonymize
+REGRESS += anonymity_aggregate
 TAP += test/t/070_anonymity_adult.pl
 
 # decision

@@ -4,6 +4,7 @@
  * Glossary.  Quasi-identifier: a column that others know too (age, postcode)
  * and by which a row can be linked to a person.  Class: the rows that agree
  * in all quasi-identifiers.  Sensitive: what must not be learnt of a person.
+ * Cohort: the least number of data subjects a released figure rests on.
  *
  * Contract: the SQL functions read their tables as the caller, through
  * ordinary SQL, so protected tables are read under the caller's bound use
@@ -14,6 +15,23 @@
 
 #include "postgres.h"
 
+#include "nodes/parsenodes.h"
+
+/* Under which terms a query may release figures. */
+typedef struct TwpReleaseTerms
+{
+	const char *use_code;
+	int			min_cohort;
+} TwpReleaseTerms;
+
 extern void twp_anonymity_init(void);
+
+/*
+ * Judges a query of an aggregate-only use and rewrites it, in place, so that
+ * only figures over the cohort leave; raises TP003 naming what may not.  To
+ * be called on the tree the planner is given, before protected relations are
+ * wrapped.  Memory: the current context.
+ */
+extern void twp_anonymity_release(Query *query, const TwpReleaseTerms *terms);
 
 #endif							/* TWP_ANONYMITY_H */

@@ -156,3 +156,32 @@ END
 $$;
 COMMENT ON FUNCTION twin_privacy.check_release(regclass, name[], integer, name, integer, double precision, double precision, regclass, boolean) IS
 '(all) Checks a table before it leaves: one row a requirement with what was required, the actual figure, and passed. k subjects a class; l distinct sensitive values and t (equal distance) when given; max_average_risk (marketer); population (table): 1/k there, too; and that no column outside quasi and sensitive looks like an identifier (find_identifiers). enforce: raises 23514 when one fails, for scripts. An empty table passes. Errors: 22004 NULL argument, 22023 l or t without sensitive, those of risk_report.';
+
+-- Aggregate-only uses: what enforce's rewriting calls.  Executed by analysts in
+-- plans made for them; without the schema nobody can name them.
+CREATE FUNCTION twin_privacy_internal.at_least_add(internal, "any", integer) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_at_least_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.at_least_split_add(internal, "any", boolean, integer) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_at_least_split_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.cohort_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_cohort_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.cohort_serialize(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'twp_anonymity_cohort_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.cohort_deserialize(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_cohort_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.at_least_final(internal) RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_anonymity_at_least_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.at_least_split_final(internal) RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_anonymity_at_least_split_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE twin_privacy_internal.at_least("any", integer) (
+    SFUNC = twin_privacy_internal.at_least_add, STYPE = internal, SSPACE = 256,
+    FINALFUNC = twin_privacy_internal.at_least_final,
+    COMBINEFUNC = twin_privacy_internal.cohort_combine,
+    SERIALFUNC = twin_privacy_internal.cohort_serialize,
+    DESERIALFUNC = twin_privacy_internal.cohort_deserialize, PARALLEL = SAFE);
+CREATE AGGREGATE twin_privacy_internal.at_least_split("any", boolean, integer) (
+    SFUNC = twin_privacy_internal.at_least_split_add, STYPE = internal, SSPACE = 256,
+    FINALFUNC = twin_privacy_internal.at_least_split_final,
+    COMBINEFUNC = twin_privacy_internal.cohort_combine,
+    SERIALFUNC = twin_privacy_internal.cohort_serialize,
+    DESERIALFUNC = twin_privacy_internal.cohort_deserialize, PARALLEL = SAFE);

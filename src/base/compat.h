@@ -144,6 +144,17 @@ twp_compat_index_beginscan(Relation heap, Relation index, Snapshot snapshot, int
 #endif
 }
 
+/* 18 gives the expressions of GROUP BY an entry of their own (commit 247dea89f76). */
+static inline List *
+twp_compat_group_exprs(const RangeTblEntry *rte)
+{
+#if TWP_PG18_GE
+	return rte->rtekind == RTE_GROUP ? rte->groupexprs : NIL;
+#else
+	return NIL;
+#endif
+}
+
 /* 18 dropped ExecutorRun's execute_once (commit 3eea7a0c97e). */
 #if TWP_PG18_GE
 #define TWP_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count

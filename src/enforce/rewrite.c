@@ -10,6 +10,7 @@
 
 #include "access/htup_details.h"
 #include "access/transam.h"
+#include "anonymity/anonymity.h"
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -238,6 +239,16 @@ rewrite(Node *node, void *context)
 	return expression_tree_walker(node, rewrite, context);
 }
 
+/* Lets only aggregates over the use's cohort out of a query. */
+static void
+release_aggregates(Query *query)
+{
+	const TwpUse *use = twp_decision_use();
+	TwpReleaseTerms terms = {.use_code = use->code,.min_cohort = Max(use->min_cohort, 1)};
+
+	twp_anonymity_release(query, &terms);
+}
+
 /* Rewrites a query about to be planned; true when it touches protected tables. */
 bool
 twp_enforce_plan(Query *query, int *cursor_options)
@@ -264,6 +275,9 @@ twp_enforce_plan(Query *query, int *cursor_options)
 	PG_TRY();
 	{
 		twp_decision_begin();
+		/* judged as it was written, before relations become sub-queries */
+		if (twp_decision_use()->form == TWP_FORM_AGGREGATE)
+			release_aggregates(query);
 		(void) rewrite((Node *) query, NULL);
 	}
 	PG_CATCH();

@@ -229,9 +229,23 @@ open_statement(QueryDesc *query, bool maintenance)
 	statements = statement;
 }
 
+/* Refuses EXPLAIN under forms that give figures only: it counts and estimates rows of any group. */
+static void
+refuse_explain(QueryDesc *query, int eflags)
+{
+	TwpForm		form = twp_decision_use()->form;
+
+	if ((form == TWP_FORM_AGGREGATE || form == TWP_FORM_PRIVATE) &&
+		((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || query->instrument_options != 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("EXPLAIN is not available under use \"%s\"", twp_decision_use()->code),
+				 errhint("Its row counts tell of groups below the cohort.")));
+}
+
 /* Checks marks and the binding of a protected plan; returns how it was treated. */
 static TwpMarkMode
-check_plan(QueryDesc *query)
+check_plan(QueryDesc *query, int eflags)
 {
 	TwpMarkMode mode;
 
@@ -242,6 +256,7 @@ check_plan(QueryDesc *query)
 	{
 		if (!twp_decision_is_current(twp_decision_stamp()))
 			twp_decision_begin();
+		refuse_explain(query, eflags);
 		refuse_write_down(query);
 	}
 	return mode;
@@ -269,7 +284,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	}
 	PG_TRY();
 	{
-		mode = check_plan(query);
+		mode = check_plan(query, eflags);
 	}
 	PG_CATCH();
 	{

@@ -1,0 +1,209 @@
+/*
+ * cohort.c - aggregates that say whether enough data subjects take part.
+ *
+ * at_least(subject, k) is true when at least k different subjects were seen.
+ * at_least_split(subject, hit, k) looks at both sides of a condition: at least
+ * k subjects have a row that hits, and none or at least k have one that does
+ * not; so neither a part nor what is left of the whole is a small group.
+ *
+ * The state keeps at most k keys a side and stops looking once it is full, so
+ * it costs the same for a large group as for a small one:
+ *   merge(agg(a), agg(b)) == agg(a ++ b).
+ * Keys are 64-bit: integers as they are, others hashed.  Two subjects with
+ * one hash count as one, which errs on the side of silence.
+ *
+ * Memory: the aggregate's context.  A NULL subject is nobody and counts for
+ * nothing.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/subject.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "fmgr.h"
+#include "libpq/pqformat.h"
+#include "nodes/execnodes.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(twp_anonymity_at_least_add);
+PG_FUNCTION_INFO_V1(twp_anonymity_at_least_split_add);
+PG_FUNCTION_INFO_V1(twp_anonymity_cohort_combine);
+PG_FUNCTION_INFO_V1(twp_anonymity_cohort_serialize);
+PG_FUNCTION_INFO_V1(twp_anonymity_cohort_deserialize);
+PG_FUNCTION_INFO_V1(twp_anonymity_at_least_final);
+PG_FUNCTION_INFO_V1(twp_anonymity_at_least_split_final);
+
+typedef struct Cohort
+{
+	int32		k;
+	Oid			type;			/* of the subject */
+	int32		n[2];			/* [0] misses, [1] hits */
+	uint64		keys[FLEXIBLE_ARRAY_MEMBER];	/* 2 * k */
+} Cohort;
+
+#define COHORT_SIZE(k) (offsetof(Cohort, keys) + 2 * (Size) (k) * sizeof(uint64))
+
+/* Largest k of which a state can be kept. */
+#define MAX_K 100000
+
+/* Makes an empty state. */
+static Cohort *
+create_cohort(FunctionCallInfo fcinfo, int32 k)
+{
+	MemoryContext context;
+	Cohort	   *cohort;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "called outside an aggregate");
+	if (k < 1 || k > MAX_K)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the cohort must lie between 1 and %d", MAX_K),
+				 errhint("It is the use's min_cohort.")));
+	cohort = MemoryContextAllocZero(context, COHORT_SIZE(k));
+	cohort->k = k;
+	cohort->type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
+	return cohort;
+}
+
+/* The 64-bit key of a subject. */
+static inline uint64
+subject_key(Oid type, Datum value)
+{
+	TwpSubject	subject;
+
+	switch (type)
+	{
+		case INT4OID:
+			return (uint64) (int64) DatumGetInt32(value);
+		case INT8OID:
+			return (uint64) DatumGetInt64(value);
+		default:
+			twp_subject_from_datum(&subject, type, value);
+			if (subject.kind == TWP_SUBJECT_INT)
+				return (uint64) subject.key.number;
+			if (subject.kind == TWP_SUBJECT_UUID)
+				return hash_bytes_extended(subject.key.uuid, sizeof(subject.key.uuid), 0);
+			return hash_bytes_extended((const unsigned char *) subject.key.text.data, subject.key.text.len, 0);
+	}
+}
+
+/* Adds a key to one side. */
+static inline void
+add_key(Cohort *cohort, int side, uint64 key)
+{
+	uint64	   *keys = cohort->keys + side * cohort->k;
+	int32		n = cohort->n[side];
+
+	for (int32 i = 0; i < n; i++)
+		if (keys[i] == key)
+			return;
+	keys[n] = key;
+	cohort->n[side] = n + 1;
+}
+
+/* Adds the subject of a row to one side. */
+static Datum
+add_row(FunctionCallInfo fcinfo, int side, int k_argument)
+{
+	Cohort	   *cohort;
+
+	if (PG_ARGISNULL(0))
+		cohort = create_cohort(fcinfo, PG_ARGISNULL(k_argument) ? 0 : PG_GETARG_INT32(k_argument));
+	else
+		cohort = (Cohort *) PG_GETARG_POINTER(0);
+	if (cohort->n[side] < cohort->k && !PG_ARGISNULL(1))
+		add_key(cohort, side, subject_key(cohort->type, PG_GETARG_DATUM(1)));
+	PG_RETURN_POINTER(cohort);
+}
+
+/* at_least: adds a row. */
+Datum
+twp_anonymity_at_least_add(PG_FUNCTION_ARGS)
+{
+	return add_row(fcinfo, 1, 2);
+}
+
+/* at_least_split: adds a row; a NULL condition is a miss. */
+Datum
+twp_anonymity_at_least_split_add(PG_FUNCTION_ARGS)
+{
+	return add_row(fcinfo, !PG_ARGISNULL(2) && PG_GETARG_BOOL(2), 3);
+}
+
+/* Merges two states. */
+Datum
+twp_anonymity_cohort_combine(PG_FUNCTION_ARGS)
+{
+	Cohort	   *into;
+	Cohort	   *from;
+	MemoryContext context;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "called outside an aggregate");
+	if (PG_ARGISNULL(1))
+	{
+		if (PG_ARGISNULL(0))
+			PG_RETURN_NULL();
+		PG_RETURN_POINTER(PG_GETARG_POINTER(0));
+	}
+	from = (Cohort *) PG_GETARG_POINTER(1);
+	if (PG_ARGISNULL(0))
+	{
+		into = MemoryContextAlloc(context, COHORT_SIZE(from->k));
+		memcpy(into, from, COHORT_SIZE(from->k));
+		PG_RETURN_POINTER(into);
+	}
+	into = (Cohort *) PG_GETARG_POINTER(0);
+	for (int side = 0; side < 2; side++)
+		for (int32 i = 0; i < from->n[side] && into->n[side] < into->k; i++)
+			add_key(into, side, from->keys[side * from->k + i]);
+	PG_RETURN_POINTER(into);
+}
+
+/* Packs a state for another process. */
+Datum
+twp_anonymity_cohort_serialize(PG_FUNCTION_ARGS)
+{
+	Cohort	   *cohort = (Cohort *) PG_GETARG_POINTER(0);
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	pq_sendbytes(&buf, (const char *) cohort, (int) COHORT_SIZE(cohort->k));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+/* Unpacks it. */
+Datum
+twp_anonymity_cohort_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *packed = PG_GETARG_BYTEA_PP(0);
+	Size		size = VARSIZE_ANY_EXHDR(packed);
+	Cohort	   *cohort = palloc(size);
+
+	memcpy(cohort, VARDATA_ANY(packed), size);
+	if (size < offsetof(Cohort, keys) || cohort->k < 1 || cohort->k > MAX_K || size != COHORT_SIZE(cohort->k))
+		elog(ERROR, "malformed cohort state");
+	PG_RETURN_POINTER(cohort);
+}
+
+/* at_least: true when enough subjects were seen. */
+Datum
+twp_anonymity_at_least_final(PG_FUNCTION_ARGS)
+{
+	Cohort	   *cohort = PG_ARGISNULL(0) ? NULL : (Cohort *) PG_GETARG_POINTER(0);
+
+	PG_RETURN_BOOL(cohort != NULL && cohort->n[1] >= cohort->k);
+}
+
+/* at_least_split: true when both sides are large enough, or the other one is empty. */
+Datum
+twp_anonymity_at_least_split_final(PG_FUNCTION_ARGS)
+{
+	Cohort	   *cohort = PG_ARGISNULL(0) ? NULL : (Cohort *) PG_GETARG_POINTER(0);
+
+	PG_RETURN_BOOL(cohort != NULL && cohort->n[1] >= cohort->k &&
+				   (cohort->n[0] == 0 || cohort->n[0] >= cohort->k));
+}

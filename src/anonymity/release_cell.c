@@ -1,0 +1,443 @@
+/*
+ * release_cell.c - the figures that a release gives, and its cohort.
+ *
+ * Each group wants the cohort in HAVING, which is evaluated before anything
+ * else of the group; what the user wrote there is asked only of groups that
+ * pass.  An aggregate that sees only a part of its group (FILTER, CASE, NULL
+ * arguments) becomes NULL unless the part and the rest are large enough.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/transam.h"
+#include "anonymity/release_internal.h"
+#include "base/catalog.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/catcache.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+/* Aggregates that a release may give. */
+static const char *const released[] = {
+	"count", "sum", "avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
+};
+
+/* Aggregates that a sub-query may compute for each subject; the first ones give a value. */
+static const char *const for_subjects[] = {
+	"count", "sum", "avg", "min", "max", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
+	"bool_and", "bool_or", "every",
+};
+#define N_VALUES 11
+
+/* Place of a built-in aggregate in a list, or -1. */
+static int
+find_aggregate(const Aggref *agg, const char *const *names, int n)
+{
+	const char *name = get_func_name(agg->aggfnoid);
+
+	if (agg->aggfnoid < FirstNormalObjectId)
+		for (int i = 0; i < n; i++)
+			if (strcmp(name, names[i]) == 0)
+				return i;
+	return -1;
+}
+
+/* Refuses the forms of an aggregate that depend on more than the rows' values. */
+static void
+check_form(TwpLevel *level, const Aggref *agg)
+{
+	if (agg->agglevelsup > 0)
+		twp_anonymity_refuse(level->analysis, NULL, "an aggregate of an outer query");
+	if (agg->aggorder != NIL || agg->aggdirectargs != NIL || agg->aggvariadic || agg->aggkind != AGGKIND_NORMAL ||
+		list_length(agg->args) > 1)
+		twp_anonymity_refuse(level->analysis, NULL, "aggregate %s with ORDER BY or several arguments",
+						   get_func_name(agg->aggfnoid));
+}
+
+/* The only argument of an aggregate, or NULL. */
+static Node *
+only_argument(const Aggref *agg)
+{
+	return agg->args == NIL ? NULL : (Node *) linitial_node(TargetEntry, agg->args)->expr;
+}
+
+/* True for types whose sums cannot fail on values as they are stored. */
+static bool
+is_number(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID || type == FLOAT8OID ||
+		type == NUMERICOID;
+}
+
+/* True for CASE WHEN condition THEN something [ELSE 0 or NULL] END. */
+static bool
+is_simple_case(Node *node)
+{
+	CaseExpr   *expr = (CaseExpr *) node;
+	Const	   *otherwise;
+
+	if (!IsA(node, CaseExpr) || expr->arg != NULL || list_length(expr->args) != 1)
+		return false;
+	otherwise = (Const *) expr->defresult;
+	if (otherwise == NULL || (IsA(otherwise, Const) && otherwise->constisnull))
+		return true;
+	if (!IsA(otherwise, Const))
+		return false;
+	switch (otherwise->consttype)
+	{
+		case INT2OID:
+		case INT4OID:
+			return DatumGetInt32(otherwise->constvalue) == 0;
+		case INT8OID:
+			return DatumGetInt64(otherwise->constvalue) == 0;
+		case FLOAT8OID:
+			return DatumGetFloat8(otherwise->constvalue) == 0;
+		case NUMERICOID:
+			return DatumGetBool(OidFunctionCall2(F_NUMERIC_EQ, otherwise->constvalue,
+												 OidFunctionCall1(F_NUMERIC_INT4, Int32GetDatum(0))));
+		default:
+			return false;
+	}
+}
+
+/* Judges an aggregate of a level that groups by subject; true when it gives a value. */
+bool
+twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
+{
+	int			place = find_aggregate(agg, for_subjects, lengthof(for_subjects));
+	Node	   *argument = only_argument(agg);
+	TwpData	mark;
+	Var		   *var;
+
+	if (place < 0)
+		twp_anonymity_refuse(level->analysis, "Allowed are count, sum, avg, min, max, stddev, variance, bool_and and bool_or.",
+						   "aggregate %s of each data subject", get_func_name(agg->aggfnoid));
+	check_form(level, agg);
+	twp_anonymity_check(level, (Node *) agg->aggfilter);
+	if (argument == NULL)
+		return true;
+	if (twp_anonymity_mark(level, argument, &mark, &var) && mark == TWP_DATA_SUBJECT)
+		return place == 0;
+	if (place > 0 && place < N_VALUES && place != 3 && place != 4 && !is_number(exprType(argument)))
+		twp_anonymity_refuse(level->analysis, NULL, "aggregate %s of something else than a number",
+						   get_func_name(agg->aggfnoid));
+	twp_anonymity_check(level, argument);
+	if (place == 0)
+		return true;
+	if (place >= N_VALUES || !is_number(exprType(argument)))
+		return false;
+	if (is_simple_case(argument))
+		argument = (Node *) linitial_node(CaseWhen, ((CaseExpr *) argument)->args)->result;
+	return twp_anonymity_mark(level, argument, &mark, &var) &&
+		(mark == TWP_DATA_VALUE || mark == TWP_DATA_SUBJECT_VALUE);
+}
+
+/* OID of one of our aggregates; its schema is closed to those who are about to use it. */
+static Oid
+cohort_oid(const char *name)
+{
+	Oid			schema = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
+	Oid			oid = InvalidOid;
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (OidIsValid(schema) && proc->pronamespace == schema)
+			oid = proc->oid;
+	}
+	ReleaseSysCacheList(list);
+	if (!OidIsValid(oid))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_NOT_READY),
+				 errmsg("extension twin_privacy is not installed in this database"),
+				 errhint("Run CREATE EXTENSION twin_privacy CASCADE.")));
+	return oid;
+}
+
+/* Makes a call of one of our cohort aggregates. */
+static Aggref *
+make_cohort(const char *name, List *arguments)
+{
+	Aggref	   *agg = makeNode(Aggref);
+	ListCell   *lc;
+
+	foreach(lc, arguments)
+	{
+		agg->aggargtypes = lappend_oid(agg->aggargtypes, exprType(lfirst(lc)));
+		agg->args = lappend(agg->args, makeTargetEntry(lfirst(lc), foreach_current_index(lc) + 1, NULL, false));
+	}
+	agg->aggfnoid = cohort_oid(name);
+	agg->aggtype = BOOLOID;
+	agg->inputcollid = exprCollation(linitial(arguments));
+	agg->aggkind = AGGKIND_NORMAL;
+	agg->aggsplit = AGGSPLIT_SIMPLE;
+	agg->aggno = -1;
+	agg->aggtransno = -1;
+	agg->location = -1;
+	return agg;
+}
+
+/* The cohort as a constant. */
+static Node *
+make_k(const TwpLevel *level)
+{
+	return (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
+							  Int32GetDatum(level->analysis->terms->min_cohort), false, true);
+}
+
+/* Zero of a number's type. */
+static Const *
+make_zero(Oid type)
+{
+	Datum		zero;
+
+	switch (type)
+	{
+		case INT2OID:
+			zero = Int16GetDatum(0);
+			break;
+		case INT4OID:
+			zero = Int32GetDatum(0);
+			break;
+		case INT8OID:
+			zero = Int64GetDatum(0);
+			break;
+		case FLOAT4OID:
+			zero = Float4GetDatum(0);
+			break;
+		case FLOAT8OID:
+			zero = Float8GetDatum(0);
+			break;
+		default:
+			zero = OidFunctionCall1(F_NUMERIC_INT4, Int32GetDatum(0));
+			break;
+	}
+	return makeConst(type, -1, InvalidOid, get_typlen(type), zero, false, get_typbyval(type));
+}
+
+/* A test that an expression is not NULL. */
+static Node *
+make_not_null(Node *expr)
+{
+	NullTest   *test = makeNode(NullTest);
+
+	test->arg = (Expr *) copyObject(expr);
+	test->nulltesttype = IS_NOT_NULL;
+	test->location = -1;
+	return (Node *) test;
+}
+
+/* A test that a number is not zero. */
+static Node *
+make_not_zero(Node *expr)
+{
+	Oid			type = exprType(expr);
+	Oid			operator = OpernameGetOprid(list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("<>"))),
+											type, type);
+
+	return (Node *) make_opclause(operator, BOOLOID, false, (Expr *) copyObject(expr), (Expr *) make_zero(type),
+								  InvalidOid, InvalidOid);
+}
+
+/* True when a column of the level is never NULL. */
+static bool
+is_filled(const TwpLevel *level, const Var *var)
+{
+	const TwpSource *source = &level->sources[var->varno - 1];
+
+	return source->filled != NULL && !source->nullable && var->varattno > 0 && source->filled[var->varattno - 1];
+}
+
+/* Judges the value that an aggregate sums, and adds what may make a row not count. */
+static List *
+judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions)
+{
+	TwpData	mark;
+	Var		   *var;
+	bool		counts = agg->aggfnoid == F_COUNT_ANY;
+
+	if (IsA(value, Const))
+		return conditions;
+	if (twp_anonymity_mark(level, value, &mark, &var) &&
+		(mark == TWP_DATA_VALUE || mark == TWP_DATA_SUBJECT_VALUE))
+	{
+		if (!counts && !is_number(exprType(value)))
+			twp_anonymity_refuse(level->analysis, NULL, "aggregate %s of something else than a number",
+							   get_func_name(agg->aggfnoid));
+		if (!is_filled(level, var))
+			conditions = lappend(conditions, make_not_null(value));
+		if (mark == TWP_DATA_SUBJECT_VALUE && !counts)
+			conditions = lappend(conditions, make_not_zero(value));
+		return conditions;
+	}
+	if (!counts)
+		twp_anonymity_refuse(level->analysis,
+						   "Sum a column of a protected table, a figure of each subject, or CASE WHEN condition THEN such a column ELSE 0 END; compute with the released figures.",
+						   "the argument of %s is computed", get_func_name(agg->aggfnoid));
+	twp_anonymity_check(level, value);
+	return lappend(conditions, make_not_null(value));
+}
+
+/* Judges an aggregate of a release; gives the conditions that split its group. */
+static List *
+judge_aggregate(TwpLevel *level, Aggref *agg)
+{
+	Node	   *argument = only_argument(agg);
+	List	   *conditions = NIL;
+	TwpData	mark;
+	Var		   *var;
+
+	if (find_aggregate(agg, released, lengthof(released)) < 0)
+		twp_anonymity_refuse(level->analysis, NULL, "aggregate %s", get_func_name(agg->aggfnoid));
+	check_form(level, agg);
+	if (agg->aggfilter != NULL)
+	{
+		if (checkExprHasSubLink((Node *) agg->aggfilter))
+			twp_anonymity_refuse(level->analysis, "Put the condition in WHERE.", "a sub-query in FILTER");
+		twp_anonymity_check(level, (Node *) agg->aggfilter);
+		conditions = lappend(conditions, copyObject(agg->aggfilter));
+	}
+	if (argument == NULL)
+		return conditions;
+	if (twp_anonymity_mark(level, argument, &mark, &var) && mark == TWP_DATA_SUBJECT)
+	{
+		if (agg->aggfnoid != F_COUNT_ANY || level->sources[var->varno - 1].nullable)
+			twp_anonymity_refuse(level->analysis, "Count it: count(DISTINCT subject).", "an aggregate of the subject's key");
+		return conditions;
+	}
+	if (agg->aggdistinct != NIL)
+		twp_anonymity_refuse(level->analysis, "Only subjects can be counted distinct.", "aggregate %s with DISTINCT",
+						   get_func_name(agg->aggfnoid));
+	if (checkExprHasSubLink(argument))
+		twp_anonymity_refuse(level->analysis, "Put the condition in WHERE.", "a sub-query in an aggregate");
+	if (is_simple_case(argument))
+	{
+		CaseWhen   *when = linitial_node(CaseWhen, ((CaseExpr *) argument)->args);
+
+		twp_anonymity_check(level, (Node *) when->expr);
+		conditions = lappend(conditions, copyObject(when->expr));
+		argument = (Node *) when->result;
+	}
+	return judge_value(level, agg, argument, conditions);
+}
+
+/* Guards an aggregate that sees only a part of its group. */
+static Node *
+guard_aggregate(TwpLevel *level, Aggref *agg)
+{
+	List	   *conditions = judge_aggregate(level, agg);
+	CaseExpr   *guard;
+	CaseWhen   *when;
+
+	if (conditions == NIL)
+		return (Node *) agg;
+	when = makeNode(CaseWhen);
+	when->expr = (Expr *) make_cohort("at_least_split",
+									  list_make3(twp_anonymity_subject_var(level), make_ands_explicit(conditions), make_k(level)));
+	when->result = (Expr *) agg;
+	when->location = -1;
+	guard = makeNode(CaseExpr);
+	guard->casetype = agg->aggtype;
+	guard->casecollid = agg->aggcollid;
+	guard->args = list_make1(when);
+	guard->defresult = (Expr *) makeNullConst(agg->aggtype, -1, agg->aggcollid);
+	guard->location = -1;
+	return (Node *) guard;
+}
+
+/* Rewrites an expression on groups: its aggregates are guarded, the rest sees visible groups only. */
+static Node *
+rewrite_cells(Node *node, TwpLevel *level)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Aggref))
+		return guard_aggregate(level, (Aggref *) node);
+	if (IsA(node, GroupingFunc))
+		twp_anonymity_refuse(level->analysis, NULL, "GROUPING()");
+	if (IsA(node, Var))
+	{
+		TwpData	mark;
+		Var		   *var;
+
+		if (twp_anonymity_mark(level, node, &mark, &var) &&
+			(mark == TWP_DATA_SUBJECT || mark == TWP_DATA_IDENTIFIER))
+			twp_anonymity_refuse(level->analysis, NULL, "a column that identifies, in the result");
+		return node;
+	}
+	if (IsA(node, SubLink))
+	{
+		SubLink    *sublink = (SubLink *) node;
+		Query	   *query = castNode(Query, sublink->subselect);
+
+		if (twp_anonymity_refers_out(query))
+			twp_anonymity_refuse(level->analysis, "Join instead.", "a correlated sub-query in the result");
+		if (twp_anonymity_query(level->analysis, query, level)->owned)
+			twp_anonymity_refuse(level->analysis, NULL, "a sub-query that gives rows of data subjects");
+		sublink->testexpr = rewrite_cells(sublink->testexpr, level);
+		return node;
+	}
+	return expression_tree_mutator(node, rewrite_cells, level);
+}
+
+/* True when an output column is a key of the groups. */
+static bool
+is_key(const Query *query, const TargetEntry *tle)
+{
+	return tle->ressortgroupref > 0 && get_sortgroupref_clause_noerr(tle->ressortgroupref, query->groupClause) != NULL;
+}
+
+/* Judges and rewrites a release. */
+void
+twp_anonymity_cells(TwpLevel *level)
+{
+	Query	   *q = level->query;
+	Node	   *cohort;
+	ListCell   *lc;
+
+	foreach(lc, q->targetList)
+	{
+		TargetEntry *tle = lfirst(lc);
+
+		if (is_key(q, tle))
+		{
+			twp_anonymity_check(level, (Node *) tle->expr);
+			twp_anonymity_check_collation(level, (Node *) tle->expr);
+		}
+		else
+			tle->expr = (Expr *) rewrite_cells((Node *) tle->expr, level);
+	}
+	cohort = (Node *) make_cohort("at_least", list_make2(twp_anonymity_subject_var(level), make_k(level)));
+	if (q->havingQual != NULL)
+	{
+		CaseWhen   *when = makeNode(CaseWhen);
+		CaseExpr   *guard = makeNode(CaseExpr);
+
+		when->expr = (Expr *) cohort;
+		when->result = (Expr *) rewrite_cells(q->havingQual, level);
+		when->location = -1;
+		guard->casetype = BOOLOID;
+		guard->args = list_make1(when);
+		guard->defresult = (Expr *) makeBoolConst(false, false);
+		guard->location = -1;
+		cohort = (Node *) guard;
+	}
+	q->havingQual = cohort;
+	q->hasAggs = true;
+	/* keeps conditions of outer queries from being evaluated before the cohort */
+	if (q->limitOffset == NULL)
+		q->limitOffset = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(0), false, true);
+}

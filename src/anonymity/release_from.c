@@ -1,0 +1,410 @@
+/*
+ * release_from.c - the sources of a level: whose rows they are, and what joins them.
+ *
+ * Every owned source must be joined by its subject, so that a joined row is
+ * still one subject's; every clean one by a unique key, so that it does not
+ * give some subjects more weight than others.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "access/transam.h"
+#include "anonymity/release_internal.h"
+#include "base/compat.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parsetree.h"
+#include "rewrite/rewriteManip.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+
+/* Fills the marks of a protected relation's columns. */
+static void
+mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
+{
+	const TwpProtection *p = twp_protect_lookup(rte->relid);
+	Relation	relation;
+
+	if (p->broken != NULL)
+		twp_anonymity_refuse(analysis, "A twin_privacy_admin mends its label.",
+						   "protection of table \"%s\" does not resolve", get_rel_name(rte->relid));
+	if (p->subject.nhops > 0)
+		twp_anonymity_refuse(analysis, "Join it with the table that has the subject's column, and ask for that to be protected with it.",
+						   "the subject of table \"%s\" is reached through other tables, which is not supported here",
+						   get_rel_name(rte->relid));
+	if (rte->tablesample != NULL)
+		twp_anonymity_refuse(analysis, NULL, "TABLESAMPLE of table \"%s\"", get_rel_name(rte->relid));
+	source->owned = true;
+	source->subject = p->subject.start;
+	source->nmarks = p->natts;
+	source->marks = palloc0(Max(p->natts, 1) * sizeof(TwpData));
+	source->filled = palloc0(Max(p->natts, 1) * sizeof(bool));
+	relation = relation_open(rte->relid, NoLock);
+	for (int i = 0; i < p->natts; i++)
+	{
+		const TwpColumn *column = &p->columns[i];
+
+		source->marks[i] = i + 1 == p->subject.start ? TWP_DATA_SUBJECT :
+			column->labelled && column->kind == TWP_KIND_IDENTIFIER ? TWP_DATA_IDENTIFIER : TWP_DATA_VALUE;
+		/* a column of another category may be NULL for want of consent */
+		source->filled[i] = column->category == p->category &&
+			i < RelationGetNumberOfAttributes(relation) && TupleDescAttr(RelationGetDescr(relation), i)->attnotnull;
+	}
+	relation_close(relation, NoLock);
+	analysis->judged = lappend(analysis->judged, rte);
+}
+
+/* Takes over what a sub-query or CTE gives. */
+static void
+mark_output(TwpSource *source, const TwpOutput *output)
+{
+	source->owned = output->owned;
+	source->one_row = output->one_row;
+	source->nmarks = output->nmarks;
+	source->marks = output->marks;
+	source->subject = output->subject;
+}
+
+/* Finds what a CTE gives, at whatever level it is defined. */
+static TwpOutput *
+find_cte(TwpLevel *level, const RangeTblEntry *rte)
+{
+	TwpLevel   *at = level;
+	ListCell   *lc;
+
+	for (Index up = 0; up < rte->ctelevelsup && at != NULL; up++)
+		at = at->parent;
+	if (at != NULL)
+		foreach(lc, at->query->cteList)
+		{
+			int			n = foreach_current_index(lc);
+
+			if (strcmp(lfirst_node(CommonTableExpr, lc)->ctename, rte->ctename) == 0 && n < list_length(at->ctes))
+				return list_nth(at->ctes, n);
+		}
+	twp_anonymity_refuse(level->analysis, NULL, "WITH query \"%s\" refers to itself or to a later one", rte->ctename);
+}
+
+/* Judges one entry of the FROM. */
+void
+twp_anonymity_judge_source(TwpLevel *level, int rti, bool nullable)
+{
+	RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
+	TwpSource  *source = &level->sources[rti - 1];
+
+	source->present = true;
+	source->nullable = nullable;
+	source->class = rti;
+	switch (rte->rtekind)
+	{
+		case RTE_RELATION:
+			if (twp_protect_is_protected(rte->relid))
+				mark_relation(level->analysis, source, rte);
+			break;
+		case RTE_SUBQUERY:
+			mark_output(source, twp_anonymity_query(level->analysis, rte->subquery, level));
+			break;
+		case RTE_CTE:
+			mark_output(source, find_cte(level, rte));
+			break;
+		default:
+			break;
+	}
+	level->owned |= source->owned;
+}
+
+/* Splits a condition into conjuncts. */
+static void
+add_conjuncts(TwpLevel *level, Node *quals, Bitmapset *side)
+{
+	ListCell   *lc;
+
+	if (quals == NULL)
+		return;
+	if (IsA(quals, List) || is_andclause(quals))
+	{
+		foreach(lc, IsA(quals, List) ? (List *) quals : ((BoolExpr *) quals)->args)
+			add_conjuncts(level, lfirst(lc), side);
+		return;
+	}
+	level->conjuncts = lappend(level->conjuncts, palloc(sizeof(TwpConjunct)));
+	*(TwpConjunct *) llast(level->conjuncts) = (TwpConjunct)
+	{
+		quals, side
+	};
+}
+
+/* Adds the sources below a join tree node to a set. */
+static Bitmapset *
+collect_rtis(Node *node, Bitmapset *set)
+{
+	ListCell   *lc;
+
+	if (IsA(node, RangeTblRef))
+		return bms_add_member(set, ((RangeTblRef *) node)->rtindex);
+	if (IsA(node, JoinExpr))
+		return collect_rtis(((JoinExpr *) node)->rarg, collect_rtis(((JoinExpr *) node)->larg, set));
+	foreach(lc, ((FromExpr *) node)->fromlist)
+		set = collect_rtis(lfirst(lc), set);
+	return set;
+}
+
+/* Judges the FROM: its entries, and which conditions hold for which of them. */
+void
+twp_anonymity_judge_from(TwpLevel *level, Node *node, bool nullable)
+{
+	ListCell   *lc;
+
+	if (IsA(node, RangeTblRef))
+		twp_anonymity_judge_source(level, ((RangeTblRef *) node)->rtindex, nullable);
+	else if (IsA(node, FromExpr))
+	{
+		foreach(lc, ((FromExpr *) node)->fromlist)
+			twp_anonymity_judge_from(level, lfirst(lc), nullable);
+		add_conjuncts(level, ((FromExpr *) node)->quals, NULL);
+	}
+	else if (IsA(node, JoinExpr))
+	{
+		JoinExpr   *join = (JoinExpr *) node;
+		Bitmapset  *side = NULL;
+
+		twp_anonymity_judge_from(level, join->larg, nullable || join->jointype == JOIN_RIGHT || join->jointype == JOIN_FULL);
+		twp_anonymity_judge_from(level, join->rarg, nullable || join->jointype == JOIN_LEFT || join->jointype == JOIN_FULL);
+		level->full_join |= join->jointype != JOIN_INNER && join->jointype != JOIN_LEFT && join->jointype != JOIN_RIGHT;
+		if (join->jointype == JOIN_LEFT)
+			side = collect_rtis(join->rarg, NULL);
+		else if (join->jointype == JOIN_RIGHT)
+			side = collect_rtis(join->larg, NULL);
+		add_conjuncts(level, join->quals, side);
+	}
+	else
+		twp_anonymity_refuse(level->analysis, NULL, "a FROM of this kind");
+}
+
+/* The two sides of an equality, seen through casts that change nothing. */
+static bool
+split_equality(Node *expr, Node **left, Node **right)
+{
+	OpExpr	   *op = (OpExpr *) expr;
+
+	if (!IsA(expr, OpExpr) || list_length(op->args) != 2 || op->opno >= FirstNormalObjectId ||
+		!op_mergejoinable(op->opno, exprType(linitial(op->args))))
+		return false;
+	*left = strip_implicit_coercions(linitial(op->args));
+	*right = strip_implicit_coercions(lsecond(op->args));
+	return true;
+}
+
+/* True when an expression is the subject of an owned source of the level; gives which. */
+bool
+twp_anonymity_is_subject(const TwpLevel *level, Node *expr, int *rti)
+{
+	TwpData	mark;
+	Var		   *var;
+
+	if (!twp_anonymity_mark(level, expr, &mark, &var) || mark != TWP_DATA_SUBJECT)
+		return false;
+	*rti = var->varno;
+	return true;
+}
+
+/* True for a condition that matches the subjects of two sources. */
+bool
+twp_anonymity_is_match(const TwpLevel *level, Node *expr, int *a, int *b)
+{
+	Node	   *left;
+	Node	   *right;
+
+	return split_equality(expr, &left, &right) && twp_anonymity_is_subject(level, left, a) && twp_anonymity_is_subject(level, right, b);
+}
+
+/* Puts sources that are joined by their subject into one class, and wants that all are. */
+void
+twp_anonymity_match_subjects(TwpLevel *level)
+{
+	ListCell   *lc;
+	int			first = 0;
+
+	foreach(lc, level->conjuncts)
+	{
+		TwpConjunct *c = lfirst(lc);
+		int			a;
+		int			b;
+
+		if (!twp_anonymity_is_match(level, c->expr, &a, &b) ||
+			(c->side != NULL && !bms_is_member(a, c->side) && !bms_is_member(b, c->side)))
+			continue;
+		for (int from = level->sources[b - 1].class, i = 0; i < level->nsources; i++)
+			if (level->sources[i].class == from)
+				level->sources[i].class = level->sources[a - 1].class;
+	}
+	for (int i = 0; i < level->nsources; i++)
+	{
+		TwpSource  *source = &level->sources[i];
+
+		if (!source->owned)
+			continue;
+		if (first == 0)
+			first = i + 1;
+		else if (source->class != level->sources[first - 1].class)
+			twp_anonymity_refuse(level->analysis, "Join protected tables by their subject columns.",
+							   "rows of more than one data subject are joined");
+		if (!source->nullable && level->subject_rti == 0)
+		{
+			level->subject_rti = i + 1;
+			level->subject_attno = source->subject;
+		}
+	}
+	if (level->subject_rti == 0)
+		twp_anonymity_refuse(level->analysis, "Put the protected table on the other side of the outer join.",
+						   "rows without a data subject are made by an outer join");
+}
+
+/* True when an expression is made of sources of the set only. */
+static bool
+depends_on(const TwpLevel *level, Node *expr, const Bitmapset *known)
+{
+	List	   *vars = pull_var_clause(expr, PVC_RECURSE_PLACEHOLDERS);
+	ListCell   *lc;
+
+	foreach(lc, vars)
+	{
+		Node	   *node = twp_anonymity_resolve(level, lfirst(lc));
+
+		if (IsA(node, Var) ? !bms_is_member(((Var *) node)->varno, known) : !depends_on(level, node, known))
+			return false;
+	}
+	return true;
+}
+
+/* Columns of a clean table that conditions equate with what is known. */
+static Bitmapset *
+fixed_columns(const TwpLevel *level, int rti, const Bitmapset *known)
+{
+	Bitmapset  *fixed = NULL;
+	ListCell   *lc;
+
+	foreach(lc, level->conjuncts)
+	{
+		TwpConjunct *c = lfirst(lc);
+		Node	   *side[2];
+
+		if ((c->side != NULL && !bms_is_member(rti, c->side)) || !split_equality(c->expr, &side[0], &side[1]))
+			continue;
+		for (int i = 0; i < 2; i++)
+		{
+			Node	   *column = twp_anonymity_resolve(level, side[i]);
+
+			if (IsA(column, Var) && ((Var *) column)->varno == rti && ((Var *) column)->varattno > 0 &&
+				!checkExprHasSubLink(side[1 - i]) && depends_on(level, side[1 - i], known))
+				fixed = bms_add_member(fixed, ((Var *) column)->varattno);
+		}
+	}
+	return fixed;
+}
+
+/* True when conditions fix all columns of one of a clean table's unique keys. */
+static bool
+is_joined_by_key(const TwpLevel *level, int rti, const Bitmapset *known)
+{
+	Bitmapset  *fixed = fixed_columns(level, rti, known);
+	Relation	relation = table_open(rt_fetch(rti, level->query->rtable)->relid, NoLock);
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(relation))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		bool		covered = form->indisunique && form->indimmediate && form->indisvalid &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+
+		for (int i = 0; covered && i < form->indnkeyatts; i++)
+			covered = form->indkey.values[i] > 0 && bms_is_member(form->indkey.values[i], fixed);
+		found |= covered;
+		index_close(index, NoLock);
+	}
+	table_close(relation, NoLock);
+	return found;
+}
+
+/*
+ * Refuses clean relations whose reading runs somebody's code: what is run
+ * beside owned rows tells which of them there are.
+ */
+void
+twp_anonymity_check_clean(const TwpAnalysis *analysis, const RangeTblEntry *rte)
+{
+	Relation	relation;
+	bool		computed = false;
+
+	if (rte->tablesample != NULL || rte->securityQuals != NIL ||
+		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW))
+		twp_anonymity_refuse(analysis, "Copy what you need into a plain table.",
+						   "\"%s\" is no plain table, sampled or under row security, and is read beside protected rows",
+						   rte->eref->aliasname);
+	relation = table_open(rte->relid, NoLock);
+	for (int i = 0; i < RelationGetNumberOfAttributes(relation); i++)
+		computed |= TupleDescAttr(RelationGetDescr(relation), i)->attgenerated == 'v';
+	table_close(relation, NoLock);
+	if (computed || (rte->inh && rte->relkind == RELKIND_RELATION && has_subclass(rte->relid)))
+		twp_anonymity_refuse(analysis, "Copy what you need into a plain table.",
+						   "\"%s\" has children or columns computed when read", rte->eref->aliasname);
+}
+
+/* Checks a clean source by itself; true when it gives one row at most whatever it is joined to. */
+static bool
+check_source(TwpLevel *level, int rti)
+{
+	TwpSource  *source = &level->sources[rti - 1];
+	RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
+
+	if (rte->lateral)
+		twp_anonymity_refuse(level->analysis, NULL, "LATERAL beside protected rows");
+	if (source->owned || rte->rtekind == RTE_RESULT)
+		return true;
+	if (rte->rtekind == RTE_SUBQUERY && source->one_row && !twp_anonymity_touches((Node *) rte->subquery))
+	{
+		twp_anonymity_check_public(level, rte->subquery);
+		return true;
+	}
+	if (rte->rtekind != RTE_RELATION)
+		twp_anonymity_refuse(level->analysis, "Join tables by a unique key, or sub-queries that give one row.",
+							 "\"%s\" may multiply the rows it is joined to", rte->eref->aliasname);
+	twp_anonymity_check_clean(level->analysis, rte);
+	return false;
+}
+
+/* Wants that clean sources do not multiply owned rows: each is joined by a key to what is fixed already. */
+void
+twp_anonymity_check_sources(TwpLevel *level)
+{
+	Bitmapset  *known = NULL;
+	bool		progress = true;
+
+	if (level->full_join)
+		twp_anonymity_refuse(level->analysis, "Use an inner or a left join.", "a full join of protected rows");
+	for (int i = 0; i < level->nsources; i++)
+		if (level->sources[i].present && check_source(level, i + 1))
+			known = bms_add_member(known, i + 1);
+	while (progress)
+	{
+		progress = false;
+		for (int i = 0; i < level->nsources; i++)
+			if (level->sources[i].present && !bms_is_member(i + 1, known) && is_joined_by_key(level, i + 1, known))
+			{
+				known = bms_add_member(known, i + 1);
+				progress = true;
+			}
+	}
+	for (int i = 0; i < level->nsources; i++)
+		if (level->sources[i].present && !bms_is_member(i + 1, known))
+			twp_anonymity_refuse(level->analysis, "Join it by all columns of a unique key.",
+								 "\"%s\" may multiply the rows it is joined to",
+								 rt_fetch(i + 1, level->query->rtable)->eref->aliasname);
+}

@@ -1,0 +1,119 @@
+/*
+ * release_internal.h - shared by the files that judge and rewrite queries.
+ *
+ * Glossary.  Level: one Query.  Owned: every row is computed from one data
+ * subject's rows and public data.  Public: no row tells of fewer subjects than
+ * the cohort.  Release: a level that groups owned rows by something else than
+ * the subject; the only step from owned to public.  Source: an entry of a
+ * level's FROM.
+ */
+#ifndef TWP_RELEASE_INTERNAL_H
+#define TWP_RELEASE_INTERNAL_H
+
+#include "postgres.h"
+
+#include "anonymity/anonymity.h"
+#include "base/compat.h"
+#include "nodes/parsenodes.h"
+#include "protect/protect.h"
+
+/* What a column of an owned source is. */
+typedef enum TwpData
+{
+	TWP_DATA_PUBLIC,			/* of a clean table or a release */
+	TWP_DATA_OWNED,				/* owned: may group and filter */
+	TWP_DATA_VALUE,				/* owned: may also be summed */
+	TWP_DATA_SUBJECT_VALUE,		/* likewise, one figure a subject: zero may mean "none" */
+	TWP_DATA_SUBJECT,			/* the subject's key */
+	TWP_DATA_IDENTIFIER,		/* labelled as identifier */
+} TwpData;
+
+typedef struct TwpSource
+{
+	bool		present;		/* is in the FROM */
+	bool		owned;
+	bool		nullable;		/* behind an outer join */
+	bool		one_row;
+	int			class;			/* owned sources joined by their subject have one number */
+	int			nmarks;
+	TwpData  *marks;			/* index attno - 1 */
+	bool	   *filled;			/* never NULL in this source, index attno - 1; or NULL */
+	AttrNumber	subject;
+} TwpSource;
+
+/* What a query gives to the one that holds it. */
+typedef struct TwpOutput
+{
+	bool		owned;
+	bool		one_row;
+	int			nmarks;
+	TwpData  *marks;
+	AttrNumber	subject;
+} TwpOutput;
+
+/* A condition that a row fulfils, or (side set) that the rows of an outer join's nullable side do. */
+typedef struct TwpConjunct
+{
+	Node	   *expr;
+	Bitmapset  *side;
+} TwpConjunct;
+
+typedef struct TwpAnalysis
+{
+	const TwpReleaseTerms *terms;
+	List	   *judged;			/* RangeTblEntry *: protected relations that were judged */
+} TwpAnalysis;
+
+typedef struct TwpLevel
+{
+	TwpAnalysis *analysis;
+	struct TwpLevel *parent;	/* for names of CTEs */
+	Query	   *query;
+	bool		owned;
+	bool		full_join;
+	int			nsources;
+	TwpSource  *sources;		/* index rti - 1 */
+	List	   *conjuncts;
+	List	   *ctes;			/* TwpOutput *, as query->cteList */
+	int			subject_rti;
+	AttrNumber	subject_attno;
+} TwpLevel;
+
+/* Refuses the query; hint may be NULL. */
+pg_noreturn extern void twp_anonymity_refuse(const TwpAnalysis *analysis, const char *hint, const char *fmt,...)
+			pg_attribute_printf(3, 4);
+
+/* release.c */
+extern TwpOutput *twp_anonymity_query(TwpAnalysis *analysis, Query *query, TwpLevel *parent);
+extern bool twp_anonymity_touches(Node *node);
+extern bool twp_anonymity_refers_out(Query *query);
+extern Var *twp_anonymity_subject_var(const TwpLevel *level);
+extern void twp_anonymity_sublink(TwpLevel *level, SubLink *sublink);
+
+/* release_from.c */
+extern void twp_anonymity_judge_source(TwpLevel *level, int rti, bool nullable);
+extern void twp_anonymity_judge_from(TwpLevel *level, Node *node, bool nullable);
+/* True when an expression is the subject of an owned source of the level; gives which. */
+extern bool twp_anonymity_is_subject(const TwpLevel *level, Node *expr, int *rti);
+/* True for a condition that matches the subjects of two sources. */
+extern bool twp_anonymity_is_match(const TwpLevel *level, Node *expr, int *a, int *b);
+extern void twp_anonymity_match_subjects(TwpLevel *level);
+extern void twp_anonymity_check_sources(TwpLevel *level);
+extern void twp_anonymity_check_clean(const TwpAnalysis *analysis, const RangeTblEntry *rte);
+
+/* release_expr.c */
+/* What a column reference names, seen through joins; an expression when it is none. */
+extern Node *twp_anonymity_resolve(const TwpLevel *level, Node *node);
+/* Mark of a bare column, seen through casts that keep the number; false for anything else. */
+extern bool twp_anonymity_mark(const TwpLevel *level, Node *node, TwpData *mark, Var **var);
+/* Raises unless the expression can be evaluated on owned rows without telling anything. */
+extern void twp_anonymity_check(TwpLevel *level, Node *node);
+extern void twp_anonymity_check_collation(TwpLevel *level, Node *expr);
+/* Raises unless a query that reads no protected table can be evaluated in an owned level. */
+extern void twp_anonymity_check_public(TwpLevel *level, Query *query);
+
+/* release_cell.c */
+extern void twp_anonymity_cells(TwpLevel *level);
+extern bool twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg);
+
+#endif							/* TWP_RELEASE_INTERNAL_H */
