@@ -160,6 +160,18 @@ SELECT id, eg.inner() FROM eg.lab WHERE id < 3 ORDER BY id;
 SET twin_privacy.justification = '41 function in a loop';
 DO $$ BEGIN FOR i IN 1..2 LOOP PERFORM count(*) FROM eg.vital WHERE id = i; END LOOP; END $$;
 
+-- whom a filter left out was not told of, with an index or without; an error on the way told of those before
+SET SESSION AUTHORIZATION eg_reader;
+SET twin_privacy.use = 'EG-CARE';
+SET twin_privacy.justification = '45 filtered';
+SELECT s FROM eg.vital WHERE v = 2 AND id < 10;
+SELECT s FROM eg.vital WHERE v = 200;
+SELECT count(*) FROM eg.vital WHERE v > 1 AND id < 10;
+SELECT l.s FROM eg.lab l WHERE l.id = (SELECT min(id) FROM eg.lab);
+RESET SESSION AUTHORIZATION;
+SELECT row_count, subject_count, (SELECT array_agg(subject ORDER BY subject) FROM twin_privacy.subjects_of(record_id) AS subject) AS subjects
+  FROM twin_privacy.disclosures WHERE justification = '45 filtered' ORDER BY record_id;
+
 -- maintenance is recorded too
 RESET SESSION AUTHORIZATION;
 SET twin_privacy.justification = '50 maintenance';

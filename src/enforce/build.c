@@ -25,6 +25,7 @@ static const char *const function_names[N_TWP_FUNCTIONS] = {
 	[TWP_FN_ROW_VISIBLE] = "row_visible",
 	[TWP_FN_ROW_WRITABLE] = "row_writable",
 	[TWP_FN_ROW_DELETABLE] = "row_deletable",
+	[TWP_FN_ROW_NOTED] = "row_noted",
 	[TWP_FN_CELL] = "cell",
 	[TWP_FN_CELL_STRICT] = "cell_strict",
 	[TWP_FN_CELL_WRITE] = "cell_write",

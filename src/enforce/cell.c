@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
+PG_FUNCTION_INFO_V1(twp_enforce_row_noted);
 PG_FUNCTION_INFO_V1(twp_enforce_row_visible);
 PG_FUNCTION_INFO_V1(twp_enforce_row_writable);
 PG_FUNCTION_INFO_V1(twp_enforce_row_deletable);
@@ -275,9 +276,20 @@ twp_enforce_row_visible(PG_FUNCTION_ARGS)
 {
 	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
 
-	if (!row_is_open(row, fcinfo))
-		PG_RETURN_BOOL(false);
-	if (!row->noted)
+	PG_RETURN_BOOL(row_is_open(row, fcinfo));
+}
+
+/*
+ * row_noted(relation, stamp, key): true; the last of a scan's filters, it tells
+ * the running statement that it is given the row's subject.
+ */
+Datum
+twp_enforce_row_noted(PG_FUNCTION_ARGS)
+{
+	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
+
+	look_at_row(row, fcinfo->args[2]);
+	if (row->has_subject && !row->noted)
 	{
 		twp_enforce_note_subject(&row->subject);
 		row->noted = true;

@@ -29,6 +29,8 @@ extern bool twp_enforce_plan(Query *query, int *cursor_options);
 /* Planning of one relation: beside PostgreSQL's paths, a scan that judges rows page by page. */
 extern void twp_enforce_add_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 								  RangeTblEntry *rte);
+/* After planning such a query: lets each scan of protected rows tell whose rows passed all its filters. */
+extern void twp_enforce_planned(PlannedStmt *plan);
 /* Row security's own hook: what keeps PostgreSQL's default deny from closing our tables. */
 extern List *twp_enforce_permissive_policies(CmdType command, Relation relation);
 /* LANGUAGE sql set-returning functions must not be inlined behind our back. */

@@ -84,3 +84,10 @@ AS 'MODULE_PATHNAME', 'twp_enforce_row_deletable'
 LANGUAGE C STABLE PARALLEL SAFE COST 2;
 COMMENT ON FUNCTION twin_privacy_internal.row_deletable(oid, bigint, "any", "any") IS
 '(all) The check of a row about to be deleted that paths lead through; TP003 when it may not.';
+
+CREATE FUNCTION twin_privacy_internal.row_noted(relation oid, stamp bigint, key "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_row_noted'
+LANGUAGE C STABLE PARALLEL SAFE COST 2;
+COMMENT ON FUNCTION twin_privacy_internal.row_noted(oid, bigint, "any") IS
+'(all) The last filter of a scan in a rewritten query: notes the data subject of a row that passed all others.';

@@ -46,6 +46,7 @@ typedef enum TwpFunction
 	TWP_FN_ROW_VISIBLE,
 	TWP_FN_ROW_WRITABLE,
 	TWP_FN_ROW_DELETABLE,
+	TWP_FN_ROW_NOTED,
 	TWP_FN_CELL,
 	TWP_FN_CELL_STRICT,
 	TWP_FN_CELL_WRITE,
@@ -83,12 +84,16 @@ extern TwpCategorySet twp_enforce_open_row(const TwpProtection *p, const TwpSubj
 /* path.c: the value at the end of a path for a row's start value; false when it breaks off. */
 extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
 
+/* note.c: what a scan's last filter is. */
+extern bool twp_enforce_ends_in_note(const List *qual);
+
 /* plan.c */
 extern bool twp_enforce_touches_protected(PlannedStmt *plan);
 extern void twp_enforce_refuse_plan(const RangeTblEntry *rte, bool stale);
 extern TwpMarkMode twp_enforce_check_marks(PlannedStmt *plan, uint64 stamp);
 extern List *twp_enforce_marked_relations(PlannedStmt *plan);
 extern bool twp_enforce_keeps_rows(PlanState *state);
+extern bool twp_enforce_gives_scanned_rows(const PlannedStmt *plan);
 
 
 /* True while protected values that may not be exported are in hand (statement.c). */

@@ -134,6 +134,29 @@ keeps_rows(PlanState *state, void *context)
 	}
 }
 
+/*
+ * True for a plan that gives out the very rows its one scan lets through: then
+ * the subjects noted are exactly those the client was told of.
+ */
+bool
+twp_enforce_gives_scanned_rows(const PlannedStmt *plan)
+{
+	if (plan->subplans != NIL || plan->commandType != CMD_SELECT)
+		return false;
+	switch (nodeTag(plan->planTree))
+	{
+		case T_SeqScan:
+		case T_IndexScan:
+		case T_IndexOnlyScan:
+		case T_BitmapHeapScan:
+		case T_TidScan:
+		case T_TidRangeScan:
+			return true;
+		default:
+			return false;
+	}
+}
+
 /* True when a plan keeps rows it has read, so that a later fetch gives out what was judged before. */
 bool
 twp_enforce_keeps_rows(PlanState *state)

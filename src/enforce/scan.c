@@ -35,6 +35,7 @@ typedef struct ConsentScan
 	uint64		stamp;
 	AttrNumber	key;			/* the subject column */
 	Oid			key_type;
+	bool		notes;			/* no filter follows: whom a page tells of is known at once */
 	BlockNumber block;			/* the page judged last */
 	uint64		epoch;			/* the decision it was judged under */
 	MemoryContext page_context; /* texts of the page's subjects */
@@ -113,6 +114,7 @@ create_state(CustomScan *scan)
 	state->stamp = (uint64) DatumGetInt64(lsecond_node(Const, rule->args)->constvalue);
 	state->key = key->varattno;
 	state->key_type = getBaseType(key->vartype);
+	state->notes = !twp_enforce_ends_in_note(scan->scan.plan.qual);
 	state->block = InvalidBlockNumber;
 	return (Node *) state;
 }
@@ -227,7 +229,7 @@ judge(ConsentScan *state, HeapScanDesc scan, int first)
 	{
 		bool		open = (state->open[i] & needs) == needs;
 
-		if (open)
+		if (open && state->notes)
 			note_subject(state, i);
 		if (i == first)
 			first_open = open;

@@ -44,6 +44,7 @@ typedef struct TwpStatement
 	MemoryContext context;		/* of the subjects */
 	TwpSubjectSet *subjects;
 	bool		may_export;
+	bool		exact;			/* the subjects noted are those told of */
 	bool		was_run;		/* at least once: the next run is a fetch */
 	uint64		revision;		/* of the consents when it was run first */
 	TimestampTz horizon;		/* when something decided so far may be decided otherwise */
@@ -87,6 +88,7 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 	TwpCompletion completion = {
 		.outcome = outcome,
 		.row_count = statement->rows,
+		.subjects_exact = statement->exact,
 	};
 
 	if (statement->parallel && twp_enforce_has_workers_part())
@@ -225,6 +227,7 @@ open_statement(QueryDesc *query, bool maintenance)
 	statement->parallel = query->plannedstmt->parallelModeNeeded;
 	statement->maintenance = maintenance;
 	statement->may_export = maintenance || twp_decision_use()->may_export;
+	statement->exact = twp_enforce_gives_scanned_rows(query->plannedstmt);
 	statement->next = statements;
 	statements = statement;
 }

@@ -42,8 +42,8 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 {
 	TwpRun		run;
 	PlannedStmt *plan = NULL;
+	bool		touches = twp_enforce_plan(parse, &cursor_options);
 
-	(void) twp_enforce_plan(parse, &cursor_options);
 	twp_enforce_enter_setup(&run);
 	PG_TRY();
 	{
@@ -57,6 +57,8 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 		twp_enforce_leave_setup(&run);
 	}
 	PG_END_TRY();
+	if (touches)
+		twp_enforce_planned(plan);
 	return plan;
 }
 

@@ -1,0 +1,130 @@
+/*
+ * note.c - whose rows passed all the filters of a scan.
+ *
+ * The row rule comes first among a scan's filters, so that the user's see open
+ * rows only; whom a statement is told of is known after the last of them.  So
+ * once a plan is made, each scan that has other filters gets one more at its
+ * end, which notes the row's subject.  It is added to the finished plan:
+ * PostgreSQL orders filters by cost, and a cost high enough to come last would
+ * distort the choice of plans.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "enforce/enforce_internal.h"
+#include "enforce/scan_internal.h"
+#include "nodes/makefuncs.h"
+
+typedef struct NoteContext
+{
+	Oid			row_visible;
+	Oid			row_noted;
+} NoteContext;
+
+/* The note that goes with a row rule: over the same relation, stamp and key. */
+static FuncExpr *
+make_note(const NoteContext *context, const FuncExpr *rule)
+{
+	return makeFuncExpr(context->row_noted, BOOLOID,
+						list_make3(copyObject(linitial(rule->args)), copyObject(lsecond(rule->args)),
+								   copyObject(lthird(rule->args))),
+						InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* The row rule among a scan's filters, or NULL. */
+static FuncExpr *
+find_rule(const NoteContext *context, const List *qual)
+{
+	ListCell   *lc;
+
+	foreach(lc, qual)
+	{
+		FuncExpr   *call = lfirst(lc);
+
+		if (IsA(call, FuncExpr) && call->funcid == context->row_visible)
+			return call;
+	}
+	return NULL;
+}
+
+/* Adds the note to one plan node that scans protected rows. */
+static void
+note_node(const NoteContext *context, Plan *plan)
+{
+	FuncExpr   *rule = find_rule(context, plan->qual);
+
+	if (rule != NULL)
+		plan->qual = lappend(plan->qual, make_note(context, rule));
+	else if (IsA(plan, CustomScan) && plan->qual != NIL &&
+			 ((CustomScan *) plan)->methods == twp_enforce_scan_methods())
+	{
+		/* the rule it carries was not renumbered with the plan: the scan's own number is */
+		FuncExpr   *note = make_note(context, linitial(((CustomScan *) plan)->custom_private));
+
+		((Var *) lthird(note->args))->varno = ((CustomScan *) plan)->scan.scanrelid;
+		plan->qual = lappend(plan->qual, note);
+	}
+}
+
+static void note_plan(const NoteContext *context, Plan *plan);
+
+/* Goes through a list of plans. */
+static void
+note_plans(const NoteContext *context, List *plans)
+{
+	ListCell   *lc;
+
+	foreach(lc, plans)
+		note_plan(context, lfirst(lc));
+}
+
+/* Goes through a plan tree. */
+static void
+note_plan(const NoteContext *context, Plan *plan)
+{
+	if (plan == NULL)
+		return;
+	note_node(context, plan);
+	note_plan(context, plan->lefttree);
+	note_plan(context, plan->righttree);
+	switch (nodeTag(plan))
+	{
+		case T_Append:
+			note_plans(context, ((Append *) plan)->appendplans);
+			break;
+		case T_MergeAppend:
+			note_plans(context, ((MergeAppend *) plan)->mergeplans);
+			break;
+		case T_SubqueryScan:
+			note_plan(context, ((SubqueryScan *) plan)->subplan);
+			break;
+		case T_CustomScan:
+			note_plans(context, ((CustomScan *) plan)->custom_plans);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Adds notes to every scan of protected rows in a finished plan. */
+void
+twp_enforce_planned(PlannedStmt *plan)
+{
+	NoteContext context = {
+		.row_visible = twp_enforce_function_oid(TWP_FN_ROW_VISIBLE),
+		.row_noted = twp_enforce_function_oid(TWP_FN_ROW_NOTED),
+	};
+
+	note_plan(&context, plan->planTree);
+	note_plans(&context, plan->subplans);
+}
+
+/* True when a scan's filters end in a note, so that nobody else needs to take it. */
+bool
+twp_enforce_ends_in_note(const List *qual)
+{
+	const FuncExpr *last = qual != NIL ? llast(qual) : NULL;
+
+	return last != NULL && IsA(last, FuncExpr) &&
+		last->funcid == twp_enforce_function_oid(TWP_FN_ROW_NOTED);
+}
