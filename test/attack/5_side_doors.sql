@@ -138,7 +138,7 @@ CREATE FUNCTION lair.say(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE NO
 CREATE TABLE lair.parent AS SELECT id, name, birth FROM clinic.patient WITH NO DATA;
 ALTER TABLE lair.parent ALTER id SET NOT NULL, ALTER name SET NOT NULL;
 ALTER TABLE clinic.patient INHERIT lair.parent;
-ALTER TABLE lair.parent ALTER name TYPE varchar USING lair.say(name);
+ALTER TABLE lair.parent ALTER birth TYPE timestamp USING lair.say(birth::text)::timestamp;
 --! as owner:RES owner:CARE owner:none super:none
 
 --! attack explain_analyze_counts_hidden_rows
