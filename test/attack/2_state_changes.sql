@@ -330,3 +330,33 @@ SELECT patient_id, left(body, 20) FROM clinic.diary;
 --! canary CNRYepq
 --! after
 UPDATE clinic.diary SET patient_id = 5500000001, body = 'IDNTtoast' WHERE patient_id = 7700000009;
+
+--! attack sorted_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE c CURSOR FOR SELECT * FROM clinic.patient ORDER BY secret;
+FETCH 1 FROM c;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c;
+--! canary IDNTname3
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack scroll_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE c SCROLL CURSOR FOR SELECT p.*, o.* FROM clinic.patient p JOIN clinic.lab_order o ON o.patient_id = p.id;
+FETCH ALL FROM c;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH BACKWARD ALL FROM c;
+--! canary IDNTname3
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');

@@ -291,3 +291,42 @@ SELECT lair.role_it(min(sex)) FROM clinic.patient;
 SELECT 'SEEN' || rolname FROM pg_roles WHERE rolname LIKE 'stored%';
 --! as super:CARE
 --! canary SEENstored_[fm]
+
+--! attack path_moved_by_delete_and_insert
+ALTER TABLE clinic.result ALTER CONSTRAINT result_order_id_fkey DEFERRABLE INITIALLY DEFERRED;
+DELETE FROM clinic.lab_order WHERE id = 1;
+INSERT INTO clinic.lab_order VALUES (1, 550000000 * 10::bigint + 3, 'GLU', 1);
+SELECT gene FROM clinic.result WHERE id = 10;
+--! as owner:CARE2 super:CARE2
+--! canary CNRYgene10
+--! before
+ALTER TABLE clinic.result DROP CONSTRAINT result_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES clinic.lab_order, ADD gene text;
+UPDATE clinic.result SET gene = 'CNRYgene' || id;
+SELECT twin_privacy.label_column('clinic.result', 'gene', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+ALTER TABLE clinic.result DROP CONSTRAINT result_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES clinic.lab_order ON DELETE CASCADE, DROP gene;
+
+--! attack write_down_cached_simple_expression
+CREATE FUNCTION lair.keep(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN set_config('lair.kept', coalesce(current_setting('lair.kept', true), '') || $1, false); END$$;
+SELECT lair.keep('');
+SELECT lair.keep(sex) FROM clinic.patient;
+SELECT 'STORED' || current_setting('lair.kept');
+--! canary STORED[fm]
+
+--! attack write_down_as_names
+CREATE FUNCTION lair.name_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('CREATE SCHEMA %I', 'stored_' || $1); RETURN ''; END$$;
+CREATE FUNCTION lair.seq_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('CREATE SEQUENCE lair.%I', 'stored_' || $1); RETURN ''; END$$;
+CREATE FUNCTION lair.prepare_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('PREPARE %I AS SELECT 1', 'stored_' || $1); RETURN ''; END$$;
+CREATE FUNCTION lair.domain_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('CREATE DOMAIN lair.%I AS text', 'stored_' || $1); RETURN ''; END$$;
+SELECT lair.name_it(min(sex)), lair.name_it(max(sex)) FROM clinic.patient;
+SELECT lair.seq_it(min(sex)) FROM clinic.patient;
+SELECT lair.prepare_it(min(sex)) FROM clinic.patient;
+SELECT lair.domain_it(min(sex)) FROM clinic.patient;
+SELECT 'SEEN' || nspname FROM pg_namespace WHERE nspname LIKE 'stored%' UNION ALL SELECT 'SEEN' || relname FROM pg_class WHERE relname LIKE 'stored%'
+UNION ALL SELECT 'SEEN' || name FROM pg_prepared_statements WHERE name LIKE 'stored%' UNION ALL SELECT 'SEEN' || typname FROM pg_type WHERE typname LIKE 'stored%';
+--! canary SEENstored_[fm]
+
+--! attack write_down_large_object_numbers
+SELECT lo_create(99000 + secret::int) FROM clinic.patient WHERE sex = 'm' ORDER BY secret LIMIT 1;
+SELECT 'STORED' || max(oid::bigint) FROM pg_largeobject_metadata;
+--! canary STORED(9900|877|867)

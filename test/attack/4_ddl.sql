@@ -333,3 +333,26 @@ CREATE RULE quiet AS ON UPDATE TO clinic.patient DO ALSO SELECT lair.quiet(OLD.g
 --! after
 DROP RULE quiet ON clinic.patient;
 DROP FUNCTION lair.quiet;
+
+--! attack typed_table_and_its_type
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE DOMAIN lair.dom AS text CHECK (lair.tell(VALUE));
+CREATE TYPE lair.comp AS (patient_id bigint, body text);
+ALTER TABLE clinic.diary OF lair.comp;
+ALTER TYPE lair.comp ALTER ATTRIBUTE body TYPE lair.dom CASCADE;
+--! as owner:none owner:CARE
+
+--! attack altered_function_of_an_index
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.upper(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN $1; END$$;
+ALTER FUNCTION lair.quiet(text) SET search_path = evil, pg_catalog;
+REINDEX INDEX clinic.patient_quiet;
+UPDATE clinic.patient SET name = name || '';
+--! as owner:none owner:CARE
+--! before
+CREATE FUNCTION lair.quiet(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN upper($1); END';
+ALTER FUNCTION lair.quiet OWNER TO att_owner;
+CREATE INDEX patient_quiet ON clinic.patient (lair.quiet(name));
+--! after
+DROP INDEX clinic.patient_quiet;
+DROP FUNCTION lair.quiet;

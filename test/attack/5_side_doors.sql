@@ -251,3 +251,78 @@ ALTER ROLE att_analyst RESET twin_privacy.maintenance; ALTER ROLE att_owner RESE
 --! attack error_detail_through_an_exception_block
 DO $$DECLARE d text; BEGIN UPDATE clinic.patient SET sex = NULL; EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS d = PG_EXCEPTION_DETAIL; RAISE NOTICE 'told %', d; END$$;
 --! as doc:CARE bypass:CARE super:CARE
+
+--! attack fk_context_at_planning_time
+DELETE FROM clinic.lab_order WHERE id = 1;
+--! as doc:CARE owner:CARE bypass:CARE super:CARE
+--! open owner:CARE
+--! before
+CREATE FUNCTION lair.tell(text, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN false; END$$;
+CREATE OPERATOR lair.=== (FUNCTION = lair.tell, LEFTARG = text, RIGHTARG = text);
+CREATE FUNCTION lair.vol() RETURNS boolean LANGUAGE plpgsql AS $$DECLARE g text := 'x'; BEGIN
+  DELETE FROM ONLY clinic.patient WHERE genome OPERATOR(lair.===) g;
+  PERFORM 1 FROM ONLY clinic.patient x WHERE x.genome OPERATOR(lair.===) g FOR KEY SHARE OF x; RETURN true;
+  EXCEPTION WHEN OTHERS THEN RAISE NOTICE '%', SQLERRM; RETURN true; END$$;
+CREATE FUNCTION lair.imm(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RETURN lair.vol(); END$$;
+SET check_function_bodies = off;
+CREATE TABLE lair.child (id int REFERENCES clinic.lab_order ON DELETE CASCADE, n int);
+INSERT INTO lair.child VALUES (1);
+CREATE INDEX ON lair.child (id) WHERE lair.imm(1);
+GRANT ALL ON lair.child TO PUBLIC;
+ALTER TABLE lair.child OWNER TO att_doc;
+--! after
+DROP TABLE lair.child; DROP OPERATOR lair.=== (text, text); DROP FUNCTION lair.imm, lair.vol, lair.tell;
+
+--! attack fk_from_a_hidden_column_as_oracle
+CREATE TABLE lair.dict (code text PRIMARY KEY);
+INSERT INTO lair.dict VALUES ('CN' || 'RYgen4'), ('other');
+ALTER TABLE clinic.patient ADD FOREIGN KEY (genome) REFERENCES lair.dict NOT VALID;
+DO $$BEGIN DELETE FROM lair.dict WHERE code = 'other'; DELETE FROM lair.dict; EXCEPTION WHEN foreign_key_violation THEN RAISE NOTICE 'GU%', 'ESSED'; END$$;
+--! as owner:none owner:CARE
+--! canary GUESSED
+
+--! attack toast_of_statistics
+--! open maintenance:none
+SELECT encode(chunk_data, 'escape') FROM pg_toast.pg_toast_2619;
+SELECT format('SELECT encode(chunk_data, ''escape'') FROM %s', reltoastrelid::regclass) FROM pg_class
+WHERE relnamespace = 'twin_privacy_internal'::regnamespace AND reltoastrelid <> 0 \gexec
+--! as reader:none super:RES
+--! canary CNRYstat
+--! before
+CREATE TABLE lair.wide (id bigint, a text);
+INSERT INTO lair.wide SELECT 7700000004, 'CNRYstat' || n || (SELECT string_agg(md5(n::text || m), '') FROM generate_series(1, 20) m) FROM generate_series(1, 100) n;
+SELECT twin_privacy.protect_table('lair.wide', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+ANALYZE lair.wide;
+--! after
+DROP TABLE lair.wide;
+
+--! attack explain_analyze_counts_index_entries
+SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT code FROM clinic.lab_order WHERE id = 4;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT code FROM clinic.lab_order WHERE id IN (4, 5, 6);
+--! as analyst:RES doc:CARE super:CARE
+--! canary Bitmap Index Scan.*actual rows=[1-9]
+
+--! attack explain_analyze_heap_fetches
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM clinic.patient WHERE id > 600000000 * 10::bigint;
+--! as analyst:RES doc:CARE super:CARE
+--! canary Heap Fetches: [1-9]
+
+--! attack check_option_detail
+CREATE VIEW lair.v AS SELECT * FROM clinic.patient WHERE sex = 'f' WITH CHECK OPTION;
+UPDATE lair.v SET sex = 'm';
+--! as doc:CARE bypass:CARE super:CARE
+
+--! attack deferred_unique_detail
+BEGIN;
+UPDATE clinic.patient SET sex = 'f' WHERE id = 550000000 * 10::bigint + 2;
+COMMIT;
+--! as doc:CARE bypass:CARE super:CARE
+--! commit
+--! before
+UPDATE clinic.patient SET genome = 'CNRYsame' WHERE id IN (5500000001, 5500000002);
+ALTER TABLE clinic.patient ADD CONSTRAINT du UNIQUE (sex, genome) DEFERRABLE INITIALLY DEFERRED;
+--! after
+ALTER TABLE clinic.patient DROP CONSTRAINT du;
+UPDATE clinic.patient SET genome = 'CNRYgen' || substr(id::text, 10), sex = CASE WHEN id = 5500000002 THEN 'm' ELSE sex END WHERE id IN (5500000001, 5500000002);

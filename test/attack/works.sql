@@ -269,3 +269,13 @@ x	broken	f
 \.
 SELECT count(*) FROM clinic.diary; SELECT * FROM clinic.patient WHERE id = 1; SELECT id, tableoid::regclass FROM clinic.visit WHERE id IN (70, 71, 170);
 \copy clinic.diary from '/dev/null'
+
+--! attack instead_of_triggers
+CREATE VIEW lair.v AS SELECT id, name FROM clinic.patient;
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN UPDATE clinic.patient SET name = NEW.name WHERE id = OLD.id; RETURN NEW; END$$;
+CREATE TRIGGER t INSTEAD OF UPDATE ON lair.v FOR EACH ROW EXECUTE FUNCTION lair.trig();
+UPDATE lair.v SET name = 'through' WHERE id = 5500000001 RETURNING *;
+SELECT name FROM clinic.patient WHERE id = 5500000001;
+
+--! attack copy_out_of_a_partitioned_table
+COPY clinic.visit TO STDOUT;

@@ -61,7 +61,10 @@ foreach my $who (@bound, @unbound)
 	  unless $who =~ /nobody/ && $out !~ /$canary/;
 }
 
-# A label that does not resolve closes its table.
+# A label that does not parse or does not resolve closes its table.
+maintain(q{UPDATE pg_seclabel SET label = 'nonsense' WHERE objoid = 'clinic.patient'::regclass AND objsubid = 0});
+$node->restart;
+closed_ok('a table label of nonsense', 'closed', @bound, @unbound);
 maintain(q{UPDATE pg_seclabel SET label = 'subject=no_such_column, category=demographics' WHERE objoid = 'clinic.patient'::regclass AND objsubid = 0});
 $node->restart;
 closed_ok('a subject that is not there', 'closed', @bound, @unbound);
