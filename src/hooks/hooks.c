@@ -238,6 +238,18 @@ startup_shmem(void)
 void
 twp_hooks_init(void)
 {
+	next_shmem_request = shmem_request_hook;
+	shmem_request_hook = request_shmem;
+	next_shmem_startup = shmem_startup_hook;
+	shmem_startup_hook = startup_shmem;
+	/*
+	 * pg_upgrade restores the catalogs piece by piece, ours among them, on a
+	 * server that nobody else can reach and that runs no query on a table's
+	 * rows: there is nothing yet to ask, and nothing to protect.
+	 */
+	if (IsBinaryUpgrade)
+		return;
+
 	next_planner = planner_hook;
 	planner_hook = plan_query;
 	next_executor_start = ExecutorStart_hook;
@@ -260,8 +272,4 @@ twp_hooks_init(void)
 	object_access_hook = access_object;
 	next_emit_log = emit_log_hook;
 	emit_log_hook = edit_message;
-	next_shmem_request = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	next_shmem_startup = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
 }

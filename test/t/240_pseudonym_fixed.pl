@@ -148,10 +148,11 @@ my ($bin) = grep { -x "$_/pg_upgrade" } split /:/, $ENV{PATH};
 {
 	local $ENV{PGOPTIONS} = '-c twin_privacy.maintenance=on';
 	chdir $new->basedir or die;
-	command_ok(
+	my ($out, $err) = run_command(
 		[ 'pg_upgrade', '--no-sync', '-d', $node->data_dir, '-D', $new->data_dir, '-b', $bin, '-B', $bin,
-			'-s', $new->host, '-p', $node->port, '-P', $new->port ],
-		'pg_upgrade');
+			'-s', $new->host, '-p', $node->port, '-P', $new->port ]);
+	like($out, qr/Upgrade Complete/, 'pg_upgrade')
+	  or diag(map { substr slurp_file($_), -3000 } glob $new->data_dir . '/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log');
 }
 $new->start;
 check_stored($new, 'known', 'an upgrade');
