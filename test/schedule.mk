@@ -98,6 +98,7 @@ TAP += test/t/440_dump_restore.pl
 TAP += test/t/441_restore_moments.pl
 TAP += test/t/500_operations.pl
 TAP += test/t/510_upgrade.pl
+TAP += test/t/520_report.pl
 TAP += test/t/600_attack.pl
 TAP += test/t/605_works.pl
 TAP += test/t/610_fails_closed.pl

@@ -11,6 +11,7 @@
 ## make check-versions     the suite on 15, 17, 18 in chroots (VERSIONS='17', GOAL=all builds only)
 ## make check-core         PostgreSQL's own regression suite with the library preloaded
 ## make check-sanitizers   the suite with assertions, ASan and UBSan (KINDS=regress)
+## make check-browser      the privacy report in headless Chromium: screenshots in tmp_check/browser
 ## make check-fuzz         bounded fuzzing of what reads bytes from outside (FUZZ_SECONDS=60)
 ## make check-sqlsmith     random queries against a protected database (SEED=, QUERIES=)
 ## make deb                Debian packages, built and tried in chroots
@@ -48,6 +49,9 @@ check-sanitizers: bootstrap
 
 check-core: bootstrap
 	@test/core/run $(MODES)
+
+check-browser: bootstrap
+	@test/browser/run
 
 check-fuzz: bootstrap
 	@test/fuzz/run $(TARGETS)
