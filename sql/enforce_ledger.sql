@@ -172,6 +172,21 @@ RESET SESSION AUTHORIZATION;
 SELECT row_count, subject_count, (SELECT array_agg(subject ORDER BY subject) FROM twin_privacy.subjects_of(record_id) AS subject) AS subjects
   FROM twin_privacy.disclosures WHERE justification = '45 filtered' ORDER BY record_id;
 
+-- a daily limit counts people, not statements, over all sessions
+SELECT twin_privacy.propose_use('EG-FEW', purpose => 'TREAT', recipient => 'ward', categories => '{clinical}', disclosure => 'identified', max_subjects_per_day => 1);
+SET SESSION AUTHORIZATION eg_one;
+SELECT twin_privacy.approve_use('EG-FEW'), twin_privacy.grant_use('EG-FEW', 'eg_reader');
+SET SESSION AUTHORIZATION eg_reader;
+SET twin_privacy.use = 'EG-FEW';
+SET twin_privacy.justification = '46 limited';
+SELECT count(*) FROM eg.vital WHERE s = 1;
+SELECT count(*) FROM eg.vital WHERE s = 1;
+SELECT attempt('SELECT count(*) FROM eg.vital WHERE s = 2');
+SELECT attempt('SELECT * FROM eg.lab');
+SELECT count(*) FROM eg.vital WHERE s = 1;
+RESET SESSION AUTHORIZATION;
+SELECT outcome, subject_count FROM twin_privacy.disclosures WHERE justification = '46 limited' ORDER BY record_id;
+
 -- maintenance is recorded too
 RESET SESSION AUTHORIZATION;
 SET twin_privacy.justification = '50 maintenance';

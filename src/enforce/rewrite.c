@@ -286,8 +286,8 @@ twp_enforce_plan(Query *query, int *cursor_options)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	/* an emergency is known to this backend alone */
-	if (twp_uses_emergency() != NULL)
+	/* an emergency is known to this backend alone, and so is what a daily limit leaves */
+	if (twp_uses_emergency() != NULL || twp_decision_use()->max_subjects_per_day > 0)
 		*cursor_options &= ~CURSOR_OPT_PARALLEL_OK;
 	return true;
 }

@@ -71,6 +71,9 @@ is_plain_read(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	Relation	relation;
 	bool		heap;
 
+	/* a page tells of more people than a statement may end up giving out */
+	if (twp_decision_use()->max_subjects_per_day > 0)
+		return false;
 	if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_RELATION || rte->inh ||
 		rte->tablesample != NULL || root->parse->rowMarks != NIL || root->rowMarks != NIL ||
 		(root->parse->commandType != CMD_SELECT && root->parse->commandType != CMD_INSERT))

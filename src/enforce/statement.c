@@ -43,6 +43,8 @@ typedef struct TwpStatement
 	TwpOutcome	outcome;		/* of a failed one whose workers are not gone yet */
 	MemoryContext context;		/* of the subjects */
 	TwpSubjectSet *subjects;
+	TwpSubjectSet *told;		/* with a daily limit: everybody the use was told of today */
+	uint64		limit;			/* how many that may be; 0: no limit */
 	bool		may_export;
 	bool		exact;			/* the subjects noted are those told of */
 	bool		was_run;		/* at least once: the next run is a fetch */
@@ -171,7 +173,7 @@ stores_unprotected(QueryDesc *query)
 	ListCell   *lc;
 
 	if (query->dest != NULL &&
-		(query->dest->mydest == DestIntoRel ||
+		(query->dest->mydest == DestIntoRel || query->dest->mydest == DestTransientRel ||
 		 (twp_enforce_copying_out && query->dest->mydest == DestCopyOut)))
 		return true;
 	if (twp_sql_is_internal())
@@ -307,6 +309,21 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		open_statement(query, mode == TWP_MARK_MAINTENANCE);
 }
 
+/* Looks up whom a use with a daily limit was told of since midnight, UTC. */
+static void
+count_today(Statement *statement)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	statement->limit = twp_decision_use()->max_subjects_per_day;
+	if (statement->limit == 0)
+		return;
+	(void) subjects_of(statement);
+	statement->told = twp_ledger_subjects_create(statement->context);
+	twp_ledger_told_since(twp_decision_use()->code, now - (((now % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY),
+						  statement->told);
+}
+
 /* Records the intent of a statement, durable before its first row. */
 static void
 record_intent(Statement *statement, PlannedStmt *plan)
@@ -372,6 +389,8 @@ check_run(Statement *statement, QueryDesc *query)
 	/* a portal gets its destination only now */
 	if (!statement->maintenance)
 		refuse_write_down(query);
+	if (statement->record_id == 0 && !statement->maintenance)
+		count_today(statement);
 	if (statement->record_id == 0)
 		record_intent(statement, query->plannedstmt);
 	twp_enforce_note_held();
@@ -503,10 +522,23 @@ twp_enforce_wrote_protected(void)
 void
 twp_enforce_note_subject(const TwpSubject *subject)
 {
+	Statement  *statement = stack != NULL ? stack->statement : NULL;
+
 	if (IsParallelWorker())
 		twp_enforce_worker_saw(subject);
-	else if (stack != NULL && stack->statement != NULL)
-		twp_ledger_subjects_add(subjects_of(stack->statement), subject);
+	else if (statement != NULL)
+	{
+		if (statement->told != NULL)
+			twp_ledger_subjects_add(statement->told, subject);
+		if (statement->told != NULL &&
+			twp_ledger_subjects_count(statement->told) > statement->limit)
+			ereport(ERROR,
+					(errcode(ERRCODE_TWP_OUTSIDE_USE),
+					 errmsg("use \"%s\" may be told of at most " UINT64_FORMAT " data subjects a day",
+							twp_decision_use()->code, statement->limit),
+					 errhint("Ask for fewer people at a time, wait for tomorrow (UTC), or ask a twin_privacy_officer for a wider use.")));
+		twp_ledger_subjects_add(subjects_of(statement), subject);
+	}
 }
 
 /* True where PostgreSQL itself is about to plan or start a foreign-key query. */

@@ -102,6 +102,8 @@ typedef bool (*TwpLedgerSubjectVisitor) (const TwpSubject *subject, void *arg);
 /* Visits all; false when the bytes are malformed. */
 extern bool twp_ledger_subjects_walk(const char *packed, uint64 len, TwpLedgerSubjectVisitor visit, void *arg);
 
+/* Adds to a set everybody whom completed statements under a use told of since a time. */
+extern void twp_ledger_told_since(const char *use_code, TimestampTz since, TwpSubjectSet *told);
 /* Starts an empty set that lives in the context. */
 extern TwpSubjectSet *twp_ledger_subjects_create(MemoryContext context);
 /* Adds a subject; adding twice changes nothing.  Cheap for integers near each other. */
