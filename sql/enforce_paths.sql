@@ -45,7 +45,7 @@ SELECT c.target, c.column_name, twin_privacy.label_column(c.target, c.column_nam
  WHERE c.target::text LIKE 'ep.%' AND (c.target, c.column_name) NOT IN (('ep.patient'::regclass, 'id'), ('ep.visit'::regclass, 'mrn'), ('ep.result'::regclass, 'order_id'));
 SELECT twin_privacy.label_column('ep.visit', 'mrn', 'category=identity, kind=identifier, mask=partial:4:0');
 SELECT twin_privacy.label_column('ep.result', 'comment', 'category=genomics, kind=sensitive');
-SELECT count(twin_privacy.record_consent(s, decision => 'permit', purpose => 'HRESCH', categories => c::text[])) FROM (VALUES ('1', '{laboratory}'), ('2', NULL), ('3', '{clinical,genomics}'), ('4', '{identity}')) AS x(s, c);
+SELECT count(twin_privacy.record_consent(s, decision => 'permit', purpose => 'HRESCH', categories => c::text[])) FROM (VALUES ('1', '{laboratory}'), ('2', NULL), ('3', '{clinical,genomics}'), ('4', '{identity}'), ('0', NULL)) AS x(s, c);
 SELECT twin_privacy.record_consent('2', decision => 'deny', purpose => 'HRESCH', categories => '{mental_health}') > 0 AS recorded;
 SET SESSION AUTHORIZATION ep_one;
 SELECT twin_privacy.propose_use('EP-STUDY', 'HRESCH', 'uni', '{laboratory,identity,genomics,mental_health}', 'pseudonymised', valid => '(,)'),

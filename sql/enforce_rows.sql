@@ -47,7 +47,8 @@ CREATE TEMP TABLE consent AS SELECT s, d, twin_privacy.record_consent(s::text, d
     (13, 'permit', 'HRESCH', NULL, NULL, '(,)'), (13, 'deny', 'HRESCH', NULL, '{pharma}', '(,)'),
     (14, 'permit', 'HRESCH', NULL, NULL, '(,)'), (14, 'deny', 'CLINTRCH', NULL, NULL, '(,)'), (15, 'permit', 'CLINTRCH', NULL, NULL, '(,)'),
     (18, 'permit', 'HRESCH', NULL, NULL, '(,)'), (18, 'deny', 'PurposeOfUse', NULL, NULL, '(,)'),
-    (19, 'permit', 'HRESCH', NULL, NULL, '(,)'), (19, 'deny', 'HRESCH', NULL, NULL, '(,2021-01-01)')) AS x(s, d, p, c, r, v);
+    (19, 'permit', 'HRESCH', NULL, NULL, '(,)'), (19, 'deny', 'HRESCH', NULL, NULL, '(,2021-01-01)'),
+    (0, 'permit', 'PurposeOfUse', NULL, NULL, '(,)')) AS x(s, d, p, c, r, v);
 SELECT twin_privacy.withdraw_consent(id, 'changed mind') FROM consent WHERE s = 11 OR (s = 12 AND d = 'deny');
 SET SESSION AUTHORIZATION er_one;
 SELECT code, twin_privacy.propose_use(code, purpose => p, recipient => r, categories => '{laboratory}', disclosure => f, valid => '(,)', basis => b, overrides_deny => o)
