@@ -127,6 +127,8 @@ SELECT city, count(*) FROM anon.patient GROUP BY city ORDER BY (SELECT max(value
 SELECT count(*) FROM anon.codes LIMIT (SELECT value FROM anon.obs WHERE patient_id = 17 LIMIT 1);
 VALUES ((SELECT value FROM anon.obs LIMIT 1));
 SELECT * FROM generate_series(1, (SELECT value FROM anon.obs LIMIT 1));
+SELECT twin_privacy.k_anonymity('anon.patient', '{sex}');
+SELECT twin_privacy.anonymize('anon.patient', 'anon.taken', '{sex}', 11);
 EXPLAIN SELECT count(*) FROM anon.obs WHERE value = 80;
 EXPLAIN ANALYZE SELECT count(*) FROM anon.obs;
 COPY anon.obs TO STDOUT;
