@@ -275,8 +275,8 @@ resume_chain(char *buffer)
 		return false;
 	find_open(header->oldest_open, &open);
 	shared->next_seq = shared->head_seq + 1;
-	if (!twp_ledger_grow_locked())
-		return false;
+	/* On a full disk what is left of the segment may still do. */
+	(void) twp_ledger_grow_locked();
 	pg_atomic_write_u32(&shared->state, TWP_LEDGER_OPEN);
 	twp_ledger_publish_locked(0);
 	return (clean && open.count == 0 && discarded == 0) ||
