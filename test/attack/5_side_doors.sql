@@ -326,3 +326,99 @@ ALTER TABLE clinic.patient ADD CONSTRAINT du UNIQUE (sex, genome) DEFERRABLE INI
 --! after
 ALTER TABLE clinic.patient DROP CONSTRAINT du;
 UPDATE clinic.patient SET genome = 'CNRYgen' || substr(id::text, 10), sex = CASE WHEN id = 5500000002 THEN 'm' ELSE sex END WHERE id IN (5500000001, 5500000002);
+
+--! attack refreshed_view_over_a_function
+REFRESH MATERIALIZED VIEW lair.kept;
+SELECT 'STORED' || sex FROM lair.kept;
+--! as owner:RES owner:CARE
+--! canary STORED[fm]
+--! before
+CREATE FUNCTION lair.rows() RETURNS SETOF clinic.patient LANGUAGE sql AS 'SELECT * FROM clinic.patient';
+CREATE MATERIALIZED VIEW lair.kept AS SELECT sex FROM lair.rows() WITH NO DATA;
+ALTER MATERIALIZED VIEW lair.kept OWNER TO att_owner;
+--! after
+DROP MATERIALIZED VIEW lair.kept; DROP FUNCTION lair.rows;
+
+--! attack forged_bindings
+SET twin_privacy.use = 'CARE2'; SELECT * FROM clinic.patient;
+SELECT set_config('twin_privacy.use', 'ALL', false); SELECT * FROM clinic.patient;
+SET twin_privacy.use = 'care'; SELECT * FROM clinic.patient;
+SET twin_privacy.actor = 'att_doc'; SET twin_privacy.justification = 'att_super'; SELECT * FROM clinic.patient;
+SELECT twin_privacy.bind_use('CARE', 'x'); SELECT * FROM clinic.patient;
+SET ROLE att_doc; SELECT * FROM clinic.patient;
+SET SESSION AUTHORIZATION att_doc; SELECT * FROM clinic.patient;
+--! as analyst:RES nobody:none
+
+--! attack binding_from_outside
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+\setenv PGUSER :USER
+\setenv PGOPTIONS '-c twin_privacy.use=ALL -c twin_privacy.maintenance=on -c session_replication_role=replica -c row_security=off'
+\! psql -XAt -c 'SELECT * FROM clinic.patient' 2>&1
+\setenv PGOPTIONS '-c twin_privacy.use=ALL -c row_security=off'
+\! psql -XAt -c 'SELECT * FROM clinic.patient' 2>&1
+ALTER ROLE CURRENT_USER SET twin_privacy.use = 'CARE2';
+\setenv PGOPTIONS ''
+\! psql -XAt -c 'SELECT * FROM clinic.patient' 2>&1
+--! as analyst:RES nobody:none
+
+--! attack pg_dump
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+\setenv PGUSER :USER
+\! pg_dump --data-only -t 'clinic.*' 2>&1
+\! pg_dump --data-only --enable-row-security -t 'clinic.*' 2>&1
+\! pg_dump --inserts --enable-row-security -t clinic.patient 2>&1
+\! pg_dump -n clinic --statistics-only 2>&1
+\setenv PGOPTIONS '-c twin_privacy.use=RES'
+\! pg_dump --data-only --enable-row-security -t 'clinic.*' 2>&1
+--! as owner:RES reader:RES bypass:RES super:RES nobody:none
+
+--! attack dblink_loop
+SELECT * FROM dblink(lair.here(), 'SELECT p::text FROM clinic.patient p') AS t(x text);
+SELECT dblink_exec(lair.here(), format('CREATE TABLE lair.linked AS SELECT %L AS x', name)) FROM clinic.patient;
+SELECT 'STO' || 'RED' FROM pg_class WHERE relname = 'linked';
+--! as super:RES
+--! canary CNRY|IDNT|STORED
+--! before
+CREATE EXTENSION dblink SCHEMA lair;
+CREATE FUNCTION lair.here() RETURNS text LANGUAGE sql AS $$SELECT format('dbname=%s host=%s port=%s user=%s', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), session_user)$$;
+ALTER ROLE att_super SET search_path = lair, public;
+--! after
+ALTER ROLE att_super RESET search_path;
+DROP EXTENSION dblink; DROP FUNCTION lair.here;
+DROP TABLE IF EXISTS lair.linked;
+
+--! attack foreign_table_loop
+SELECT * FROM lair.far; SELECT f FROM lair.far f; COPY (SELECT * FROM lair.far) TO STDOUT;
+--! as super:RES bypass:RES
+--! before
+CREATE EXTENSION postgres_fdw;
+DO $$BEGIN EXECUTE format('CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname %L, host %L, port %L)', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port')); END$$;
+CREATE USER MAPPING FOR PUBLIC SERVER loop OPTIONS (user 'att_bypass', password_required 'false');
+CREATE FOREIGN TABLE lair.far (id bigint, name text, genome text) SERVER loop OPTIONS (schema_name 'clinic', table_name 'patient');
+GRANT ALL ON lair.far TO PUBLIC;
+--! after
+DROP EXTENSION postgres_fdw CASCADE;
+
+--! attack unacknowledged_use
+SET twin_privacy.use = 'OATH'; SELECT * FROM clinic.patient;
+SELECT twin_privacy.bind_use('OATH', 'x'); SELECT * FROM clinic.patient;
+--! as doc:none owner:none super:none
+
+--! attack prohibited_purpose
+SELECT twin_privacy.prohibit_purpose('TREAT', 'test');
+SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient; EXECUTE p;
+--! as super:CARE
+--! canary CNRY|IDNT
+
+--! attack member_without_inheritance
+SET twin_privacy.use = 'CARE'; SELECT * FROM clinic.patient;
+--! as nobody:none
+--! before
+ALTER ROLE att_nobody NOINHERIT; GRANT att_doc TO att_nobody;
+--! after
+REVOKE att_doc FROM att_nobody; ALTER ROLE att_nobody INHERIT;

@@ -91,9 +91,11 @@ SELECT twin_privacy.propose_use('ALL', purpose => 'TREAT', recipient => 'ward', 
     categories => '{identity,demographics,clinical,sensitive}', disclosure => 'identified', valid => '[2020-01-01,2100-01-01)');
 SELECT twin_privacy.propose_use('GLASS', purpose => 'BTG', recipient => 'ward',
     categories => '{identity,demographics,clinical}', disclosure => 'identified', valid => '[2020-01-01,2100-01-01)');
+SELECT twin_privacy.propose_use('OATH', purpose => 'TREAT', recipient => 'ward', statement => 'I swear.',
+    categories => '{identity,demographics,clinical}', disclosure => 'identified', valid => '[2020-01-01,2100-01-01)');
 SET SESSION AUTHORIZATION att_officer2;
-SELECT twin_privacy.approve_use(u) FROM unnest('{RES,CARE,CARE2,ALL,GLASS}'::text[]) u;
-SELECT twin_privacy.grant_use('GLASS', r) FROM unnest('{att_doc,att_owner,att_super}'::name[]) r;
+SELECT twin_privacy.approve_use(u) FROM unnest('{RES,CARE,CARE2,ALL,GLASS,OATH}'::text[]) u;
+SELECT twin_privacy.grant_use(u, r) FROM unnest('{GLASS,OATH}'::text[]) u, unnest('{att_doc,att_owner,att_super}'::name[]) r;
 SELECT twin_privacy.grant_use('ALL', r) FROM unnest('{att_owner,att_doc,att_super}'::name[]) r;
 SELECT twin_privacy.grant_use('RES', 'att_analyst');
 SELECT twin_privacy.grant_use(u, 'att_doc') FROM unnest('{CARE,CARE2}'::text[]) u;
