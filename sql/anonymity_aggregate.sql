@@ -13,6 +13,10 @@ INSERT INTO anon.codes VALUES ('glucose', 'Glucose', 1), ('hb1ac', 'HbA1c', 2);
 CREATE TABLE anon.weights (id int, w int);
 INSERT INTO anon.weights SELECT 17, 1 FROM generate_series(1, 1000);
 
+-- results belong to a patient through the observation they are part of
+CREATE TABLE anon.part (obs_id bigint REFERENCES anon.obs, grade text NOT NULL, points int NOT NULL);
+INSERT INTO anon.part SELECT i, (ARRAY['low', 'high'])[1 + i % 2], i % 10 FROM generate_series(0, 1199) AS i;
+INSERT INTO anon.part SELECT 16, 'rare', 1 FROM generate_series(1, 50);
 CREATE TABLE anon.ring (id int PRIMARY KEY, next int);
 CREATE TABLE anon.guarded (code text PRIMARY KEY);
 ALTER TABLE anon.guarded ENABLE ROW LEVEL SECURITY;
@@ -25,6 +29,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA anon TO anon_analyst;
 GRANT CREATE ON SCHEMA anon TO anon_analyst;
 SELECT twin_privacy.protect_table('anon.patient', 'id', 'demographics');
 SELECT twin_privacy.protect_table('anon.obs', 'patient_id', 'laboratory');
+SELECT twin_privacy.protect_table('anon.part', 'obs_id -> anon.obs(obs_id).patient_id', 'laboratory');
 SELECT twin_privacy.label_column('anon.patient', 'name', 'category=identity, kind=identifier, mask=redact');
 SELECT twin_privacy.label_column('anon.obs', 'obs_id', 'kind=identifier, mask=null');
 SET SESSION AUTHORIZATION anon_officer1;
@@ -55,6 +60,11 @@ SELECT count(*) FILTER (WHERE value > 100), sum(CASE WHEN value > 100 THEN 1 ELS
 SELECT code FROM anon.obs WHERE code LIKE 'g%' GROUP BY code;
 SELECT 'all' AS g, count(*) FROM anon.obs UNION ALL SELECT sex, count(*) FROM anon.patient GROUP BY sex ORDER BY 1;
 SELECT (SELECT count(*) FROM anon.obs) AS rows, * FROM anon.codes ORDER BY code;
+-- through a path: fifty rows of one patient are no cohort
+SELECT grade, count(*), sum(points) FROM anon.part GROUP BY grade ORDER BY 1;
+SELECT o.code, r.grade, count(*), count(DISTINCT o.patient_id) FROM anon.part r JOIN anon.obs o ON o.obs_id = r.obs_id GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT avg(m)::int FROM (SELECT o.patient_id, max(r.points) AS m FROM anon.part r JOIN anon.obs o ON o.obs_id = r.obs_id GROUP BY 1) AS s;
+SELECT count(*) FROM (SELECT points FROM anon.part) AS s WHERE points > 3;
 PREPARE p(int) AS SELECT count(*) FROM anon.obs WHERE day < $1;
 EXECUTE p(2);
 EXECUTE p(3);
@@ -101,6 +111,9 @@ SELECT count(*) FROM anon.obs a, anon.obs b;
 SELECT count(*) FROM anon.obs a JOIN anon.obs b ON a.value = b.value;
 SELECT count(*) FROM anon.patient p FULL JOIN anon.obs o ON o.patient_id = p.id;
 SELECT count(*) FROM anon.codes c LEFT JOIN anon.obs o ON o.code = c.code;
+SELECT count(*) FROM anon.part r JOIN anon.obs o ON o.obs_id = r.points;
+SELECT count(*) FROM anon.part WHERE obs_id = 16;
+SELECT count(*) FROM anon.part a JOIN anon.part b ON a.obs_id = b.obs_id;
 SELECT count(*) FROM anon.obs WHERE 1 / (value - 100) > 0;
 SELECT count(*) FROM anon.obs WHERE value * 2000000000 > 0;
 SELECT count(*) FROM anon.obs WHERE code::int = 1;
@@ -163,6 +176,6 @@ DO $$ BEGIN PERFORM value FROM anon.obs; END $$;
 SELECT count(*), max(n) FROM generate_series(1, 3) AS n;
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
-SELECT twin_privacy.unprotect_table(t, 'test ends') FROM unnest('{anon.patient,anon.obs}'::regclass[]) AS t;
+SELECT twin_privacy.unprotect_table(t, 'test ends') FROM unnest('{anon.part,anon.patient,anon.obs}'::regclass[]) AS t;
 DROP SCHEMA anon CASCADE;
 DROP ROLE anon_analyst, anon_officer1, anon_officer2;

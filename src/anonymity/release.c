@@ -25,6 +25,7 @@
 #include "anonymity/release_internal.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -183,27 +184,43 @@ twp_anonymity_sublink(TwpLevel *level, SubLink *sublink)
 						   "a sub-query over protected rows in a condition");
 }
 
-/* The subject of a level as an expression. */
-Var *
-twp_anonymity_subject_var(const TwpLevel *level)
+/* A column of a source as an expression. */
+static Node *
+source_column(const TwpLevel *level, int rti, AttrNumber attno)
 {
-	RangeTblEntry *rte = rt_fetch(level->subject_rti, level->query->rtable);
+	RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
 
+	if (rte->rtekind == RTE_SUBQUERY)
+		return (Node *) makeVarFromTargetEntry(rti, get_tle_by_resno(rte->subquery->targetList, attno));
 	if (rte->rtekind == RTE_RELATION)
-		get_atttypetypmodcoll(rte->relid, level->subject_attno, &type, &typmod, &collation);
-	else if (rte->rtekind == RTE_SUBQUERY)
-		return makeVarFromTargetEntry(level->subject_rti,
-									  get_tle_by_resno(rte->subquery->targetList, level->subject_attno));
+		get_atttypetypmodcoll(rte->relid, attno, &type, &typmod, &collation);
 	else
 	{
-		type = list_nth_oid(rte->coltypes, level->subject_attno - 1);
-		typmod = list_nth_int(rte->coltypmods, level->subject_attno - 1);
-		collation = list_nth_oid(rte->colcollations, level->subject_attno - 1);
+		type = list_nth_oid(rte->coltypes, attno - 1);
+		typmod = list_nth_int(rte->coltypmods, attno - 1);
+		collation = list_nth_oid(rte->colcollations, attno - 1);
 	}
-	return makeVar(level->subject_rti, level->subject_attno, type, typmod, collation, 0);
+	return (Node *) makeVar(rti, attno, type, typmod, collation, 0);
+}
+
+/* The subject of a level as an expression: a column, or what a path leads to, as text. */
+Node *
+twp_anonymity_subject(const TwpLevel *level)
+{
+	int			rti = level->subject_rti;
+	const TwpSource *source = &level->sources[rti - 1];
+
+	if (source->path == NULL)
+		return source_column(level, rti, source->subject);
+	return (Node *) makeFuncExpr(twp_anonymity_function("subject_key"), TEXTOID,
+								 list_make2(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+													  ObjectIdGetDatum(rt_fetch(rti, level->query->rtable)->relid),
+													  false, true),
+											source_column(level, rti, source->path->start)),
+								 DEFAULT_COLLATION_OID, InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
 /* Adds an output column in front of the junk ones; gives its number. */
@@ -298,7 +315,7 @@ judge_owned_output(TwpLevel *level, TwpOutput *output, TargetEntry *group)
 	}
 	if (output->subject == 0)
 	{
-		output->subject = add_output(q, group != NULL ? copyObject(group->expr) : (Expr *) twp_anonymity_subject_var(level), 0);
+		output->subject = add_output(q, group != NULL ? copyObject(group->expr) : (Expr *) twp_anonymity_subject(level), 0);
 		output->marks[output->nmarks++] = TWP_DATA_SUBJECT;
 	}
 }

@@ -143,9 +143,9 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 		(mark == TWP_DATA_VALUE || mark == TWP_DATA_SUBJECT_VALUE);
 }
 
-/* OID of one of our aggregates; its schema is closed to those who are about to use it. */
-static Oid
-cohort_oid(const char *name)
+/* OID of one of our functions; its schema is closed to those who are about to use it. */
+Oid
+twp_anonymity_function(const char *name)
 {
 	Oid			schema = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
 	Oid			oid = InvalidOid;
@@ -179,7 +179,7 @@ make_cohort(const char *name, List *arguments)
 		agg->aggargtypes = lappend_oid(agg->aggargtypes, exprType(lfirst(lc)));
 		agg->args = lappend(agg->args, makeTargetEntry(lfirst(lc), foreach_current_index(lc) + 1, NULL, false));
 	}
-	agg->aggfnoid = cohort_oid(name);
+	agg->aggfnoid = twp_anonymity_function(name);
 	agg->aggtype = BOOLOID;
 	agg->inputcollid = exprCollation(linitial(arguments));
 	agg->aggkind = AGGKIND_NORMAL;
@@ -346,7 +346,7 @@ guard_aggregate(TwpLevel *level, Aggref *agg)
 		return (Node *) agg;
 	when = makeNode(CaseWhen);
 	when->expr = (Expr *) make_cohort("at_least_split",
-									  list_make3(twp_anonymity_subject_var(level), make_ands_explicit(conditions), make_k(level)));
+									  list_make3(twp_anonymity_subject(level), make_ands_explicit(conditions), make_k(level)));
 	when->result = (Expr *) agg;
 	when->location = -1;
 	guard = makeNode(CaseExpr);
@@ -420,7 +420,7 @@ twp_anonymity_cells(TwpLevel *level)
 		else
 			tle->expr = (Expr *) rewrite_cells((Node *) tle->expr, level);
 	}
-	cohort = (Node *) make_cohort("at_least", list_make2(twp_anonymity_subject_var(level), make_k(level)));
+	cohort = (Node *) make_cohort("at_least", list_make2(twp_anonymity_subject(level), make_k(level)));
 	if (q->havingQual != NULL)
 	{
 		CaseWhen   *when = makeNode(CaseWhen);

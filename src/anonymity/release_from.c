@@ -33,14 +33,12 @@ mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
 	if (p->broken != NULL)
 		twp_anonymity_refuse(analysis, "A twin_privacy_admin mends its label.",
 						   "protection of table \"%s\" does not resolve", get_rel_name(rte->relid));
-	if (p->subject.nhops > 0)
-		twp_anonymity_refuse(analysis, "Join it with the table that has the subject's column, and ask for that to be protected with it.",
-						   "the subject of table \"%s\" is reached through other tables, which is not supported here",
-						   get_rel_name(rte->relid));
 	if (rte->tablesample != NULL)
 		twp_anonymity_refuse(analysis, NULL, "TABLESAMPLE of table \"%s\"", get_rel_name(rte->relid));
+	p = twp_protect_copy(p, CurrentMemoryContext);
 	source->owned = true;
-	source->subject = p->subject.start;
+	source->subject = p->subject.nhops == 0 ? p->subject.start : 0;
+	source->path = p->subject.nhops > 0 ? &p->subject : NULL;
 	source->nmarks = p->natts;
 	source->marks = palloc0(Max(p->natts, 1) * sizeof(TwpData));
 	source->filled = palloc0(Max(p->natts, 1) * sizeof(bool));
@@ -49,7 +47,9 @@ mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
 	{
 		const TwpColumn *column = &p->columns[i];
 
-		source->marks[i] = i + 1 == p->subject.start ? TWP_DATA_SUBJECT :
+		/* the start of a path is a key near to the subject's */
+		source->marks[i] = i + 1 == p->subject.start ?
+			(source->path == NULL ? TWP_DATA_SUBJECT : TWP_DATA_IDENTIFIER) :
 			column->labelled && column->kind == TWP_KIND_IDENTIFIER ? TWP_DATA_IDENTIFIER : TWP_DATA_VALUE;
 		/* a column of another category may be NULL for want of consent */
 		source->filled[i] = column->category == p->category &&
@@ -213,6 +213,28 @@ twp_anonymity_is_subject(const TwpLevel *level, Node *expr, int *rti)
 	return true;
 }
 
+/* True when a path's first hop is the other column, and ends there at the other source's subject. */
+static bool
+follows_path(const TwpLevel *level, Node *start, Node *key, int *a, int *b)
+{
+	Var		   *from = (Var *) twp_anonymity_resolve(level, start);
+	Var		   *to = (Var *) twp_anonymity_resolve(level, key);
+	const TwpPath *path;
+	RangeTblEntry *rte;
+
+	if (!IsA(from, Var) || !IsA(to, Var) || from->varlevelsup > 0 || to->varlevelsup > 0)
+		return false;
+	path = level->sources[from->varno - 1].path;
+	rte = rt_fetch(to->varno, level->query->rtable);
+	if (path == NULL || path->nhops != 1 || from->varattno != path->start || rte->rtekind != RTE_RELATION ||
+		rte->relid != path->hops[0].relid || to->varattno != path->hops[0].key_attno ||
+		!level->sources[to->varno - 1].owned || level->sources[to->varno - 1].subject != path->hops[0].value_attno)
+		return false;
+	*a = from->varno;
+	*b = to->varno;
+	return true;
+}
+
 /* True for a condition that matches the subjects of two sources. */
 bool
 twp_anonymity_is_match(const TwpLevel *level, Node *expr, int *a, int *b)
@@ -220,7 +242,10 @@ twp_anonymity_is_match(const TwpLevel *level, Node *expr, int *a, int *b)
 	Node	   *left;
 	Node	   *right;
 
-	return split_equality(expr, &left, &right) && twp_anonymity_is_subject(level, left, a) && twp_anonymity_is_subject(level, right, b);
+	if (!split_equality(expr, &left, &right))
+		return false;
+	return (twp_anonymity_is_subject(level, left, a) && twp_anonymity_is_subject(level, right, b)) ||
+		follows_path(level, left, right, a, b) || follows_path(level, right, left, a, b);
 }
 
 /* Puts sources that are joined by their subject into one class, and wants that all are. */
@@ -254,11 +279,10 @@ twp_anonymity_match_subjects(TwpLevel *level)
 		else if (source->class != level->sources[first - 1].class)
 			twp_anonymity_refuse(level->analysis, "Join protected tables by their subject columns.",
 							   "rows of more than one data subject are joined");
-		if (!source->nullable && level->subject_rti == 0)
-		{
+		/* a column is cheaper than a path */
+		if (!source->nullable && (level->subject_rti == 0 ||
+								  (level->sources[level->subject_rti - 1].path != NULL && source->path == NULL)))
 			level->subject_rti = i + 1;
-			level->subject_attno = source->subject;
-		}
 	}
 	if (level->subject_rti == 0)
 		twp_anonymity_refuse(level->analysis, "Put the protected table on the other side of the outer join.",

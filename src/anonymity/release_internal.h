@@ -38,7 +38,8 @@ typedef struct TwpSource
 	int			nmarks;
 	TwpData  *marks;			/* index attno - 1 */
 	bool	   *filled;			/* never NULL in this source, index attno - 1; or NULL */
-	AttrNumber	subject;
+	AttrNumber	subject;		/* 0 when a path leads to it */
+	const TwpPath *path;		/* from a column of the source to its subject, or NULL */
 } TwpSource;
 
 /* What a query gives to the one that holds it. */
@@ -75,8 +76,7 @@ typedef struct TwpLevel
 	TwpSource  *sources;		/* index rti - 1 */
 	List	   *conjuncts;
 	List	   *ctes;			/* TwpOutput *, as query->cteList */
-	int			subject_rti;
-	AttrNumber	subject_attno;
+	int			subject_rti;	/* the source whose subject stands for the level's */
 } TwpLevel;
 
 /* Refuses the query; hint may be NULL. */
@@ -87,7 +87,10 @@ pg_noreturn extern void twp_anonymity_refuse(const TwpAnalysis *analysis, const 
 extern TwpOutput *twp_anonymity_query(TwpAnalysis *analysis, Query *query, TwpLevel *parent);
 extern bool twp_anonymity_touches(Node *node);
 extern bool twp_anonymity_refers_out(Query *query);
-extern Var *twp_anonymity_subject_var(const TwpLevel *level);
+/* The subject of a level as an expression. */
+extern Node *twp_anonymity_subject(const TwpLevel *level);
+/* OID of one of our functions; its schema is closed to those who are about to use it. */
+extern Oid	twp_anonymity_function(const char *name);
 extern void twp_anonymity_sublink(TwpLevel *level, SubLink *sublink);
 
 /* release_from.c */

@@ -25,6 +25,12 @@ LANGUAGE C STABLE PARALLEL SAFE COST 2;
 COMMENT ON FUNCTION twin_privacy_internal.row_writable(oid, bigint, "any", "any", "any", "any", "any") IS
 '(all) The check of a row about to be stored; TP003 when it may not.';
 
+CREATE FUNCTION twin_privacy_internal.subject_key(relation oid, start "any") RETURNS text
+AS 'MODULE_PATHNAME', 'twp_enforce_subject_key'
+LANGUAGE C STABLE PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION twin_privacy_internal.subject_key(oid, "any") IS
+'Canonical key of the data subject that the path of a relation leads to from a row''s start value; NULL when it leads nowhere. Called by rewritten aggregate-only queries.';
+
 CREATE FUNCTION twin_privacy_internal.cell(value anyelement, relation oid, stamp bigint, attno smallint, key "any")
 RETURNS anyelement
 AS 'MODULE_PATHNAME', 'twp_enforce_cell'
