@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "base/guc.h"
 #include "catalog/pg_statistic.h"
@@ -42,9 +44,14 @@ table_of(Oid catalog, Oid object)
 Datum
 twp_enforce_statistics_visible(PG_FUNCTION_ARGS)
 {
+	Oid			relid;
+
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		PG_RETURN_BOOL(false);
-	PG_RETURN_BOOL(!twp_protect_is_protected(table_of(PG_GETARG_OID(0), PG_GETARG_OID(1))));
+	relid = table_of(PG_GETARG_OID(0), PG_GETARG_OID(1));
+	/* our own tables name data subjects, too */
+	PG_RETURN_BOOL(!twp_protect_is_protected(relid) &&
+				   (relid < FirstNormalObjectId || !twp_catalog_is_ours(relid)));
 }
 
 /* Adds the filter to a read of a statistics catalog. */
@@ -59,7 +66,7 @@ twp_enforce_filter_statistics(RangeTblEntry *rte, int rti)
 		attno = Anum_pg_statistic_ext_data_stxoid;
 	else
 		return;
-	if (twp_in_maintenance() || !twp_protect_any())
+	if (twp_in_maintenance() || !twp_catalog_installed())
 		return;
 	rte->securityQuals = lcons(makeFuncExpr(twp_enforce_function_oid(TWP_FN_STATISTICS), BOOLOID,
 											list_make2(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
