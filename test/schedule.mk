@@ -53,6 +53,7 @@ TAP += test/t/240_pseudonym_fixed.pl
 # ledger
 REGRESS += ledger_disclosures
 REGRESS += ledger_events
+REGRESS += ledger_subjects
 TAP += test/t/300_ledger_tamper.pl
 TAP += test/t/301_ledger_crash.pl
 TAP += test/t/302_ledger_standby.pl

@@ -122,19 +122,22 @@ grow_window(TwpSubjectSet *set, int64 number)
 	if (set->bits > 0)
 	{
 		bool		downwards = number < set->base;
+		uint64		distance = downwards ? (uint64) set->base - (uint64) low : (uint64) low - (uint64) set->base;
 
-		span = downwards ? (uint64) set->base - (uint64) low + set->bits :
-			(uint64) low - (uint64) set->base + WINDOW_FIRST_BITS;
+		/* First alone: the sum below could pass 2^64. */
+		if (distance > allowed)
+			return false;
+		span = distance + (downwards ? set->bits : WINDOW_FIRST_BITS);
 		if (span > allowed)
 			return false;
 		/* Doubling keeps the copies linear, on the side that grows. */
 		span = Max(span, Min(2 * set->bits, allowed & ~UINT64CONST(511)));
 		if (!downwards)
 			low = set->base;
-		else if (PG_INT64_MIN + (int64) span < set->base + (int64) set->bits)
-			low = set->base + (int64) set->bits - (int64) span;
+		else if (span - set->bits <= (uint64) set->base - (uint64) PG_INT64_MIN)
+			low = (int64) ((uint64) set->base - (span - set->bits));
 		else
-			span = (uint64) set->base - (uint64) low + set->bits;
+			span = distance + set->bits;
 	}
 	words = MemoryContextAllocExtended(set->context, span / 8, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	if (set->words != NULL)
