@@ -116,9 +116,22 @@ SET SESSION AUTHORIZATION glass_doctor;
 SELECT twin_privacy.break_glass('1', 'unconscious patient');
 SELECT twin_privacy.end_break_glass();
 
+-- a session handed on is in no emergency
+SET SESSION AUTHORIZATION glass_officer;
+SELECT twin_privacy.review_break_glass(5, 'justified');
+SET SESSION AUTHORIZATION glass_doctor;
+SELECT twin_privacy.break_glass('2', 'unconscious patient');
+SELECT twin_privacy.current_use();
+RESET SESSION AUTHORIZATION;
+DISCARD ALL;
+SET SESSION AUTHORIZATION glass_doctor;
+SELECT twin_privacy.current_use();
+SELECT count(*) FROM patient;
+
 -- the ledger tells these reads apart
 SET SESSION AUTHORIZATION glass_auditor;
-SELECT kind, object, subject, outcome, session_role FROM twin_privacy.ledger_events WHERE kind LIKE 'break_glass%' ORDER BY event_id;
+SELECT kind, object, subject, outcome, session_role FROM twin_privacy.ledger_events
+ WHERE kind LIKE 'break_glass%' AND (object <> '6' OR kind <> 'break_glass.end') ORDER BY event_id;
 SELECT justification, use_code, purpose, tables, row_count, subject_count, break_glass_id IS NOT NULL AS emergency
   FROM twin_privacy.disclosures_of('1') ORDER BY record_id;
 SELECT event_id, verdict, reviewer, note FROM twin_privacy.break_glass_events ORDER BY event_id;

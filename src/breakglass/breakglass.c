@@ -50,6 +50,15 @@ session_ends(int code, Datum arg)
 		(void) twp_breakglass_end_apart(open_event, GetCurrentTimestamp(), false);
 }
 
+/* Ends an emergency when the session is handed to somebody else. */
+void
+twp_breakglass_reset_session(void)
+{
+	session_ends(0, (Datum) 0);
+	open_event = 0;
+	twp_uses_end_emergency();
+}
+
 /* Defines the setting of the debt. */
 void
 twp_breakglass_init(void)

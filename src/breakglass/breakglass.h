@@ -13,5 +13,7 @@
 #include "postgres.h"
 
 extern void twp_breakglass_init(void);
+/* Ends the session's emergency, if it is in one: DISCARD ALL hands the session to somebody else. */
+extern void twp_breakglass_reset_session(void);
 
 #endif							/* TWP_BREAKGLASS_H */

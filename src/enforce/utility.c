@@ -10,6 +10,7 @@
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/guc.h"
+#include "breakglass/breakglass.h"
 #include "enforce/enforce_internal.h"
 #include "utils/lsyscache.h"
 
@@ -134,7 +135,7 @@ twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_string,
 	return true;
 }
 
-/* Lets labels follow renames and protection follow children. */
+/* Lets labels follow renames and protection follow children; ends an emergency with the session. */
 void
 twp_enforce_utility_after(PlannedStmt *pstmt, void *state)
 {
@@ -155,4 +156,6 @@ twp_enforce_utility_after(PlannedStmt *pstmt, void *state)
 	else if (IsA(node, CreateTableAsStmt) &&
 			 ((CreateTableAsStmt *) node)->objtype == OBJECT_MATVIEW)
 		twp_enforce_refuse_materialized_view(twp_enforce_relation_of(((CreateTableAsStmt *) node)->into->rel));
+	else if (IsA(node, DiscardStmt) && ((DiscardStmt *) node)->target == DISCARD_ALL)
+		twp_breakglass_reset_session();
 }
