@@ -12,6 +12,7 @@
 ## make check-core         PostgreSQL's own regression suite with the library preloaded
 ## make check-sanitizers   the suite with assertions, ASan and UBSan (KINDS=regress)
 ## make check-browser      the privacy report in headless Chromium: screenshots in tmp_check/browser
+## make check-interop      PgBouncer of Debian in transaction mode
 ## make check-fuzz         bounded fuzzing of what reads bytes from outside (FUZZ_SECONDS=60)
 ## make check-sqlsmith     random queries against a protected database (SEED=, QUERIES=)
 ## make deb                Debian packages, built and tried in chroots
@@ -52,6 +53,10 @@ check-core: bootstrap
 
 check-browser: bootstrap
 	@test/browser/run
+
+check-interop: bootstrap
+	@$(HARNESS)/bootstrap pgbouncer
+	@TAP_TESTS='$(sort $(wildcard test/interop/*.pl))' $(HARNESS)/run tap
 
 check-fuzz: bootstrap
 	@test/fuzz/run $(TARGETS)
