@@ -391,6 +391,13 @@ ROLLBACK;
 SELECT count(*) FROM twin_privacy.protected_tables WHERE target = 'pt_app.note'::regclass;
 SELECT count(*) FROM pt_app.note;
 
+-- lint: functions that the table itself uses
+CREATE FUNCTION pt_app.rounded(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 / 10';
+CREATE TABLE pt_app.scored (patient_id int, score int CHECK (pt_app.rounded(score) >= 0));
+CREATE INDEX ON pt_app.scored (pt_app.rounded(score), abs(score));
+SELECT twin_privacy.protect_table('pt_app.scored', subject => 'patient_id', category => 'clinical');
+SELECT severity, finding FROM twin_privacy.check_protection() WHERE object = 'pt_app.scored';
+
 SET client_min_messages = warning;
 DROP SCHEMA pt_ward, pt_else, pt_stream, pt_app CASCADE;
 SELECT count(*) FROM twin_privacy.protected_tables;

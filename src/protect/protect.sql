@@ -100,6 +100,15 @@ BEGIN ATOMIC
            'Review the policy: its expression is evaluated on unmasked columns.'
     FROM twin_privacy.protected_tables AS t JOIN pg_policy AS p ON p.polrelid = t.target
     UNION ALL
+    SELECT DISTINCT 'warning', t.target::text, 'function ' || p.oid::regprocedure::text || ' in an index, constraint or default sees raw values',
+           'Review it and the functions it calls: who may replace one of those sees what it sees.'
+    FROM twin_privacy.protected_tables AS t
+    JOIN pg_depend AS d ON d.refclassid = 'pg_proc'::regclass AND d.refobjid >= 16384
+     AND (d.classid = 'pg_class'::regclass AND d.objid IN (SELECT i.indexrelid FROM pg_index AS i WHERE i.indrelid = t.target)
+       OR d.classid = 'pg_constraint'::regclass AND d.objid IN (SELECT c.oid FROM pg_constraint AS c WHERE c.conrelid = t.target)
+       OR d.classid = 'pg_attrdef'::regclass AND d.objid IN (SELECT a.oid FROM pg_attrdef AS a WHERE a.adrelid = t.target))
+    JOIN pg_proc AS p ON p.oid = d.refobjid
+    UNION ALL
     SELECT 'warning', t.target::text, 'publication ' || pg_catalog.quote_ident(p.pubname) || ' sends raw rows',
            'Drop the table from the publication unless the subscriber is trusted as a superuser is.'
     FROM twin_privacy.protected_tables AS t
