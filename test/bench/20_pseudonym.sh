@@ -75,7 +75,7 @@ export BENCH_ROLE='' BENCH_SESSION=''
 
 bench_ratio sealed_vs_pgcrypto '>=2' "$HMAC v" "SELECT count(twin_privacy.seal('BENCH', short)) FROM v"
 bench_ratio sealed_vs_loop '<=1.3' "SELECT count(twin_privacy.seal('BENCH', short)) FROM v" "$(loop short loop_siv)"
-BENCH_ROUNDS=3 bench_ratio date_shift_vs_pgcrypto '>=5' "$HMAC many" "SELECT count(twin_privacy.shift_date('BENCH', i, d)) FROM many"
+BENCH_ROUNDS=3 bench_ratio date_shift_vs_pgcrypto '>=4' "$HMAC many" "SELECT count(twin_privacy.shift_date('BENCH', i, d)) FROM many"
 bench_ratio date_shift_vs_loop '<=1.3' "SELECT count(twin_privacy.shift_date('BENCH', i, d)) FROM v" "$(loop d loop_hmac)"
 
 export BENCH_ROLE=bench_nurse BENCH_SESSION="SELECT twin_privacy.bind_use('BENCH-CARE', 'bench');"
