@@ -138,6 +138,9 @@ WITH RECURSIVE r AS (SELECT value FROM anon.obs UNION ALL SELECT value FROM r) S
 WITH s AS (SELECT value FROM anon.obs) SELECT count(*) FROM s;
 SELECT city, count(*) FROM anon.patient GROUP BY city ORDER BY (SELECT max(value) FROM anon.obs);
 SELECT count(*) FROM anon.codes LIMIT (SELECT value FROM anon.obs WHERE patient_id = 17 LIMIT 1);
+SELECT code, count(*) FROM anon.obs GROUP BY code LIMIT (SELECT day FROM anon.obs WHERE value = 81 AND day = 1);
+SELECT code, sum(count(*)) OVER (ORDER BY code ROWS (SELECT day FROM anon.obs LIMIT 1) PRECEDING) FROM anon.obs GROUP BY code;
+SELECT count(*) FROM anon.codes TABLESAMPLE BERNOULLI ((SELECT value FROM anon.obs LIMIT 1));
 VALUES ((SELECT value FROM anon.obs LIMIT 1));
 SELECT * FROM generate_series(1, (SELECT value FROM anon.obs LIMIT 1));
 SELECT twin_privacy.k_anonymity('anon.patient', '{sex}');
@@ -158,6 +161,7 @@ SELECT city FROM anon.patient GROUP BY city HAVING anon.tell(count(*)) ORDER BY 
 SELECT city FROM anon.patient GROUP BY city HAVING 1 / (count(*) - 3) > -1 ORDER BY city;
 SELECT city FROM (SELECT city, count(*) AS n FROM anon.patient GROUP BY city) AS s WHERE anon.tell(n) ORDER BY city;
 SELECT city FROM (SELECT city, count(*) AS n FROM anon.patient GROUP BY city) AS s WHERE 1 / (n - 3) > -1 ORDER BY city;
+SELECT city FROM (SELECT city, count(*) AS n FROM anon.patient GROUP BY city HAVING length(city || city || city || city) > 0) AS s WHERE anon.tell(n) ORDER BY city;
 SELECT city, anon.tell(count(*)) FROM anon.patient GROUP BY city ORDER BY city;
 SELECT count(*) FROM anon.patient WHERE anon.tell(weight::bigint);
 SELECT count(*) FROM anon.obs o JOIN anon.codes c ON c.code = o.code AND anon.tell(c.factor);

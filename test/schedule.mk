@@ -66,6 +66,7 @@ TAP += test/t/310_breakglass.pl
 # anonymity
 REGRESS += anonymity_measures
 REGRESS += anonymity_anonymize
+REGRESS += anonymity_protected
 REGRESS += anonymity_aggregate
 TAP += test/t/070_anonymity_adult.pl
 

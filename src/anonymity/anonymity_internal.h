@@ -139,7 +139,8 @@ typedef struct TwpClassFigures
 typedef struct TwpMeasures
 {
 	int64		rows;
-	int64		subjects;
+	int64		subjects;		/* different ones in the table */
+	int64		members;		/* of all classes: a subject counts in each that it has rows in */
 	int64		classes;
 	int64		k;
 	int64		unique_rows;

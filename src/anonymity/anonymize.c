@@ -167,7 +167,7 @@ twp_anonymity_risk_report(PG_FUNCTION_ARGS)
 		set_float(values, nulls, 6, m.population_k > 0 ? 1.0 / (double) m.population_k : 1, any);
 	else
 		set_float(values, nulls, 6, m.k > 0 ? 1.0 / (double) m.k : 1, any);
-	set_float(values, nulls, 7, Min(1, (double) m.classes / (double) Max(m.subjects, 1)), any);
+	set_float(values, nulls, 7, Min(1, (double) m.classes / (double) Max(m.members, 1)), any);
 	values[8] = Int32GetDatum(m.l_distinct);
 	nulls[8] = !any || ds->sensitive < 0;
 	set_float(values, nulls, 9, m.l_entropy, !nulls[8]);
@@ -437,7 +437,7 @@ describe_release(const TwpDataset *ds, const TwpMeasures *m, const Options *o, c
 	append_number(&out, "prosecutor_risk", m->k > 0 ? 1.0 / (double) m->k : 1, any);
 	append_number(&out, "journalist_risk", r != NULL && r->population_k > 0 ? 1.0 / (double) r->population_k :
 				  m->k > 0 ? 1.0 / (double) m->k : 1, any);
-	append_number(&out, "marketer_risk", Min(1, (double) m->classes / (double) Max(m->subjects, 1)), any);
+	append_number(&out, "marketer_risk", Min(1, (double) m->classes / (double) Max(m->members, 1)), any);
 	append_number(&out, "l_distinct", m->l_distinct, any && ds->sensitive >= 0);
 	append_number(&out, "l_entropy", m->l_entropy, any && ds->sensitive >= 0);
 	append_number(&out, "l_recursive", m->l_recursive, any && ds->sensitive >= 0);

@@ -284,6 +284,28 @@ twp_anonymity_fulfils(const TwpModel *model, const TwpClassFigures *figures)
 	}
 }
 
+/* Number of different subjects; rows, where they are not told apart. */
+static int64
+count_subjects(const TwpDataset *ds)
+{
+	bool	   *seen;
+	int64		n = 0;
+
+	if (ds->subject < 0)
+		return ds->nrows;
+	seen = MemoryContextAllocExtended(CurrentMemoryContext, Max(ds->attributes[ds->subject].nvalues, 1),
+									  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int64 row = 0; row < ds->nrows; row++)
+	{
+		int			subject = TWP_ROW(ds, row)[ds->subject];
+
+		n += !seen[subject] && subject != ds->attributes[ds->subject].null_code;
+		seen[subject] = true;
+	}
+	pfree(seen);
+	return n;
+}
+
 /* Puts together the figures of a table. */
 void
 twp_anonymity_measure(const TwpDataset *ds, const TwpClasses *classes, double c, TwpMeasures *m)
@@ -293,6 +315,7 @@ twp_anonymity_measure(const TwpDataset *ds, const TwpClasses *classes, double c,
 	TwpModel	ordered = {.t = 0,.distance = TWP_DISTANCE_ORDERED};
 
 	memset(m, 0, sizeof(*m));
+	m->subjects = count_subjects(ds);
 	for (int64 n = 0; n < classes->n; n++)
 	{
 		TwpClassFigures figures;
@@ -304,7 +327,7 @@ twp_anonymity_measure(const TwpDataset *ds, const TwpClasses *classes, double c,
 			continue;
 		m->classes++;
 		m->rows += figures.rows;
-		m->subjects += figures.subjects;
+		m->members += figures.subjects;
 		m->sum_of_squares += (double) figures.rows * (double) figures.rows;
 		m->k = first ? figures.subjects : Min(m->k, figures.subjects);
 		m->population_k = first ? figures.hidden_among : Min(m->population_k, figures.hidden_among);
