@@ -52,6 +52,8 @@ UPDATE clinic.visit SET note = 'CNRYlabelled', bill = 8675309 WHERE labels = '{R
 INSERT INTO clinic.base SELECT o.id, o.patient_id, CASE WHEN id < 4 THEN 'ok' ELSE 'CNRYbase' || id END FROM clinic.lab_order o;
 INSERT INTO clinic.derived SELECT o.id + 10, o.patient_id, CASE WHEN id < 4 THEN 'ok' ELSE 'CNRYderived' || id END, 'CNRYdeep' FROM clinic.lab_order o;
 INSERT INTO clinic.diary SELECT id, CASE WHEN id < 6000000000 THEN 'IDNTtoast ' ELSE 'CNRYtoast ' END || repeat(md5(id::text) || md5(name), 200) FROM clinic.patient;
+CREATE TABLE clinic.cohort (id bigint PRIMARY KEY, bucket int, score numeric, tag text);
+INSERT INTO clinic.cohort SELECT 5600000000 + n, n % 2, CASE n WHEN 7 THEN 424242 ELSE n END, CASE n WHEN 7 THEN 'LONEtag' ELSE 'tag' END FROM generate_series(1, 40) n;
 ALTER TABLE clinic.diary ALTER body SET STORAGE EXTERNAL;
 UPDATE clinic.diary SET body = body || '.';
 GRANT USAGE ON SCHEMA clinic TO PUBLIC;
@@ -77,6 +79,8 @@ SELECT twin_privacy.label_column('clinic.visit', c, 'kind=plain') FROM unnest('{
 SELECT twin_privacy.protect_table('clinic.base', subject => 'patient_id', category => 'clinical');
 SELECT twin_privacy.label_column('clinic.base', c, 'kind=plain') FROM unnest('{id,note}'::name[]) c;
 SELECT twin_privacy.label_column('clinic.derived', 'deep', 'category=genomics, kind=sensitive');
+SELECT twin_privacy.protect_table('clinic.cohort', subject => 'id', category => 'clinical');
+SELECT twin_privacy.label_column('clinic.cohort', c, 'kind=plain') FROM unnest('{bucket,score,tag}'::name[]) c;
 SELECT twin_privacy.protect_table('clinic.diary', subject => 'patient_id', category => 'clinical');
 \endif
 
@@ -93,11 +97,16 @@ SELECT twin_privacy.propose_use('GLASS', purpose => 'BTG', recipient => 'ward',
     categories => '{identity,demographics,clinical}', disclosure => 'identified', valid => '[2020-01-01,2100-01-01)');
 SELECT twin_privacy.propose_use('OATH', purpose => 'TREAT', recipient => 'ward', statement => 'I swear.',
     categories => '{identity,demographics,clinical}', disclosure => 'identified', valid => '[2020-01-01,2100-01-01)');
+SELECT twin_privacy.propose_use('AGG', purpose => 'HRESCH', recipient => 'university', categories => '{identity,demographics,clinical}',
+    disclosure => 'aggregate', valid => '[2020-01-01,2100-01-01)');
+SELECT twin_privacy.propose_use('DP', purpose => 'HRESCH', recipient => 'university', categories => '{identity,demographics,clinical}',
+    disclosure => 'private', epsilon => 1, valid => '[2020-01-01,2100-01-01)');
 SET SESSION AUTHORIZATION att_officer2;
-SELECT twin_privacy.approve_use(u) FROM unnest('{RES,CARE,CARE2,ALL,GLASS,OATH}'::text[]) u;
+SELECT twin_privacy.approve_use(u) FROM unnest('{RES,CARE,CARE2,ALL,GLASS,OATH,AGG,DP}'::text[]) u;
 SELECT twin_privacy.grant_use(u, r) FROM unnest('{GLASS,OATH}'::text[]) u, unnest('{att_doc,att_owner,att_super}'::name[]) r;
 SELECT twin_privacy.grant_use('ALL', r) FROM unnest('{att_owner,att_doc,att_super}'::name[]) r;
-SELECT twin_privacy.grant_use('RES', 'att_analyst');
+SELECT twin_privacy.grant_use(u, r) FROM unnest('{RES,AGG,DP}'::text[]) u, unnest('{att_analyst}'::name[]) r;
+SELECT twin_privacy.grant_use(u, r) FROM unnest('{AGG,DP}'::text[]) u, unnest('{att_owner,att_super}'::name[]) r;
 SELECT twin_privacy.grant_use(u, 'att_doc') FROM unnest('{CARE,CARE2}'::text[]) u;
 SELECT twin_privacy.grant_use(u, r)
 FROM unnest('{RES,CARE,CARE2}'::text[]) u,
@@ -106,4 +115,6 @@ SET SESSION AUTHORIZATION att_registrar;
 SELECT twin_privacy.record_consent(s, decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}')
 FROM unnest('{5500000001,5500000002,5500000003}'::text[]) s, unnest('{TREAT,HRESCH}'::text[]) p;
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+SELECT twin_privacy.record_consent((5600000000 + n)::text, decision => 'permit', purpose => 'HRESCH', categories => '{clinical}')
+FROM generate_series(1, 40) n;
 RESET SESSION AUTHORIZATION;

@@ -26,7 +26,7 @@ use Test::More;
 
 our $never = qr/CNRY|8675309|1944-06-06|770000000\d/;
 our $identity = qr/$never|IDNT|1971-08-1\d|550000000\d/;
-our %canaries = (none => $identity, RES => $identity, CARE => $never, CARE2 => $never);
+our %canaries = (none => $identity, RES => $identity, AGG => $identity, DP => $identity, CARE => $never, CARE2 => $never);
 
 # Reads the units of a file.
 sub read_units
