@@ -422,3 +422,26 @@ SET twin_privacy.use = 'CARE'; SELECT * FROM clinic.patient;
 ALTER ROLE att_nobody NOINHERIT; GRANT att_doc TO att_nobody;
 --! after
 REVOKE att_doc FROM att_nobody; ALTER ROLE att_nobody INHERIT;
+
+--! attack our_statistics
+SELECT * FROM pg_stats WHERE schemaname LIKE 'twin%';
+SELECT starelid::regclass, stavalues1::text, stavalues2::text FROM pg_statistic WHERE starelid::regclass::text LIKE 'twin%';
+COPY pg_statistic TO STDOUT;
+--! as reader:none super:none analyst:RES
+--! open maintenance:none
+--! before
+ANALYZE twin_privacy_internal.directive;
+
+--! attack copy_of_catalogs_and_our_tables
+COPY pg_statistic TO STDOUT;
+COPY pg_statistic_ext_data TO STDOUT;
+COPY twin_privacy_internal.directive TO STDOUT;
+SELECT format('COPY %s TO STDOUT', oid::regclass) FROM pg_class
+WHERE relnamespace = 'twin_privacy_internal'::regnamespace AND relkind IN ('r', 'p') \gexec
+--! as reader:none reader:RES
+--! open maintenance:none
+
+--! attack copy_of_statistics_by_the_superuser
+COPY pg_statistic TO STDOUT;
+COPY (SELECT * FROM pg_statistic) TO STDOUT;
+--! as super:none super:RES

@@ -169,8 +169,9 @@ EXECUTE u('e', 5500000001);
 DEALLOCATE ALL;
 
 --! attack copy_out
-COPY clinic.patient TO STDOUT;
-COPY clinic.patient (id, name) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE (name));
+COPY clinic.result TO STDOUT;
+COPY clinic.result (id, remark) TO STDOUT (FORMAT csv, HEADER, FORCE_QUOTE (remark));
+COPY (SELECT * FROM clinic.patient ORDER BY id) TO STDOUT;
 COPY clinic.visit_1 TO STDOUT;
 COPY (SELECT * FROM clinic.base ORDER BY id) TO STDOUT WITH DELIMITER '|';
 COPY (INSERT INTO clinic.diary VALUES (5500000001, 'copied') RETURNING *) TO STDOUT;
