@@ -57,6 +57,7 @@ SELECT p.sex, avg(s.a)::int FROM s JOIN anon.patient p ON p.id = s.patient_id GR
 SELECT count(*) FROM anon.patient WHERE id IN (SELECT patient_id FROM anon.obs WHERE value > 130);
 SELECT count(*) FROM anon.patient WHERE NOT id IN (SELECT patient_id FROM anon.obs WHERE value > 138 AND day = 3);
 SELECT count(*) FILTER (WHERE value > 100), sum(CASE WHEN value > 100 THEN 1 ELSE 0 END) FROM anon.obs;
+SELECT count(*) FROM anon.patient WHERE birth > now() - interval '500 years' AND birth < now() - interval '10 years' AND birth < current_date - 365 * 10;
 SELECT code FROM anon.obs WHERE code LIKE 'g%' GROUP BY code;
 SELECT 'all' AS g, count(*) FROM anon.obs UNION ALL SELECT sex, count(*) FROM anon.patient GROUP BY sex ORDER BY 1;
 SELECT (SELECT count(*) FROM anon.obs) AS rows, * FROM anon.codes ORDER BY code;
