@@ -9,7 +9,8 @@
 . "$(dirname "$0")/lib.sh"
 
 patients=100000 rows=1000000 changed=1000
-[ "$BENCH_SCALE" = small ] || patients=1000000 rows=10000000
+export BENCH_ROUNDS=5
+[ "$BENCH_SCALE" = small ] || patients=1000000 rows=10000000 BENCH_ROUNDS=7
 
 bench_login bench_officer1 bench_officer2 bench_reader bench_byhand bench_naive
 bench_sql 'GRANT twin_privacy_officer TO bench_officer1, bench_officer2'
@@ -141,11 +142,15 @@ SQL
 bench_report map_build_seconds "$(awk "BEGIN { printf \"%.3f\", $build / 1000 }")" \
 	"<=$(awk "BEGIN { printf \"%.2f\", 1.5 * $patients / 1000000 }")"
 bench_report map_bytes_per_patient "$(bench_sql "SELECT round(bytes::numeric / $patients, 1) FROM twin_privacy_internal.consent_map()")" '<=32'
-bench_sql "SELECT count(twin_privacy.record_consent(id::text, 'deny', 'HRESCH', '{imaging}', NULL, '(,)'))
-	FROM patient_raw WHERE i <= $changed" >/dev/null
-catch_up=$(PGUSER=bench_reader milliseconds "SET twin_privacy.use = 'HRESCH'" "SELECT 1 FROM obs WHERE patient_id = md5('1')::uuid LIMIT 1")
-idle=$(PGUSER=bench_reader milliseconds "SET twin_privacy.use = 'HRESCH'" "SELECT 1 FROM obs WHERE patient_id = md5('1')::uuid LIMIT 1")
-bench_report map_catch_up_ms "$(awk "BEGIN { printf \"%.1f\", $catch_up - $idle }")" '<=20'
+# Caught up by a session at work, after others recorded: the statement that first sees it against the next.
+one="SELECT 1 FROM obs WHERE patient_id = md5('1')::uuid LIMIT 1;"
+cat >"$BENCH_TMP/changes.sql" <<SQL
+SELECT count(twin_privacy.record_consent(id::text, 'deny', 'HRESCH', '{imaging}', NULL, '(,)')) FROM patient_raw WHERE i <= $changed;
+SQL
+caught=$(printf '%s\n' '\o /dev/null' "SET twin_privacy.use = 'HRESCH';" "$one" "$one" \
+	"\\! psql -X -q -U $PGUSER -o /dev/null -f $BENCH_TMP/changes.sql" '\timing on' "$one" "$one" |
+	psql -X -q -v ON_ERROR_STOP=1 -U bench_reader | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | paste -sd ' ')
+bench_report map_catch_up_ms "$(echo "$caught" | awk '{ printf "%.1f", $1 - $2 }')" '<=20'
 
 # Writes: the collection consent of each row is checked.
 bench_sql "CREATE TABLE stream_raw (patient_id uuid, at timestamptz, value float8);
