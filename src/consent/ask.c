@@ -10,6 +10,7 @@
 
 #include "base/compat.h"
 #include "consent/consent_internal.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 /* What the provisions below a rule can do to each category. */
@@ -39,6 +40,7 @@ ask_below(const TwpRule *rule, const TwpRuleQuestion *question, TwpAnswers *outc
 {
 	Below		below = {0};
 
+	check_stack_depth();
 	for (int i = 0; i < rule->nrules; i++)
 	{
 		TwpAnswers	one;

@@ -246,6 +246,8 @@ twp_fhir_add_actor(const TwpFhirReader *reader, TwpStrings *list, JsonbContainer
 	char	   *type;
 	int			n;
 
+	/* Groups may hold one another. */
+	check_stack_depth();
 	if (text[0] != '#')
 	{
 		if (!reader->dry && (strncmp(text, "Group/", 6) == 0 || strstr(text, "/Group/") != NULL))

@@ -11,6 +11,7 @@
 #include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "consent/fhir_internal.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/json.h"
@@ -221,6 +222,7 @@ put_data(StringInfo json, const TwpRule *rule)
 static void
 put_provision(StringInfo json, const TwpRule *rule, TimestampTz from, TimestampTz until)
 {
+	check_stack_depth();
 	put_string(json, "type", rule->effect == TWP_DECISION_PERMIT ? "permit" : "deny");
 	put_period(json, "period", from, until);
 	if (rule->recipients.n + rule->authors.n + rule->custodians.n > 0)

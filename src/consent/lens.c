@@ -20,8 +20,7 @@
 
 #include "base/compat.h"
 #include "common/hashfn.h"
-#include "consent/map_internal.h"
-#include "lib/ilist.h"
+#include "consent/lens_internal.h"
 #include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -80,34 +79,6 @@ typedef struct TermsAnswer
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* What a profile says to the question; the slot is the profile's number, folded. */
-typedef struct ProfileAnswer
-{
-	uint32		profile;
-	bool		asks_row;
-	TwpCategorySet open;
-	TimestampTz until;
-} ProfileAnswer;
-
-struct TwpLens
-{
-	slist_node	node;
-	TwpLensQuestion question;	/* strings are ours */
-	MemoryContext context;		/* of the answers */
-	answers_hash *answers;
-	termsanswers_hash *terms;
-	ProfileAnswer *profiles;
-	uint32		profile_mask;
-	uint64		profile_version;	/* map the profiles are of */
-	uint64		changes;		/* counter when the answers began */
-	TimestampTz now;			/* time of decision */
-	TimestampTz horizon;		/* first end of an answer given since the answers began */
-	bool		use_map;		/* as of the last refresh there is a pinned map */
-	uint64		probes;
-	bool		prohibited;
-	TwpCategorySet unnamed;		/* open for a subject without directives */
-};
-
 static slist_head lenses = SLIST_STATIC_INIT(lenses);
 
 /* True when both questions are the same. */
@@ -165,6 +136,7 @@ forget(TwpLens *lens)
 	lens->answers = NULL;
 	lens->terms = NULL;
 	lens->profiles = NULL;
+	lens->share_needs = 0;
 	MemoryContextReset(lens->context);
 	lens->answers = answers_create(lens->context, 64, NULL);
 	lens->terms = termsanswers_create(lens->context, 16, NULL);
@@ -319,8 +291,8 @@ profile_directives(const TwpMap *map, uint32 number, TwpDirective **directives)
 }
 
 /* Answers for a profile and remembers it. */
-static const ProfileAnswer *
-ask_profile(TwpLens *lens, const TwpMap *map, uint32 number)
+const ProfileAnswer *
+twp_lens_ask_profile(TwpLens *lens, const TwpMap *map, uint32 number)
 {
 	ProfileAnswer *answer = &lens->profiles[number & lens->profile_mask];
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy profile",
@@ -356,14 +328,7 @@ find_profile(TwpLens *lens, const TwpMap *map, const TwpSubject *subject)
 	answer = &lens->profiles[number & lens->profile_mask];
 	if (likely(answer->profile == number && lens->now < answer->until))
 		return answer;
-	return ask_profile(lens, map, number);
-}
-
-/* The map as of the last refresh, unless its transaction has ended. */
-static inline const TwpMap *
-lens_map(const TwpLens *lens)
-{
-	return lens->use_map ? twp_map_pinned() : NULL;
+	return twp_lens_ask_profile(lens, map, number);
 }
 
 /* Remembers an answer by subject. */
@@ -447,7 +412,7 @@ find_answer(TwpLens *lens, const TwpSubject *subject)
 TwpCategorySet
 twp_consent_open(TwpLens *lens, const TwpSubject *subject)
 {
-	const TwpMap *map = lens_map(lens);
+	const TwpMap *map = twp_lens_map(lens);
 	Answer	   *answer;
 
 	if (map == NULL)
@@ -457,7 +422,7 @@ twp_consent_open(TwpLens *lens, const TwpSubject *subject)
 			return answer->open;
 		lens->probes++;
 		consider_map(lens);
-		map = lens_map(lens);
+		map = twp_lens_map(lens);
 	}
 	if (map != NULL)
 	{
@@ -472,7 +437,7 @@ twp_consent_open(TwpLens *lens, const TwpSubject *subject)
 void
 twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens)
 {
-	const TwpMap *map = lens_map(lens);
+	const TwpMap *map = twp_lens_map(lens);
 	uint32		profiles[TWP_CONSENT_MANY];
 
 	Assert(n <= TWP_CONSENT_MANY);
@@ -497,7 +462,7 @@ twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCateg
 			continue;
 		}
 		if (unlikely(answer->profile != profiles[i] || lens->now >= answer->until))
-			answer = ask_profile(lens, map, profiles[i]);
+			answer = twp_lens_ask_profile(lens, map, profiles[i]);
 		open[i] = answer->open;
 	}
 }
@@ -506,7 +471,7 @@ twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCateg
 uint64
 twp_consent_tokens(const TwpLens *lens, uint64 *version)
 {
-	const TwpMap *map = lens_map(lens);
+	const TwpMap *map = twp_lens_map(lens);
 
 	*version = map == NULL ? 0 : map->version;
 	return map == NULL ? 0 : twp_map_places(map);
@@ -516,7 +481,7 @@ twp_consent_tokens(const TwpLens *lens, uint64 *version)
 bool
 twp_consent_asks_row(TwpLens *lens, const TwpSubject *subject)
 {
-	const TwpMap *map = lens_map(lens);
+	const TwpMap *map = twp_lens_map(lens);
 
 	if (map != NULL)
 	{
@@ -549,52 +514,4 @@ twp_consent_open_row(TwpLens *lens, const TwpSubject *subject, const TwpRowFacts
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 	return open;
-}
-
-/* Counts in a sample of the map's subjects. */
-typedef struct Sample
-{
-	TwpLens    *lens;
-	const TwpMap *map;
-	TwpCategorySet needs;
-	uint32		seen;
-	uint32		open;
-} Sample;
-
-/* Takes one profile number into a sample. */
-static void
-take_sample(Sample *sample, uint32 number)
-{
-	const ProfileAnswer *answer;
-
-	if (number == TWP_PROFILE_NONE)
-		return;
-	answer = &sample->lens->profiles[number & sample->lens->profile_mask];
-	if (answer->profile != number || sample->lens->now >= answer->until)
-		answer = ask_profile(sample->lens, sample->map, number);
-	sample->seen++;
-	if ((answer->open & sample->needs) == sample->needs)
-		sample->open++;
-}
-
-/* Estimates the share of subjects with directives for whom all the categories are open. */
-double
-twp_consent_share(TwpLens *lens, TwpCategorySet needs)
-{
-	Sample		sample = {lens, lens_map(lens), needs, 0, 0};
-
-	if (sample.map == NULL)
-		return -1;
-	/* An odd stride, so that no pattern in the keys is sampled for the whole. */
-	for (uint64 i = 0; i < Min(sample.map->dense_n, 1000); i++)
-		take_sample(&sample, sample.map->dense[(i * sample.map->dense_n / Min(sample.map->dense_n, 1000) +
-												(i * 7919) % 1000) % sample.map->dense_n]);
-	for (int section = 0; section < TWP_SECTIONS; section++)
-	{
-		const TwpMapTable *table = &sample.map->table[section];
-
-		for (uint64 i = 0; i < Min(table->nbuckets, 500); i++)
-			take_sample(&sample, table->buckets[i * table->nbuckets / Min(table->nbuckets, 500)].profile[0]);
-	}
-	return sample.seen == 0 ? -1 : (double) sample.open / sample.seen;
 }
