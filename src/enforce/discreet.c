@@ -199,7 +199,8 @@ is_users_code(Oid function)
 void
 twp_enforce_function_executes(Oid function)
 {
-	if (!twp_enforce_holds_values())
+	if (!twp_enforce_holds_values() &&
+		(!twp_enforce_has_read() || function == F_SET_CONFIG))
 		return;
 	if (twp_enforce_is_starting() && is_users_code(function))
 		ResetPlanCache();
@@ -238,7 +239,10 @@ twp_enforce_check_side_effect(Node *utility)
 		default:
 			break;
 	}
-	if (twp_enforce_holds_values() && !twp_sql_is_internal())
+	if (twp_sql_is_internal())
+		return;
+	if (twp_enforce_holds_values() ||
+		(twp_enforce_has_read() && (IsA(utility, NotifyStmt) || IsA(utility, CommentStmt))))
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_OUTSIDE_USE),
 				 errmsg("a command may not run inside a statement that reads protected tables"),

@@ -47,6 +47,7 @@ typedef struct TwpRun
 	struct TwpStatement *statement; /* protected data is being read or written, or NULL */
 	bool		foreign_key;	/* begun under PostgreSQL's foreign-key context */
 	bool		stores;			/* writes to a table that is not protected */
+	bool		finishes;		/* after-triggers run: administrators' and foreign keys' */
 } TwpRun;
 
 /*
@@ -73,6 +74,9 @@ extern bool twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_str
 									   ProcessUtilityContext context, ParamListInfo params,
 									   DestReceiver *dest, QueryCompletion *qc, void **state);
 extern void twp_enforce_utility_after(PlannedStmt *pstmt, void *state);
+/* A command is on the stack of executions, too. */
+extern void twp_enforce_enter_utility(TwpRun *run);
+extern void twp_enforce_leave_utility(TwpRun *run);
 /* An error of a utility command, re-raised without values of protected rows. */
 pg_noreturn extern void twp_enforce_utility_failed(void);
 

@@ -98,6 +98,8 @@ extern bool twp_enforce_gives_scanned_rows(const PlannedStmt *plan);
 
 /* True while protected values that may not be exported are in hand (statement.c). */
 extern bool twp_enforce_holds_values(void);
+/* True when the client's command has read such values and goes on (statement.c). */
+extern bool twp_enforce_has_read(void);
 /* True while a protected plan that may not export is being started. */
 extern bool twp_enforce_is_starting(void);
 extern bool twp_enforce_wrote_protected(void);

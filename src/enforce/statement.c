@@ -55,6 +55,7 @@ typedef struct TwpStatement
 
 static Statement *statements = NULL;	/* newest first */
 static TwpRun *stack = NULL;	/* innermost execution */
+static bool has_read = false;	/* within the client's command, values that may not be exported */
 static bool starting = false;	/* a protected plan is being started */
 static bool starting_may_export = false;
 static bool wrote_protected = false;	/* in this transaction */
@@ -276,7 +277,8 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	starting = false;
 	if (!twp_enforce_touches_protected(query->plannedstmt))
 	{
-		if (stack != NULL && twp_enforce_holds_values() && stores_unprotected(query))
+		if (stack != NULL && (twp_enforce_holds_values() || twp_enforce_has_read()) &&
+			stores_unprotected(query))
 			raise_write_down();
 		return;
 	}
@@ -320,8 +322,8 @@ count_today(Statement *statement)
 		return;
 	(void) subjects_of(statement);
 	statement->told = twp_ledger_subjects_create(statement->context);
-	twp_ledger_told_since(twp_decision_use()->code, now - (((now % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY),
-						  statement->told);
+	now -= ((now % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY;
+	twp_ledger_told_since(twp_decision_use()->code, now, statement->told);
 }
 
 /* Records the intent of a statement, durable before its first row. */
@@ -404,7 +406,31 @@ push(TwpRun *run, Statement *statement, bool stores)
 	run->statement = statement;
 	run->foreign_key = InNoForceRLSOperation();
 	run->stores = stores;
+	run->finishes = false;
 	stack = run;
+}
+
+/* Takes it off; what one command of a client's read is not held against the next. */
+static void
+pop(TwpRun *run)
+{
+	stack = run->outer;
+	if (stack == NULL)
+		has_read = false;
+}
+
+/* Enters a utility command, which may be a block or a procedure that runs others. */
+void
+twp_enforce_enter_utility(TwpRun *run)
+{
+	push(run, NULL, false);
+}
+
+/* Leaves it, well or not. */
+void
+twp_enforce_leave_utility(TwpRun *run)
+{
+	pop(run);
 }
 
 /* Enters planning or starting, where index predicates and constants run users' functions. */
@@ -418,7 +444,7 @@ twp_enforce_enter_setup(TwpRun *run)
 void
 twp_enforce_leave_setup(TwpRun *run)
 {
-	stack = run->outer;
+	pop(run);
 	starting = false;
 }
 
@@ -443,18 +469,24 @@ void
 twp_enforce_enter_finish(TwpRun *run, QueryDesc *query)
 {
 	push(run, NULL, false);
+	run->finishes = true;
 }
 
 /* Leaves an execution that went well, counting its rows. */
 void
 twp_enforce_leave(TwpRun *run, QueryDesc *query)
 {
-	stack = run->outer;
-	if (run->statement != NULL)
+	Statement  *statement = run->statement;
+
+	pop(run);
+	if (statement != NULL && stack != NULL && !statement->may_export &&
+		(query->operation == CMD_SELECT || query->plannedstmt->hasReturning))
+		has_read = true;
+	if (statement != NULL)
 	{
-		run->statement->rows += query->estate->es_processed;
-		if (!run->statement->maintenance)
-			run->statement->horizon = Min(run->statement->horizon, twp_decision_horizon());
+		statement->rows += query->estate->es_processed;
+		if (!statement->maintenance)
+			statement->horizon = Min(statement->horizon, twp_decision_horizon());
 	}
 	if (query->estate != NULL)
 		twp_enforce_hide_counts(query);
@@ -466,7 +498,7 @@ twp_enforce_failed(TwpRun *run, QueryDesc *query)
 {
 	Statement  *statement = find_statement(query);
 
-	stack = run->outer;
+	pop(run);
 	if (statement != NULL)
 	{
 		if (query->estate != NULL)
@@ -502,6 +534,22 @@ twp_enforce_holds_values(void)
 		if (run->statement != NULL && !run->statement->may_export)
 			return true;
 	return false;
+}
+
+/*
+ * True when the client's command has read values that may not be exported and
+ * goes on: a function or block has them in its variables.  After-triggers and
+ * PostgreSQL's foreign-key queries are nobody's way to store them.
+ */
+bool
+twp_enforce_has_read(void)
+{
+	if (!has_read || twp_enforce_in_foreign_key_check())
+		return false;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->finishes)
+			return false;
+	return stack != NULL;
 }
 
 /* True while a protected plan that may not export is being started. */

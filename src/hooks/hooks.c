@@ -146,11 +146,13 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *qc)
 {
 	void	   *state = NULL;
+	TwpRun		run;
 
 	if (read_only_tree)
 		pstmt = copyObject(pstmt);
 	if (!twp_enforce_utility_before(pstmt, query_string, context, params, dest, qc, &state))
 		return;
+	twp_enforce_enter_utility(&run);
 	PG_TRY();
 	{
 		if (next_utility != NULL)
@@ -160,9 +162,11 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 	}
 	PG_CATCH();
 	{
+		twp_enforce_leave_utility(&run);
 		twp_enforce_utility_failed();
 	}
 	PG_END_TRY();
+	twp_enforce_leave_utility(&run);
 	twp_enforce_utility_after(pstmt, state);
 }
 
