@@ -51,7 +51,7 @@ typedef struct TwpRun
 } TwpRun;
 
 /*
- * Planning and starting are bracketed by _setup; then each run or fetch,
+ * Planning, starting and utility commands are bracketed by _setup; then each run or fetch,
  * finishing, ending.  _enter may raise
  * and then has not entered; _leave and _failed never raise but for _failed,
  * which re-raises the error being handled, without what it must not tell.
@@ -74,9 +74,6 @@ extern bool twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_str
 									   ProcessUtilityContext context, ParamListInfo params,
 									   DestReceiver *dest, QueryCompletion *qc, void **state);
 extern void twp_enforce_utility_after(PlannedStmt *pstmt, void *state);
-/* A command is on the stack of executions, too. */
-extern void twp_enforce_enter_utility(TwpRun *run);
-extern void twp_enforce_leave_utility(TwpRun *run);
 /* An error of a utility command, re-raised without values of protected rows. */
 pg_noreturn extern void twp_enforce_utility_failed(void);
 

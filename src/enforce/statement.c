@@ -419,28 +419,14 @@ pop(TwpRun *run)
 		has_read = false;
 }
 
-/* Enters a utility command, which may be a block or a procedure that runs others. */
-void
-twp_enforce_enter_utility(TwpRun *run)
-{
-	push(run, NULL, false);
-}
-
-/* Leaves it, well or not. */
-void
-twp_enforce_leave_utility(TwpRun *run)
-{
-	pop(run);
-}
-
-/* Enters planning or starting, where index predicates and constants run users' functions. */
+/* Enters what reads nothing itself but may run users' code: planning, starting, a utility command. */
 void
 twp_enforce_enter_setup(TwpRun *run)
 {
 	push(run, NULL, false);
 }
 
-/* Leaves planning or starting, well or not. */
+/* Leaves it, well or not. */
 void
 twp_enforce_leave_setup(TwpRun *run)
 {

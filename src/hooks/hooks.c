@@ -152,7 +152,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 		pstmt = copyObject(pstmt);
 	if (!twp_enforce_utility_before(pstmt, query_string, context, params, dest, qc, &state))
 		return;
-	twp_enforce_enter_utility(&run);
+	twp_enforce_enter_setup(&run);
 	PG_TRY();
 	{
 		if (next_utility != NULL)
@@ -162,11 +162,11 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 	}
 	PG_CATCH();
 	{
-		twp_enforce_leave_utility(&run);
+		twp_enforce_leave_setup(&run);
 		twp_enforce_utility_failed();
 	}
 	PG_END_TRY();
-	twp_enforce_leave_utility(&run);
+	twp_enforce_leave_setup(&run);
 	twp_enforce_utility_after(pstmt, state);
 }
 
