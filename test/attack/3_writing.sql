@@ -330,3 +330,20 @@ UNION ALL SELECT 'SEEN' || name FROM pg_prepared_statements WHERE name LIKE 'sto
 SELECT lo_create(99000 + secret::int) FROM clinic.patient WHERE sex = 'm' ORDER BY secret LIMIT 1;
 SELECT 'STORED' || max(oid::bigint) FROM pg_largeobject_metadata;
 --! canary STORED(9900|877|867)
+
+--! attack syntax_of_newer_servers
+UPDATE clinic.patient SET sex = sex RETURNING OLD.genome, NEW.genome;
+UPDATE clinic.patient SET zip = 'x' RETURNING OLD, NEW, OLD.*, NEW.*;
+UPDATE clinic.patient SET extra = 'x' RETURNING WITH (OLD AS o, NEW AS n) o.genome, n;
+DELETE FROM clinic.diary RETURNING OLD, NEW;
+INSERT INTO clinic.patient (id, name, sex) SELECT 550000000 * 10::bigint + 1, 'a', 'f' ON CONFLICT (id) DO UPDATE SET sex = 'm' RETURNING OLD.genome, NEW.genome, OLD, NEW;
+MERGE INTO clinic.patient p USING (VALUES (1)) s(id) ON p.id = s.id WHEN NOT MATCHED BY SOURCE THEN UPDATE SET zip = genome RETURNING merge_action(), p.*;
+MERGE INTO clinic.patient p USING (VALUES (1)) s(id) ON p.id = s.id WHEN NOT MATCHED BY SOURCE AND genome LIKE 'C%' THEN UPDATE SET zip = 'SEEN' || 'zip' RETURNING merge_action(), p, OLD, NEW;
+MERGE INTO clinic.patient p USING (VALUES (1)) s(id) ON p.id = s.id WHEN NOT MATCHED BY SOURCE THEN DELETE RETURNING p, OLD.genome;
+WITH m AS (MERGE INTO clinic.patient p USING (VALUES (1)) s(id) ON p.id = s.id WHEN NOT MATCHED BY SOURCE THEN UPDATE SET sex = 'f' RETURNING p.genome) SELECT * FROM m;
+SELECT j.* FROM clinic.patient p, JSON_TABLE(to_jsonb(p), '$' COLUMNS (g text PATH '$.genome', n text PATH '$.secret')) j;
+SELECT JSON_OBJECTAGG(p.id VALUE p), JSON_ARRAYAGG(p.genome), JSON_OBJECT('a' VALUE max(p.genome)) FROM clinic.patient p;
+ALTER TABLE clinic.patient ADD virtual text GENERATED ALWAYS AS (genome) VIRTUAL;
+SELECT virtual FROM clinic.patient;
+SELECT genome, zip FROM clinic.patient;
+--! canary CNRY|8675309|SEENzip

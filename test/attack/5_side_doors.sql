@@ -191,6 +191,10 @@ SELECT * FROM clinic.lab_order;
 --! attack dictionary_of_pseudonyms
 SELECT 'FOU' || 'ND' FROM clinic.patient WHERE name = twin_privacy.pseudonymize('RES', 'IDN' || 'Tname1')::text OR id::text = twin_privacy.pseudonymize('RES', 550000000 * 10::bigint + 1)::text;
 SELECT 'FOU' || 'ND' FROM clinic.patient WHERE name = 'IDN' || 'Tname1';
+SELECT 'FOU' || 'ND' FROM clinic.patient, twin_privacy.pseudonyms('RES', 'IDN' || 'Tname1') AS s(x) WHERE name = x::text;
+SELECT 'FOU' || 'ND' WHERE twin_privacy.shift_date('RES', 550000000 * 10::bigint + 1, date '2000-01-01') IS NOT NULL;
+SELECT 'FOU' || 'ND' WHERE twin_privacy.fpe_encrypt('RES', '12345678', '0123456789', '') IS NOT NULL;
+SELECT 'FOU' || 'ND' WHERE twin_privacy.seal('RES', 'x', 'y') IS NOT NULL;
 --! as analyst:RES owner:RES
 --! canary FOUND
 

@@ -280,3 +280,8 @@ SELECT name FROM clinic.patient WHERE id = 5500000001;
 
 --! attack copy_out_of_a_partitioned_table
 COPY clinic.visit TO STDOUT;
+
+--! attack foreign_key_added_unbound
+ALTER TABLE clinic.diary ADD FOREIGN KEY (patient_id) REFERENCES clinic.patient;
+ALTER TABLE clinic.diary DROP CONSTRAINT diary_patient_id_fkey;
+--! as owner:none super:none
