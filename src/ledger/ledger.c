@@ -48,6 +48,8 @@ typedef struct Owed
 } Owed;
 
 static Owed *owed = NULL;
+/* Position up to which the transaction's changes of consents must be durable before it commits; 0: none. */
+static uint64 due = 0;
 
 /* Raises TP004 with the reason. */
 static void
@@ -115,8 +117,17 @@ xact_ended(XactEvent event, void *arg)
 {
 	TwpOutcome	outcome = event == XACT_EVENT_COMMIT ? TWP_OUTCOME_DONE : TWP_OUTCOME_ABORTED;
 
+	if (event == XACT_EVENT_PRE_COMMIT && due != 0)
+	{
+		uint64		end = due;
+
+		due = 0;
+		if (!twp_ledger_flush(end))
+			refuse_unrecorded();
+	}
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PRE_PREPARE)
 		return;
+	due = 0;
 	for (Owed *entry = owed, *next; entry != NULL; entry = next)
 	{
 		next = entry->next;
@@ -205,6 +216,47 @@ begin_record(TwpRecordType type, StringInfo payload, int event_nest)
 	entry->next = owed;
 	owed = entry;
 	return twp_ledger_record_id(entry->seq);
+}
+
+/*
+ * Appends an event to those its transaction (or savepoint) has recorded
+ * already: they share the first one's completion, so that a transaction may
+ * record a whole population.  Returns 0 when it is the first.
+ */
+static uint64
+join_group(StringInfo payload, int event_nest, uint64 *end)
+{
+	Owed	   *leader = owed;
+	uint64		seq;
+
+	while (leader != NULL && leader->event_nest != event_nest)
+		leader = leader->next;
+	if (leader == NULL || payload->len > TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader))
+		return 0;
+	seq = twp_ledger_append(TWP_RECORD_EVENT, leader->seq, payload->data, payload->len, NULL, false, end);
+	if (seq == 0)
+		refuse_unrecorded();
+	return seq;
+}
+
+/*
+ * Records an event that hangs on the transaction.  What only changes consents
+ * has no effect before the commit and is made durable with it; everything
+ * else at once.
+ */
+static uint64
+begin_event(StringInfo payload, const char *kind)
+{
+	uint64		end;
+	uint64		seq = join_group(payload, GetCurrentTransactionNestLevel(), &end);
+
+	if (seq == 0)
+		return begin_record(TWP_RECORD_EVENT, payload, GetCurrentTransactionNestLevel());
+	if (strncmp(kind, "consent.", strlen("consent.")) == 0)
+		due = end;
+	else if (!twp_ledger_flush(end))
+		refuse_unrecorded();
+	return twp_ledger_record_id(seq);
 }
 
 /* Writes where the session comes from. */
@@ -323,6 +375,23 @@ twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate)
 	pfree(buf.data);
 }
 
+/* Writes an event's fields. */
+static void
+put_event(StringInfo buf, const char *kind, const char *object, const char *subject,
+		  const char *detail, const char *justification)
+{
+	initStringInfo(buf);
+	twp_field_put_text(buf, TWP_FIELD_KIND, kind);
+	twp_field_put_text(buf, TWP_FIELD_OBJECT, object);
+	twp_field_put_text(buf, TWP_FIELD_SUBJECT, subject);
+	twp_field_put_text(buf, TWP_FIELD_DETAIL, detail);
+	twp_field_put_text(buf, TWP_FIELD_JUSTIFICATION, justification);
+	twp_field_put_text(buf, TWP_FIELD_SESSION_ROLE, GetUserNameFromId(GetSessionUserId(), true));
+	twp_field_put_text(buf, TWP_FIELD_ACTING_ROLE, GetUserNameFromId(GetOuterUserId(), true));
+	twp_field_put_text(buf, TWP_FIELD_ACTOR, GetConfigOption("twin_privacy.actor", true, false));
+	put_client(buf);
+}
+
 /* Records an event durably; its outcome follows the transaction. */
 uint64
 twp_ledger_event(const char *kind, const char *object, const char *subject,
@@ -331,17 +400,8 @@ twp_ledger_event(const char *kind, const char *object, const char *subject,
 	StringInfoData buf;
 	uint64		record_id;
 
-	initStringInfo(&buf);
-	twp_field_put_text(&buf, TWP_FIELD_KIND, kind);
-	twp_field_put_text(&buf, TWP_FIELD_OBJECT, object);
-	twp_field_put_text(&buf, TWP_FIELD_SUBJECT, subject);
-	twp_field_put_text(&buf, TWP_FIELD_DETAIL, detail);
-	twp_field_put_text(&buf, TWP_FIELD_JUSTIFICATION, justification);
-	twp_field_put_text(&buf, TWP_FIELD_SESSION_ROLE, GetUserNameFromId(GetSessionUserId(), true));
-	twp_field_put_text(&buf, TWP_FIELD_ACTING_ROLE, GetUserNameFromId(GetOuterUserId(), true));
-	twp_field_put_text(&buf, TWP_FIELD_ACTOR, GetConfigOption("twin_privacy.actor", true, false));
-	put_client(&buf);
-	record_id = begin_record(TWP_RECORD_EVENT, &buf, GetCurrentTransactionNestLevel());
+	put_event(&buf, kind, object, subject, detail, justification);
+	record_id = begin_event(&buf, kind);
 	twp_ledger_count(TWP_COUNT_EVENTS, NULL);
 	pfree(buf.data);
 	return record_id;
@@ -352,9 +412,14 @@ uint64
 twp_ledger_event_at_once(const char *kind, const char *object, const char *subject,
 						 const char *detail, const char *justification)
 {
-	uint64		record_id = twp_ledger_event(kind, object, subject, detail, justification);
 	TwpCompletion done = {.outcome = TWP_OUTCOME_DONE};
+	StringInfoData buf;
+	uint64		record_id;
 
+	put_event(&buf, kind, object, subject, detail, justification);
+	record_id = begin_record(TWP_RECORD_EVENT, &buf, GetCurrentTransactionNestLevel());
+	twp_ledger_count(TWP_COUNT_EVENTS, NULL);
+	pfree(buf.data);
 	twp_ledger_complete(record_id, &done);
 	return record_id;
 }

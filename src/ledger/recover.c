@@ -150,7 +150,8 @@ clear_torn_tail(const char *buffer, uint32 *discarded)
 static void
 note_record(OpenList *open, const TwpRecordHeader *record)
 {
-	if (record->type == TWP_RECORD_INTENT || record->type == TWP_RECORD_EVENT)
+	/* an event that refers to another shares its completion */
+	if (record->type == TWP_RECORD_INTENT || (record->type == TWP_RECORD_EVENT && record->ref == 0))
 	{
 		if (open->count == open->size)
 		{

@@ -19,7 +19,8 @@
 typedef struct Pending
 {
 	uint64		seq;			/* hash key */
-	TwpRecordHeader *begin;
+	TwpRecordHeader *begin;		/* NULL when only others that share its completion are asked for */
+	List	   *others;			/* TwpRecordHeader *, events of the same transaction */
 	StringInfoData packed;		/* data is NULL when no set came by */
 } Pending;
 
@@ -37,19 +38,27 @@ typedef struct Visit
 	void	   *arg;
 } Visit;
 
-/* Keeps what begins. */
+/* Keeps what begins, under the seq that its completion will name. */
 static void
 note_begin(Visit *visit, const TwpRecordHeader *record)
 {
-	uint64		seq = record->seq;
+	bool		shares = record->type == TWP_RECORD_EVENT && record->ref != 0;
+	uint64		seq = shares ? record->ref : record->seq;
 	bool		found;
 	Pending    *pending = hash_search(visit->pending, &seq, HASH_ENTER, &found);
+	TwpRecordHeader *copy = palloc(record->length);
 
-	if (found)
-		return;
-	pending->begin = palloc(record->length);
-	memcpy(pending->begin, record, record->length);
-	memset(&pending->packed, 0, sizeof(pending->packed));
+	memcpy(copy, record, record->length);
+	if (!found)
+	{
+		pending->begin = NULL;
+		pending->others = NIL;
+		memset(&pending->packed, 0, sizeof(pending->packed));
+	}
+	if (shares)
+		pending->others = lappend(pending->others, copy);
+	else
+		pending->begin = copy;
 }
 
 /* Keeps a piece of a subject set. */
@@ -92,6 +101,22 @@ show(Visit *visit, const TwpRecordHeader *begin, const TwpRecordHeader *completi
 	return more;
 }
 
+/* Shows all that one completion closes, or that has none (NULL). */
+static bool
+show_all(Visit *visit, const Pending *pending, const TwpRecordHeader *completion)
+{
+	bool		more = pending->begin == NULL || show(visit, pending->begin, completion, &pending->packed);
+	ListCell   *lc;
+
+	foreach(lc, pending->others)
+	{
+		if (!more)
+			break;
+		more = show(visit, lfirst(lc), completion, NULL);
+	}
+	return more;
+}
+
 /* Shows what a completion closes and forgets it. */
 static bool
 note_completion(Visit *visit, const TwpRecordHeader *record)
@@ -102,8 +127,10 @@ note_completion(Visit *visit, const TwpRecordHeader *record)
 
 	if (pending == NULL)
 		return true;
-	more = show(visit, pending->begin, record, &pending->packed);
-	pfree(pending->begin);
+	more = show_all(visit, pending, record);
+	if (pending->begin != NULL)
+		pfree(pending->begin);
+	list_free_deep(pending->others);
 	if (pending->packed.data != NULL)
 		pfree(pending->packed.data);
 	(void) hash_search(visit->pending, &seq, HASH_REMOVE, NULL);
@@ -131,7 +158,7 @@ show_pending(Visit *visit)
 	hash_seq_init(&status, visit->pending);
 	while ((pending = hash_seq_search(&status)) != NULL)
 	{
-		if (!show(visit, pending->begin, NULL, &pending->packed))
+		if (!show_all(visit, pending, NULL))
 		{
 			hash_seq_term(&status);
 			return false;
