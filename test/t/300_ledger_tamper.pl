@@ -13,7 +13,7 @@ use TwinPrivacy::Spool;
 
 my $node = TwinPrivacy::Cluster->new_node('tamper');
 $node->safe_psql('postgres', q{
-	SELECT twin_privacy.add_purpose('T' || i, 'TREAT', 'tamper') FROM generate_series(1, 500) i;
+	SELECT twin_privacy.add_purpose('T' || i, 'TREAT', 'tamper') FROM generate_series(1, 1000) i;
 	DO $$ BEGIN PERFORM twin_privacy.ledger_head(); END $$});
 
 my $directory = TwinPrivacy::Spool::directory($node);
