@@ -347,3 +347,26 @@ ALTER TABLE clinic.patient ADD virtual text GENERATED ALWAYS AS (genome) VIRTUAL
 SELECT virtual FROM clinic.patient;
 SELECT genome, zip FROM clinic.patient;
 --! canary CNRY|8675309|SEENzip
+
+--! attack write_down_plpgsql_loop
+CREATE TABLE lair.copy (stored text);
+DO $$DECLARE r record; BEGIN FOR r IN SELECT sex FROM clinic.patient LOOP INSERT INTO lair.copy VALUES (r.sex); END LOOP; END$$;
+SELECT 'STORED' || count(*) FROM lair.copy;
+--! canary STORED[1-9]
+
+--! attack write_down_dynamic_sql
+DO $$BEGIN EXECUTE format('CREATE TABLE lair.copy AS SELECT %L AS stored', (SELECT min(sex) FROM clinic.patient)); END$$;
+SELECT 'STORED' || count(*) FROM lair.copy;
+--! canary STORED[1-9]
+
+--! attack write_down_cursor_fetch
+CREATE TABLE lair.copy (stored text);
+DO $$DECLARE c CURSOR FOR SELECT sex FROM clinic.patient; s text; BEGIN OPEN c; FETCH c INTO s; INSERT INTO lair.copy VALUES (s); END$$;
+SELECT 'STORED' || count(*) FROM lair.copy WHERE stored IS NOT NULL;
+--! canary STORED[1-9]
+
+--! attack write_down_column_default_comment
+DO $$BEGIN EXECUTE format('COMMENT ON SCHEMA lair IS %L', (SELECT min(sex) FROM clinic.patient)); END$$;
+SELECT 'STORED' || obj_description('lair'::regnamespace);
+--! as super:CARE super:RES
+--! canary STORED[fm]
