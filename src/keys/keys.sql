@@ -11,8 +11,9 @@ CREATE TABLE twin_privacy_internal.pseudonym_domain (
 COMMENT ON TABLE twin_privacy_internal.pseudonym_domain IS
     'Pseudonym domains; domain_id is 31 bits of the name''s SHA-256.';
 
+-- No foreign key to the domain: pg_restore -j loads dumped tables in any order.
 CREATE TABLE twin_privacy_internal.pseudonym_key (
-    domain_id     int4 NOT NULL REFERENCES twin_privacy_internal.pseudonym_domain (domain_id),
+    domain_id     int4 NOT NULL,
     version       int2 NOT NULL CHECK (version OPERATOR(pg_catalog.>) 0),
     wrapped       bytea CHECK (pg_catalog.octet_length(wrapped) OPERATOR(pg_catalog.=) 40),
     master_id     bytea CHECK (pg_catalog.octet_length(master_id) OPERATOR(pg_catalog.=) 8),

@@ -7,16 +7,17 @@ CREATE TABLE twin_privacy_internal.purpose (
     seeded boolean NOT NULL DEFAULT false
 );
 -- HL7 lets a concept have several parents; number 1 is the one the view shows.
+-- No foreign keys between these tables: pg_restore -j loads dumped tables in any order.
 CREATE TABLE twin_privacy_internal.purpose_parent (
-    code text COLLATE "C" REFERENCES twin_privacy_internal.purpose,
+    code text COLLATE "C",
     number smallint,
-    parent text COLLATE "C" NOT NULL REFERENCES twin_privacy_internal.purpose,
+    parent text COLLATE "C" NOT NULL,
     seeded boolean NOT NULL DEFAULT false,
     PRIMARY KEY (code, number)
 );
 -- A table of its own: a prohibition of a seeded purpose must survive pg_dump.
 CREATE TABLE twin_privacy_internal.purpose_prohibition (
-    code text COLLATE "C" PRIMARY KEY REFERENCES twin_privacy_internal.purpose,
+    code text COLLATE "C" PRIMARY KEY,
     reason text NOT NULL CHECK (pg_catalog.octet_length(reason) OPERATOR(pg_catalog.<=) 1000),
     seeded boolean NOT NULL DEFAULT false
 );
