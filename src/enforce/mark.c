@@ -167,8 +167,8 @@ twp_enforce_is_foreign_key_query(const Query *query)
 {
 	RangeTblEntry *rte;
 
-	if (twp_enforce_adding_foreign_key && !InNoForceRLSOperation())
-		return is_initial_check(query);
+	if (!InNoForceRLSOperation())
+		return twp_enforce_in_foreign_key_check() && is_initial_check(query);
 	if (!twp_enforce_in_foreign_key_check() || list_length(query->rtable) != 1 ||
 		query->cteList != NIL || query->hasSubLinks || query->hasAggs || query->hasWindowFuncs ||
 		query->hasTargetSRFs || query->returningList != NIL || query->setOperations != NULL ||

@@ -580,7 +580,7 @@ bool
 twp_enforce_in_foreign_key_check(void)
 {
 	if (!InNoForceRLSOperation())
-		return twp_enforce_adding_foreign_key;
+		return twp_enforce_adding_foreign_key && stack != NULL && stack->outer == NULL;
 	for (TwpRun *run = stack; run != NULL; run = run->outer)
 		if (run->foreign_key)
 			return false;

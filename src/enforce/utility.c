@@ -22,7 +22,10 @@ typedef struct UtilityState
 
 bool		twp_enforce_adding_foreign_key = false;
 
-/* True for ALTER TABLE ... ADD FOREIGN KEY or VALIDATE CONSTRAINT. */
+/*
+ * True for an ALTER TABLE that adds foreign keys and nothing else: a check or
+ * a conversion beside them would run a user's code meanwhile.
+ */
 static bool
 adds_foreign_key(const Node *node)
 {
@@ -34,11 +37,11 @@ adds_foreign_key(const Node *node)
 	{
 		const AlterTableCmd *cmd = lfirst(lc);
 
-		if (cmd->subtype == AT_ValidateConstraint ||
-			(cmd->subtype == AT_AddConstraint && ((Constraint *) cmd->def)->contype == CONSTR_FOREIGN))
-			return true;
+		if (cmd->subtype != AT_AddConstraint ||
+			((Constraint *) cmd->def)->contype != CONSTR_FOREIGN)
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* Remembers what must follow a command. */

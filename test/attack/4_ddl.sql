@@ -356,3 +356,12 @@ CREATE INDEX patient_quiet ON clinic.patient (lair.quiet(name));
 --! after
 DROP INDEX clinic.patient_quiet;
 DROP FUNCTION lair.quiet;
+
+--! attack check_beside_a_new_foreign_key
+CREATE TABLE lair.other (id int PRIMARY KEY);
+CREATE TABLE lair.mine (x int);
+INSERT INTO lair.other VALUES (1);
+INSERT INTO lair.mine VALUES (1);
+CREATE FUNCTION lair.peek(int) RETURNS boolean LANGUAGE plpgsql AS $$DECLARE r record; BEGIN FOR r IN SELECT a.name, a.genome, b.id FROM clinic.patient a LEFT JOIN clinic.patient b ON a.id = b.id LOOP RAISE NOTICE '% %', r.name, r.genome; END LOOP; RETURN true; END$$;
+ALTER TABLE lair.mine ADD CHECK (lair.peek(x)), ADD FOREIGN KEY (x) REFERENCES lair.other;
+ALTER TABLE lair.mine ADD FOREIGN KEY (x) REFERENCES lair.other, ALTER x TYPE bigint USING lair.peek(x)::int;
