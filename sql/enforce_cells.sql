@@ -200,6 +200,16 @@ SELECT * FROM ec.parent ORDER BY s;
 SELECT p FROM ec.parent p ORDER BY s;
 SELECT * FROM ec.late ORDER BY s;
 
+-- a row's place and its writer are the same under every use: pseudonymised uses could be linked by them
+SELECT count(*), count(ctid), count(xmin), count(cmin), count(xmax), count(cmax), count(tableoid) FROM ec.parent;
+SET twin_privacy.use = 'EC-ONE';
+SELECT count(*), count(ctid), count(xmin), count(cmin), count(xmax), count(cmax), count(tableoid) FROM ec.parent;
+SELECT count(*) FROM ec.other WHERE ctid > '(0,0)';
+SELECT count(o.ctid), count(o.*), count(DISTINCT o.id) FROM generate_series(1, 40) g LEFT JOIN ec.other o ON o.id = g;
+BEGIN;
+SELECT id, ctid FROM ec.other WHERE id = 3 FOR SHARE;
+ROLLBACK;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP SCHEMA ec CASCADE;

@@ -134,7 +134,7 @@ needs_wrapping(const TwpTableVerdict *v, const Bitmapset *used)
 	{
 		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
 
-		if (attno == TableOidAttributeNumber && twp_decision_use()->form != TWP_FORM_IDENTIFIED)
+		if (attno < 0 && twp_decision_use()->form != TWP_FORM_IDENTIFIED)
 			return true;
 		if (attno == 0)
 		{
@@ -160,6 +160,25 @@ add_target(Query *sub, RangeTblEntry *outer, Expr *expr, const char *name)
 	if (resno > list_length(outer->eref->colnames))
 		outer->eref->colnames = lappend(outer->eref->colnames, makeString(pstrdup(name)));
 	return resno;
+}
+
+/*
+ * Makes a system column's replacement.  Outside the identified form it is
+ * empty: a row's place and its writer's transaction are the same under every
+ * use, so two uses could be linked by them, and gaps count the hidden rows.
+ * The table's OID is the named table's: the partition tells a masked key.
+ */
+static Expr *
+system_column(const TwpTableVerdict *v, AttrNumber attno)
+{
+	const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
+
+	if (twp_decision_use()->form == TWP_FORM_IDENTIFIED)
+		return (Expr *) makeVar(1, attno, att->atttypid, att->atttypmod, att->attcollation, 0);
+	if (attno == TableOidAttributeNumber)
+		return (Expr *) makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+								  ObjectIdGetDatum(v->relid), false, true);
+	return (Expr *) makeNullConst(att->atttypid, att->atttypmod, att->attcollation);
 }
 
 /* Fills the subquery's target list: all columns in place, then what else is used. */
@@ -196,17 +215,8 @@ add_targets(Query *sub, RangeTblEntry *outer, const TwpTableVerdict *v, const Bi
 			continue;
 		if (attno == 0)
 			expr = (Expr *) twp_enforce_whole_row(TWP_FN_CELL, v, &like);
-		else if (attno == TableOidAttributeNumber &&
-				 twp_decision_use()->form != TWP_FORM_IDENTIFIED)
-			/* which partition a row is in tells a masked partition key */
-			expr = (Expr *) makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
-									  ObjectIdGetDatum(v->relid), false, true);
 		else
-		{
-			const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
-
-			expr = (Expr *) makeVar(1, attno, att->atttypid, att->atttypmod, att->attcollation, 0);
-		}
+			expr = system_column(v, attno);
 		remap->map[-attno] = add_target(sub, outer, expr,
 										attno == 0 ? "*" : NameStr(SystemAttributeDefinition(attno)->attname));
 	}
