@@ -235,6 +235,8 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 		case AT_AlterColumnType:
 			if (column->raw_default != NULL || !is_builtin_type(column->typeName))
 				twp_enforce_require_admin(relid, "ALTER COLUMN TYPE with an expression or a user-defined type");
+			else if (!twp_enforce_type_change_is_total(relid, cmd->name, column->typeName))
+				twp_enforce_require_admin(relid, "ALTER COLUMN TYPE to a type that cannot hold every value");
 			break;
 		case AT_AddColumn:
 			if (is_generated(column) || !is_builtin_type(column->typeName))
@@ -277,7 +279,13 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt)
 		if (cmd->subtype == AT_AddInherit)
 			refuse_open_parent(twp_enforce_relation_of((RangeVar *) cmd->def), relid);
 		else if (cmd->subtype == AT_AttachPartition)
-			refuse_open_parent(relid, twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
+		{
+			Oid			child = twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name);
+
+			refuse_open_parent(relid, child);
+			/* whether its rows keep to the bounds is a question about hidden values */
+			twp_enforce_require_admin(child, "ATTACH PARTITION of rows");
+		}
 	}
 	if (stmt->objtype == OBJECT_TYPE && twp_catalog_installed() && !is_trusted() &&
 		serves_protected("SELECT t.oid FROM pg_class t JOIN pg_class c ON t.reloftype = c.reltype"

@@ -128,6 +128,7 @@ extern bool twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, Query
 /* ddl.c */
 extern Oid	twp_enforce_relation_of(const RangeVar *range);
 extern void twp_enforce_require_admin(Oid relid, const char *what);
+extern bool twp_enforce_type_change_is_total(Oid relid, const char *column, TypeName *name);
 extern void twp_enforce_guard_own(Oid relid);
 extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt);
 extern void twp_enforce_check_index(const IndexStmt *stmt);

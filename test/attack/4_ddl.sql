@@ -365,3 +365,31 @@ INSERT INTO lair.mine VALUES (1);
 CREATE FUNCTION lair.peek(int) RETURNS boolean LANGUAGE plpgsql AS $$DECLARE r record; BEGIN FOR r IN SELECT a.name, a.genome, b.id FROM clinic.patient a LEFT JOIN clinic.patient b ON a.id = b.id LOOP RAISE NOTICE '% %', r.name, r.genome; END LOOP; RETURN true; END$$;
 ALTER TABLE lair.mine ADD CHECK (lair.peek(x)), ADD FOREIGN KEY (x) REFERENCES lair.other;
 ALTER TABLE lair.mine ADD FOREIGN KEY (x) REFERENCES lair.other, ALTER x TYPE bigint USING lair.peek(x)::int;
+
+--! attack narrower_type
+-- whether every value fits tells the longest one, a trial each
+DO $$BEGIN
+    FOR n IN 1..40 LOOP
+        BEGIN
+            EXECUTE format('ALTER TABLE clinic.patient ALTER genome TYPE varchar(%s)', n);
+            RAISE NOTICE '%: the longest genome has % letters', 'CN' || 'RY', n;
+            EXIT;
+        EXCEPTION WHEN string_data_right_truncation THEN NULL;
+        END;
+    END LOOP;
+END$$;
+--! as owner:none owner:RES owner:CARE
+
+--! attack attach_with_bounds
+ALTER TABLE clinic.visit DETACH PARTITION clinic.visit_2;
+DO $$BEGIN
+    FOR n IN 101..110 LOOP
+        BEGIN
+            EXECUTE format('ALTER TABLE clinic.visit ATTACH PARTITION clinic.visit_2 FOR VALUES FROM (100) TO (%s)', n);
+            RAISE NOTICE '%: the last visit is number %', 'CN' || 'RY', n - 1;
+            EXIT;
+        EXCEPTION WHEN check_violation THEN NULL;
+        END;
+    END LOOP;
+END$$;
+--! as owner:none owner:RES owner:CARE
