@@ -25,6 +25,7 @@ SELECT '{"format": "twin_privacy policy 1",
   "purposes": [{"code": "TWINS_2", "parent": "TWINS", "display": "more twins"}, {"code": "TWINS", "parent": "CLINTRCH", "display": "twins in trials"}],
   "prohibitions": [{"purpose": "HMARKT", "reason": "board decision"}],
   "categories": [{"code": "ecg_12", "parent": "ecg", "display": "twelve leads"}, {"code": "ecg", "parent": "vital_signs", "display": "electrocardiograms"}],
+  "derivations": [{"category": "prediction", "from_categories": ["twin_state", "ecg"]}],
   "tables": [
     {"table": "clinic.patient", "subject": "id", "category": "demographics",
      "columns": {"name": "category=identity, kind=identifier, mask=pseudonym", "Odd, =Column": "kind=plain"}},

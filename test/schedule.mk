@@ -71,6 +71,7 @@ REGRESS += anonymity_aggregate
 TAP += test/t/070_anonymity_adult.pl
 
 # decision
+REGRESS += decision_derivations
 REGRESS += decision_functions
 
 # enforce

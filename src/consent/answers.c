@@ -68,3 +68,21 @@ twp_answers_decision(const TwpAnswers *outcome, int category)
 		return TWP_DECISION_NONE;
 	return TWP_DECISION_PERMIT;
 }
+
+/* Gives the one answer for a category and everything it is derived from. */
+TwpDecision
+twp_answers_decision_with_inputs(const TwpAnswers *outcome, int category)
+{
+	TwpCategorySet inputs = twp_vocab_category_inputs(category);
+	TwpDecision total = twp_answers_decision(outcome, category);
+
+	for (int n = 0; n < TWP_MAX_CATEGORIES && total != TWP_DECISION_DENY; n++)
+	{
+		TwpDecision input = (inputs & TWP_CATEGORY_BIT(n)) == 0 ? TWP_DECISION_PERMIT :
+			twp_answers_decision(outcome, n);
+
+		if (input != TWP_DECISION_PERMIT)
+			total = input;
+	}
+	return total;
+}

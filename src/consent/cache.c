@@ -14,7 +14,7 @@
 
 static const char *const tables[] = {
 	"directive", "withdrawal", "category", "purpose", "purpose_parent", "purpose_prohibition",
-	"security_label",
+	"security_label", "derivation",
 };
 
 static Oid	relids[lengthof(tables)];

@@ -46,20 +46,17 @@ twp_consent_init(void)
 	twp_map_init();
 }
 
-/* Decides for one subject and category from the directives of a revision. */
-TwpDecision
-twp_consent_decide_then(const char *subject, const char *purpose, int category,
-						const char *recipient, TimestampTz at, uint64 revision)
+/* Combines what a subject's directives of a revision say. */
+static void
+combine_then(const char *subject, const char *purpose, const char *recipient, TimestampTz at,
+			 uint64 revision, TwpAnswers *total)
 {
-	Snapshot	snapshot;
+	Snapshot	snapshot = RegisterSnapshot(twp_consent_snapshot());
 	TwpRuleQuestion question = {purpose, recipient, at, NULL, false};
 	TwpDirective *directives;
-	TwpAnswers	total;
-	int			n;
+	int			n = twp_store_directives(subject, snapshot, &directives);
 
-	snapshot = RegisterSnapshot(twp_consent_snapshot());
-	n = twp_store_directives(subject, snapshot, &directives);
-	twp_answers_init(&total);
+	twp_answers_init(total);
 	for (int i = 0; i < n; i++)
 	{
 		TwpAnswers	outcome;
@@ -70,10 +67,20 @@ twp_consent_decide_then(const char *subject, const char *purpose, int category,
 			directives[i].withdrawn = false;
 		twp_rule_ask(twp_store_rule(directives[i].terms_id, snapshot), &question, &outcome);
 		twp_directive_limit(&directives[i], at, &outcome);
-		twp_answers_add(&total, &outcome, twp_consent_combining);
+		twp_answers_add(total, &outcome, twp_consent_combining);
 	}
 	UnregisterSnapshot(snapshot);
-	return twp_answers_decision(&total, category);
+}
+
+/* Decides for one subject and category, and all that the category is derived from, from the directives of a revision. */
+TwpDecision
+twp_consent_decide_then(const char *subject, const char *purpose, int category,
+						const char *recipient, TimestampTz at, uint64 revision)
+{
+	TwpAnswers	total;
+
+	combine_then(subject, purpose, recipient, at, revision, &total);
+	return twp_answers_decision_with_inputs(&total, category);
 }
 
 /* Decides for one subject and category, now. */
@@ -84,6 +91,31 @@ twp_consent_decide(const char *subject, const char *purpose, int category,
 	if (twp_vocab_purpose_prohibited(purpose, NULL))
 		return TWP_DECISION_DENY;
 	return twp_consent_decide_then(subject, purpose, category, recipient, at, PG_UINT64_MAX);
+}
+
+/* True when a decision closes a category to the question. */
+static bool
+closes(const TwpLensQuestion *question, TwpDecision decision)
+{
+	if (decision == TWP_DECISION_DENY && question->overrides_deny)
+		decision = TWP_DECISION_NONE;
+	return decision == TWP_DECISION_DENY || (decision == TWP_DECISION_NONE && !question->none_permits);
+}
+
+/* Finds which category closes one to the question: itself, or the first of those it is derived from. */
+int
+twp_consent_closed_by(const char *subject, const TwpLensQuestion *question, int category, TimestampTz at)
+{
+	TwpCategorySet inputs = twp_vocab_category_inputs(category);
+	TwpAnswers	total;
+
+	combine_then(subject, question->purpose, question->recipient, at, PG_UINT64_MAX, &total);
+	if (closes(question, twp_answers_decision(&total, category)))
+		return category;
+	for (int n = 0; n < TWP_MAX_CATEGORIES; n++)
+		if ((inputs & TWP_CATEGORY_BIT(n)) != 0 && closes(question, twp_answers_decision(&total, n)))
+			return n;
+	return -1;
 }
 
 /* True when a deny in force names the purpose itself. */

@@ -117,6 +117,12 @@ extern TwpDecision twp_consent_decide(const char *subject, const char *purpose,
 extern TwpDecision twp_consent_decide_then(const char *subject, const char *purpose,
 										   int category, const char *recipient, TimestampTz at,
 										   uint64 revision);
+/*
+ * Which category closes one to a question, for telling people: itself, or one
+ * it is derived from; -1 when none does.
+ */
+extern int	twp_consent_closed_by(const char *subject, const TwpLensQuestion *question, int category,
+								  TimestampTz at);
 /* True when a deny in force names the purpose itself (not an ancestor) for the subject: stops break-glass. */
 extern bool twp_consent_denies_by_name(const char *subject, const char *purpose, TimestampTz at);
 /* Revision of the consent base: grows with each recorded directive or withdrawal. */

@@ -139,6 +139,8 @@ extern void twp_answers_init(TwpAnswers *total);
 extern void twp_answers_add(TwpAnswers *total, const TwpAnswers *next, TwpCombining combining);
 
 extern TwpDecision twp_answers_decision(const TwpAnswers *outcome, int category);
+/* The same of a category and all it is derived from: a deny before a none before a permit. */
+extern TwpDecision twp_answers_decision_with_inputs(const TwpAnswers *outcome, int category);
 
 /* One directive as stored; rows come oldest first (given_at, consent_id). */
 typedef struct TwpDirective

@@ -137,67 +137,126 @@ put_row(ReturnSetInfo *result, const int64 *consent_id, TwpDecision decision, bo
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* Finds which directives decided: those that say so, or the last of them. */
-static TwpDecision
-find_decisive(const TwpDecision *decisions, int n, int *last)
+/* What the subject's directives say of one category. */
+typedef struct Explained
 {
-	TwpDecision total = TWP_DECISION_NONE;
+	TwpDirective *directives;
+	int			n;
+	TwpDecision *decisions;
+	char	  **reasons;
+	TwpDecision total;
+	int			last;			/* the last directive that applies, or -1 */
+} Explained;
 
-	*last = -1;
-	for (int i = 0; i < n; i++)
+/* Finds which directives decided: those that say so, or the last of them. */
+static void
+find_decisive(Explained *e)
+{
+	e->total = TWP_DECISION_NONE;
+	e->last = -1;
+	for (int i = 0; i < e->n; i++)
 	{
-		if (decisions[i] == TWP_DECISION_NONE)
+		if (e->decisions[i] == TWP_DECISION_NONE)
 			continue;
-		*last = i;
-		if (twp_consent_combining == TWP_COMBINE_LATEST || total != TWP_DECISION_DENY)
-			total = decisions[i];
+		e->last = i;
+		if (twp_consent_combining == TWP_COMBINE_LATEST || e->total != TWP_DECISION_DENY)
+			e->total = e->decisions[i];
 	}
-	return total;
 }
 
-/* explain_decision(...) gives a row for each directive of the subject. */
+/* Asks each of the subject's directives about one category. */
+static void
+explain_category(const Asked *asked, Explained *e)
+{
+	Snapshot	snapshot = RegisterSnapshot(twp_consent_snapshot());
+
+	e->n = twp_store_directives(asked->subject, snapshot, &e->directives);
+	e->decisions = palloc(Max(e->n, 1) * sizeof(TwpDecision));
+	e->reasons = palloc(Max(e->n, 1) * sizeof(char *));
+	for (int i = 0; i < e->n; i++)
+		e->decisions[i] = explain_directive(&e->directives[i], asked, snapshot, &e->reasons[i]);
+	UnregisterSnapshot(snapshot);
+	find_decisive(e);
+}
+
+/* True for a directive that, with others alike, decided its category. */
+static bool
+is_decisive(const Explained *e, int i)
+{
+	return e->decisions[i] != TWP_DECISION_NONE && e->decisions[i] == e->total &&
+		(twp_consent_combining == TWP_COMBINE_DENY_OVERRIDES || i == e->last);
+}
+
+/* Puts what decided against an input of the category, where that is the whole decision. */
+static void
+put_input(ReturnSetInfo *result, const Asked *asked, int input, TwpDecision decision)
+{
+	Asked		about = *asked;
+	Explained	e;
+	char	   *prefix;
+
+	about.category = input;
+	about.category_code = pstrdup(twp_vocab_category_code(input));
+	explain_category(&about, &e);
+	if (e.total != decision)
+		return;
+	prefix = psprintf("\"%s\" is derived from \"%s\": ", asked->category_code, about.category_code);
+	if (e.last < 0)
+		put_row(result, NULL, TWP_DECISION_NONE, true,
+				psprintf("%sno directive in force applies", prefix));
+	for (int i = 0; i < e.n; i++)
+		if (is_decisive(&e, i))
+			put_row(result, &e.directives[i].consent_id, e.decisions[i], true,
+					psprintf("%s%s", prefix, e.reasons[i]));
+}
+
+/* Puts a row for each directive about the category itself. */
+static void
+put_directives(ReturnSetInfo *result, const Explained *e, const char *overruled)
+{
+	for (int i = 0; i < e->n; i++)
+	{
+		bool		decisive = overruled == NULL && is_decisive(e, i);
+		const char *why = e->reasons[i];
+
+		if (e->decisions[i] != TWP_DECISION_NONE && !decisive)
+			why = psprintf("%s, but %s", why, overruled != NULL ? overruled :
+						   twp_consent_combining == TWP_COMBINE_LATEST ? "a later directive decides" :
+						   "a deny overrides it");
+		put_row(result, &e->directives[i].consent_id, e->decisions[i], decisive, why);
+	}
+}
+
+/* explain_decision(...) gives a row for each directive of the subject, and for what closes an input. */
 Datum
 twp_consent_explain_sql(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Asked		asked = read_question(fcinfo);
+	TwpCategorySet inputs = twp_vocab_category_inputs(asked.category);
 	const char *prohibition;
-	bool		prohibited = twp_vocab_purpose_prohibited(asked.purpose, &prohibition);
-	Snapshot	snapshot;
-	TwpDirective *directives;
-	TwpDecision *decisions;
+	const char *overruled = NULL;
 	TwpDecision total;
-	char	  **reasons;
-	int			n;
-	int			last;
+	Explained	e;
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	snapshot = RegisterSnapshot(twp_consent_snapshot());
-	n = twp_store_directives(asked.subject, snapshot, &directives);
-	decisions = palloc(Max(n, 1) * sizeof(TwpDecision));
-	reasons = palloc(Max(n, 1) * sizeof(char *));
-	for (int i = 0; i < n; i++)
-		decisions[i] = explain_directive(&directives[i], &asked, snapshot, &reasons[i]);
-	UnregisterSnapshot(snapshot);
-	total = find_decisive(decisions, n, &last);
-
-	if (prohibited)
+	explain_category(&asked, &e);
+	total = twp_consent_decide(asked.subject, asked.purpose, asked.category, asked.recipient, asked.at);
+	if (twp_vocab_purpose_prohibited(asked.purpose, &prohibition))
+	{
+		inputs = 0;
+		overruled = "the purpose is prohibited";
 		put_row(result, NULL, TWP_DECISION_DENY, true,
 				psprintf("purpose %s is prohibited: %s", asked.purpose, prohibition));
-	else if (last < 0)
-		put_row(result, NULL, TWP_DECISION_NONE, true, "no directive in force applies");
-	for (int i = 0; i < n; i++)
-	{
-		bool		decisive = !prohibited && decisions[i] != TWP_DECISION_NONE &&
-			decisions[i] == total && (twp_consent_combining == TWP_COMBINE_DENY_OVERRIDES || i == last);
-		const char *why = reasons[i];
-
-		if (decisions[i] != TWP_DECISION_NONE && !decisive)
-			why = psprintf("%s, but %s", why, prohibited ? "the purpose is prohibited" :
-						   twp_consent_combining == TWP_COMBINE_LATEST ? "a later directive decides" :
-						   "a deny overrides it");
-		put_row(result, &directives[i].consent_id, decisions[i], decisive, why);
 	}
+	else if (total != e.total)
+		overruled = "what the category is derived from is not permitted";
+	else if (e.last < 0)
+		put_row(result, NULL, TWP_DECISION_NONE, true, "no directive in force applies");
+	for (int n = 0; n < TWP_MAX_CATEGORIES && total != TWP_DECISION_PERMIT; n++)
+		if ((inputs & TWP_CATEGORY_BIT(n)) != 0)
+			put_input(result, &asked, n, total);
+	put_directives(result, &e, overruled);
 	return (Datum) 0;
 }
 

@@ -111,7 +111,10 @@ twp_consent_lens(const TwpLensQuestion *question)
 	return lens;
 }
 
-/* Makes categories out of what directives say: those that are surely open. */
+/*
+ * Makes categories out of what directives say: those that are surely open,
+ * and so is everything they are derived from.
+ */
 static TwpCategorySet
 open_categories(const TwpLens *lens, const TwpAnswers *said)
 {
@@ -124,7 +127,7 @@ open_categories(const TwpLens *lens, const TwpAnswers *said)
 		permit |= said->none;
 	else
 		closed |= said->none;
-	return permit & ~closed;
+	return twp_vocab_with_inputs(permit & ~closed);
 }
 
 /* Drops every answer. */

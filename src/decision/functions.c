@@ -15,6 +15,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -164,9 +165,23 @@ put_why(ReturnSetInfo *rsinfo, const char *column, const char *verdict, const ch
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* Says which consent is missing for categories of which not all are open: for one, or for what it is derived from. */
+static char *
+missing_consent(const char *subject, const char *what, TwpCategorySet missing)
+{
+	int			category = pg_rightmost_one_pos64(missing);
+	int			closed_by = twp_decision_closed_by(subject, category);
+
+	if (closed_by >= 0 && closed_by != category)
+		return psprintf("no consent for category \"%s\", which \"%s\" is derived from",
+						twp_vocab_category_code(closed_by), twp_vocab_category_code(category));
+	return psprintf("no consent for %s \"%s\"", what, twp_vocab_category_code(category));
+}
+
 /* Explains one column for a subject whose row is visible. */
 static void
-why_column(ReturnSetInfo *rsinfo, const TwpTableVerdict *v, AttrNumber attno, TwpCategorySet open)
+why_column(ReturnSetInfo *rsinfo, const TwpTableVerdict *v, AttrNumber attno, const char *subject,
+		   TwpCategorySet open)
 {
 	const TwpColumnVerdict *cv = &v->columns[attno - 1];
 	const TwpColumn *column = &v->protection->columns[attno - 1];
@@ -181,7 +196,7 @@ why_column(ReturnSetInfo *rsinfo, const TwpTableVerdict *v, AttrNumber attno, Tw
 		put_why(rsinfo, name, "hidden", psprintf("kind \"%s\" without a mask",
 												 twp_protect_kind_name(column->kind)));
 	else if ((cv->needs & open) != cv->needs)
-		put_why(rsinfo, name, "hidden", psprintf("no consent for category \"%s\"", category));
+		put_why(rsinfo, name, "hidden", missing_consent(subject, "category", cv->needs & ~open));
 	else if (cv->rule == TWP_CELL_MASK)
 		put_why(rsinfo, name, "masked", psprintf("mask \"%s\" under form \"%s\"",
 												 twp_protect_mask_name(cv->mask.kind),
@@ -222,8 +237,8 @@ twp_decision_why(PG_FUNCTION_ARGS)
 	open = twp_decision_open(&subject);
 	if ((open & v->needs) != v->needs)
 	{
-		put_why(rsinfo, NULL, "hidden", psprintf("no consent for the table's category \"%s\"",
-												 twp_vocab_category_code(v->protection->category)));
+		put_why(rsinfo, NULL, "hidden",
+				missing_consent(subject_text, "the table's category", v->needs & ~open));
 		return (Datum) 0;
 	}
 	put_why(rsinfo, NULL, "visible", v->protection->has_label_path ?
@@ -231,6 +246,6 @@ twp_decision_why(PG_FUNCTION_ARGS)
 			"consent covers the table's category");
 	for (AttrNumber attno = 1; attno <= v->natts; attno++)
 		if (OidIsValid(get_atttype(relid, attno)))
-			why_column(rsinfo, v, attno, open);
+			why_column(rsinfo, v, attno, subject_text, open);
 	return (Datum) 0;
 }

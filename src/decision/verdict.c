@@ -72,6 +72,18 @@ make_stamp(const TwpUse *use, const TwpEmergency *emergency)
 	return stamp;
 }
 
+/* What the use in force asks of consents. */
+static TwpLensQuestion
+use_question(void)
+{
+	return (TwpLensQuestion) {
+		.purpose = decision.use.purpose,
+		.recipient = decision.use.recipient,
+		.none_permits = decision.use.basis != TWP_BASIS_CONSENT,
+		.overrides_deny = decision.use.overrides_deny,
+	};
+}
+
 /* Begins a decision for a statement that is about to plan, run or fetch. */
 void
 twp_decision_begin(void)
@@ -105,12 +117,7 @@ twp_decision_begin(void)
 	}
 	else
 	{
-		TwpLensQuestion question = {
-			.purpose = decision.use.purpose,
-			.recipient = decision.use.recipient,
-			.none_permits = decision.use.basis != TWP_BASIS_CONSENT,
-			.overrides_deny = decision.use.overrides_deny,
-		};
+		TwpLensQuestion question = use_question();
 
 		decision.lens = twp_consent_lens(&question);
 		twp_consent_refresh(decision.lens, now);
@@ -272,6 +279,15 @@ twp_decision_open(const TwpSubject *subject)
 		return same ? decision.use.categories : 0;
 	}
 	return twp_consent_open(decision.lens, subject) & decision.use.categories;
+}
+
+/* Which category closes one for the subject, for telling people. */
+int
+twp_decision_closed_by(const char *subject, int category)
+{
+	TwpLensQuestion question = use_question();
+
+	return decision.emergency ? -1 : twp_consent_closed_by(subject, &question, category, GetCurrentTimestamp());
 }
 
 /* Categories open for each of many subjects. */

@@ -110,6 +110,7 @@ extern void twp_enforce_hide_counts(QueryDesc *query);
 extern void twp_enforce_check_side_effect(Node *utility);
 
 /* record.c */
+extern uint64 twp_enforce_mix_policy(uint64 hash, const TwpProtection *p);
 extern void twp_enforce_describe(TwpIntent *intent, List *relids, bool maintenance);
 /* A utility command (COPY FROM) that writes protected rows, recorded as statements are. */
 extern uint64 twp_enforce_begin_command(Oid relid);

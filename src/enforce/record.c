@@ -37,6 +37,18 @@ describe_use(TwpIntent *intent, const TwpUse *use)
 	intent->form = twp_uses_form_name(use->form);
 }
 
+/* Mixes what decides about a table into a policy hash: its labels, and what its category is derived from. */
+uint64
+twp_enforce_mix_policy(uint64 hash, const TwpProtection *p)
+{
+	TwpCategorySet inputs = twp_vocab_category_inputs(p->category);
+
+	for (int i = 0; i < p->natts; i++)
+		inputs |= twp_vocab_category_inputs(p->columns[i].category);
+	hash = hash_combine64(hash, p->hash);
+	return inputs == 0 ? hash : hash_combine64(hash, inputs);
+}
+
 /* Lists tables and the categories they stand for, and mixes their labels into the policy hash. */
 static void
 describe_relations(TwpIntent *intent, List *relids)
@@ -54,7 +66,7 @@ describe_relations(TwpIntent *intent, List *relids)
 															get_rel_name(relid)));
 		if (p == NULL)
 			continue;
-		intent->policy_hash = hash_combine64(intent->policy_hash, p->hash);
+		intent->policy_hash = twp_enforce_mix_policy(intent->policy_hash, p);
 		if (p->category >= 0)
 			categories |= TWP_CATEGORY_BIT(p->category);
 	}

@@ -70,7 +70,7 @@ policy_hash_now(const Replay *replay)
 		relid = to_regclass(call);
 		protection = call->isnull ? NULL : twp_protect_lookup(DatumGetObjectId(relid));
 		if (protection != NULL)
-			hash = hash_combine64(hash, protection->hash);
+			hash = twp_enforce_mix_policy(hash, protection);
 	}
 	return hash;
 }

@@ -23,6 +23,10 @@ BEGIN ATOMIC
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object('code', c.code, 'parent', c.parent, 'display', c.display))
                                       ORDER BY c.code COLLATE "C"), '[]')
               FROM twin_privacy_internal.category AS c WHERE NOT c.seeded),
+        'derivations', (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('category', d.category, 'from_categories', to_jsonb(d.from_categories))
+                                      ORDER BY d.category COLLATE "C"), '[]')
+              FROM twin_privacy.derivations AS d),
         'tables', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
                        'table', l.objoid::regclass::text, 'subject', t.subject, 'category', t.category, 'label_column', t.label_column))
@@ -50,7 +54,7 @@ BEGIN ATOMIC
               JOIN twin_privacy.purposes AS p ON p.code = u.purpose AND NOT p.prohibited));
 END;
 COMMENT ON FUNCTION twin_privacy.export_policy() IS
-    'The policy of this database as one document (admin, officer, auditor): own purposes, prohibitions and categories, labels of tables and columns, uses with their grants. '
+    'The policy of this database as one document (admin, officer, auditor): own purposes, prohibitions and categories, derivations, labels of tables and columns, uses with their grants. '
     'No consents, no keys, no approvals: a use imported elsewhere arrives as proposed. Uses of prohibited purposes are left out. The same policy gives the same text. '
     'Source: contract of twin_privacy, section 12.';
 REVOKE ALL ON FUNCTION twin_privacy.export_policy() FROM PUBLIC;
@@ -65,6 +69,7 @@ DECLARE
         "purposes": {"key": "code", "must": ["code", "display"], "may": ["parent"]},
         "prohibitions": {"key": "purpose", "must": ["purpose", "reason"], "may": []},
         "categories": {"key": "code", "must": ["code", "display"], "may": ["parent"]},
+        "derivations": {"key": "category", "must": ["category", "from_categories"], "may": []},
         "tables": {"key": "table", "must": ["table"], "may": ["subject", "category", "label_column", "columns"]},
         "uses": {"key": "code", "must": ["code", "purpose", "recipient", "categories", "disclosure"],
                  "may": ["valid", "statement", "export", "min_cohort", "epsilon", "basis", "overrides_deny",
@@ -193,6 +198,28 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION twin_privacy_internal.policy_vocabulary(jsonb, jsonb) FROM PUBLIC;
 
+-- Derivations: the policy's replaces the one here; those that are only here stay, which is the closed side.
+CREATE FUNCTION twin_privacy_internal.policy_derivations(policy jsonb, current jsonb)
+    RETURNS TABLE (rank integer, action text, kind text, object text, detail text, terms jsonb)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH listed AS (
+        SELECT w->>'category' AS category, w,
+               (SELECT string_agg(DISTINCT x, ', ' ORDER BY x) FROM jsonb_array_elements_text(w->'from_categories') AS x) AS wanted,
+               (SELECT string_agg(DISTINCT x, ', ' ORDER BY x) FROM jsonb_array_elements_text(c->'from_categories') AS x) AS had
+          FROM jsonb_array_elements(policy->'derivations') AS w
+          LEFT JOIN jsonb_array_elements(current->'derivations') AS c ON c->>'category' = w->>'category'
+    )
+    SELECT 350, CASE WHEN l.had IS NULL THEN 'add' ELSE 'change' END, 'derivation', l.category,
+           'from ' || concat_ws(' -> ', l.had, l.wanted), l.w
+      FROM listed AS l WHERE l.wanted IS DISTINCT FROM l.had
+    UNION ALL
+    SELECT 900, 'extra', 'derivation', h->>'category', 'is here and not in the policy; it stays', NULL
+      FROM jsonb_array_elements(current->'derivations') AS h
+     WHERE policy ? 'derivations' AND NOT EXISTS (SELECT FROM listed AS l WHERE l.category = h->>'category');
+END;
+REVOKE ALL ON FUNCTION twin_privacy_internal.policy_derivations(jsonb, jsonb) FROM PUBLIC;
+
 -- Tables and columns. A table with no subject is only labelled: what protects it is above it.
 CREATE FUNCTION twin_privacy_internal.policy_tables(policy jsonb, current jsonb)
     RETURNS TABLE (rank integer, action text, kind text, object text, detail text, terms jsonb)
@@ -289,6 +316,8 @@ BEGIN
     SELECT d.action, d.kind, d.object, d.detail, d.terms
       FROM (SELECT * FROM twin_privacy_internal.policy_vocabulary(policy, current)
             UNION ALL
+            SELECT * FROM twin_privacy_internal.policy_derivations(policy, current)
+            UNION ALL
             SELECT * FROM twin_privacy_internal.policy_tables(policy, current)
             UNION ALL
             SELECT * FROM twin_privacy_internal.policy_uses(policy, current)) AS d
@@ -297,7 +326,7 @@ END
 $$;
 COMMENT ON FUNCTION twin_privacy.compare_policy(jsonb) IS
     'How this database differs from a policy, in the order import_policy() would mend it (admin, officer, auditor): action (add, change, remove; conflict: cannot be mended by import; '
-    'extra: here and not in the policy, left alone), kind (purpose, prohibition, category, table, column, use, grant), object, detail, terms (those wanted). No rows: no difference. '
+    'extra: here and not in the policy, left alone), kind (purpose, prohibition, category, derivation, table, column, use, grant), object, detail, terms (those wanted). No rows: no difference. '
     'Sections and columns or grants that the policy does not have are not compared. NULL: error 22004. Errors: 22023 not a policy, 42P01 no such table, 42P17 circular codes.';
 REVOKE ALL ON FUNCTION twin_privacy.compare_policy(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.compare_policy(jsonb) TO twin_privacy_admin, twin_privacy_officer, twin_privacy_auditor;
@@ -336,6 +365,8 @@ BEGIN
                     PERFORM twin_privacy.prohibit_purpose(d.terms->>'purpose', d.terms->>'reason');
                 WHEN 'category' THEN
                     PERFORM twin_privacy.add_category(d.terms->>'code', d.terms->>'parent', d.terms->>'display');
+                WHEN 'derivation' THEN
+                    PERFORM twin_privacy.declare_derivation(d.terms->>'category', ARRAY(SELECT jsonb_array_elements_text(d.terms->'from_categories')));
                 WHEN 'table' THEN
                     PERFORM twin_privacy.protect_table((d.terms->>'table')::regclass, d.terms->>'subject', d.terms->>'category', d.terms->>'label_column');
                 WHEN 'column' THEN

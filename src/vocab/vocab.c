@@ -67,8 +67,9 @@ typedef struct Vocab
 	TwpCategorySet all;
 	const char *codes[TWP_MAX_CATEGORIES];	/* NULL where there is none */
 	char	   *parent_codes[TWP_MAX_CATEGORIES];
-	TwpCategorySet above[TWP_MAX_CATEGORIES];	/* itself and all above */
-	TwpCategorySet below[TWP_MAX_CATEGORIES];	/* itself and all below */
+	TwpCategoryTree tree;
+	TwpCategorySet inputs[TWP_MAX_CATEGORIES];
+	TwpCategorySet derived;		/* those that have inputs */
 } Vocab;
 
 typedef void (*TakeRow) (Vocab *vocab, HeapTuple tuple, TupleDesc desc);
@@ -83,6 +84,7 @@ static void take_purpose(Vocab *vocab, HeapTuple tuple, TupleDesc desc);
 static void take_purpose_parent(Vocab *vocab, HeapTuple tuple, TupleDesc desc);
 static void take_prohibition(Vocab *vocab, HeapTuple tuple, TupleDesc desc);
 static void take_category(Vocab *vocab, HeapTuple tuple, TupleDesc desc);
+static void take_derivation(Vocab *vocab, HeapTuple tuple, TupleDesc desc);
 static void take_label(Vocab *vocab, HeapTuple tuple, TupleDesc desc);
 
 /* Our tables, in an order in which each row finds what it refers to. */
@@ -91,6 +93,7 @@ static const Source sources[] = {
 	{"purpose_parent", take_purpose_parent},
 	{"purpose_prohibition", take_prohibition},
 	{"category", take_category},
+	{"derivation", take_derivation},
 	{"security_label", take_label},
 };
 
@@ -220,6 +223,18 @@ take_category(Vocab *vocab, HeapTuple tuple, TupleDesc desc)
 	vocab->all |= TWP_CATEGORY_BIT(number);
 }
 
+/* Takes a row of twin_privacy_internal.derivation. */
+static void
+take_derivation(Vocab *vocab, HeapTuple tuple, TupleDesc desc)
+{
+	Category   *category = find(vocab->categories, column_text(vocab, tuple, desc, 1));
+	Category   *source = find(vocab->categories, column_text(vocab, tuple, desc, 2));
+
+	/* A category committed between the two scans: the announced change makes us read again. */
+	if (category != NULL && source != NULL)
+		vocab->tree.declared[category->number] |= TWP_CATEGORY_BIT(source->number);
+}
+
 /* Takes a row of twin_privacy_internal.security_label. */
 static void
 take_label(Vocab *vocab, HeapTuple tuple, TupleDesc desc)
@@ -261,8 +276,8 @@ close_categories(Vocab *vocab)
 		{
 			Category   *parent;
 
-			vocab->above[n] |= TWP_CATEGORY_BIT(up);
-			vocab->below[up] |= TWP_CATEGORY_BIT(n);
+			vocab->tree.above[n] |= TWP_CATEGORY_BIT(up);
+			vocab->tree.below[up] |= TWP_CATEGORY_BIT(n);
 			if (vocab->parent_codes[up] == NULL)
 				break;
 			parent = find(vocab->categories, vocab->parent_codes[up]);
@@ -305,6 +320,10 @@ read_vocab(void)
 	for (int i = 0; i < lengthof(sources); i++)
 		read_source(vocab, i);
 	close_categories(vocab);
+	twp_vocab_close_derivations(&vocab->tree, vocab->inputs);
+	for (int n = 0; n < TWP_MAX_CATEGORIES; n++)
+		if (vocab->inputs[n] != 0)
+			vocab->derived |= TWP_CATEGORY_BIT(n);
 	return vocab;
 }
 
@@ -380,7 +399,7 @@ twp_vocab_category_covers(int category)
 {
 	Vocab	   *vocab = get_vocab();
 
-	return is_category(vocab, category) ? vocab->below[category] : 0;
+	return is_category(vocab, category) ? vocab->tree.below[category] : 0;
 }
 
 /* Gives the category and all above it. */
@@ -389,7 +408,37 @@ twp_vocab_category_ancestors(int category)
 {
 	Vocab	   *vocab = get_vocab();
 
-	return is_category(vocab, category) ? vocab->above[category] : 0;
+	return is_category(vocab, category) ? vocab->tree.above[category] : 0;
+}
+
+/* Gives all that the category's data is made from. */
+TwpCategorySet
+twp_vocab_category_inputs(int category)
+{
+	Vocab	   *vocab = get_vocab();
+
+	return is_category(vocab, category) ? vocab->inputs[category] : 0;
+}
+
+/* Takes out of a set what is derived from a category outside it. */
+TwpCategorySet
+twp_vocab_with_inputs(TwpCategorySet open)
+{
+	Vocab	   *vocab = get_vocab();
+	TwpCategorySet derived = open & vocab->derived;
+	TwpCategorySet kept = open;
+
+	for (int n = 0; derived != 0; n++, derived >>= 1)
+		if ((derived & 1) != 0 && (vocab->inputs[n] & ~open) != 0)
+			kept &= ~TWP_CATEGORY_BIT(n);
+	return kept;
+}
+
+/* Gives the tree of categories and what is declared of them. */
+const TwpCategoryTree *
+twp_vocab_category_tree(void)
+{
+	return &get_vocab()->tree;
 }
 
 /* Gives the code of a category number. */

@@ -32,6 +32,13 @@ extern int	twp_vocab_require_category(const char *code);
 extern TwpCategorySet twp_vocab_category_covers(int category);
 /* The category and all above it. */
 extern TwpCategorySet twp_vocab_category_ancestors(int category);
+/*
+ * What a category's data is made from, as declared of it or of a category
+ * above it, and what that is made from in turn; with each, all below it.
+ */
+extern TwpCategorySet twp_vocab_category_inputs(int category);
+/* The categories of the set whose inputs are in the set too: what stays open of what consents open. */
+extern TwpCategorySet twp_vocab_with_inputs(TwpCategorySet open);
 /* Code of a category number; NULL when there is none. */
 extern const char *twp_vocab_category_code(int category);
 /* All categories there are. */

@@ -36,7 +36,14 @@ CREATE TABLE twin_privacy_internal.security_label (
     categories text[] NOT NULL,
     display text NOT NULL
 );
+-- What a category's data is made from, one row a source.
+CREATE TABLE twin_privacy_internal.derivation (
+    category text COLLATE "C",
+    source text COLLATE "C",
+    PRIMARY KEY (category, source)
+);
 
+SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.derivation', '');
 SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.purpose', 'WHERE NOT seeded');
 SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.purpose_parent', 'WHERE NOT seeded');
 SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.purpose_prohibition', 'WHERE NOT seeded');
@@ -311,3 +318,25 @@ REVOKE ALL ON FUNCTION twin_privacy.add_category(text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.add_category(text, text, text) TO twin_privacy_admin;
 COMMENT ON FUNCTION twin_privacy.add_category(text, text, text) IS
 'Adds a category of data below parent (NULL: at the top). Rules for the parent cover it at once. code as for add_purpose. Errors: 22004 code or display NULL, 22023 bad code, empty display or unknown parent, 42P17 its own parent, 42710 code taken (also by an HL7 security label), 54000 a 65th category, 42501 not an admin.';
+
+CREATE VIEW twin_privacy.derivations AS
+SELECT d.category, pg_catalog.array_agg(d.source ORDER BY d.source) AS from_categories
+  FROM twin_privacy_internal.derivation AS d
+ GROUP BY d.category;
+GRANT SELECT ON twin_privacy.derivations TO PUBLIC;
+COMMENT ON VIEW twin_privacy.derivations IS
+'Categories declared to be made from others, one row a declaration: reading the category, or one below it, needs consent for each of from_categories, for all below them, and for what those are made from.';
+
+CREATE FUNCTION twin_privacy.declare_derivation(category text, from_categories text[]) RETURNS void
+AS 'MODULE_PATHNAME', 'twp_vocab_declare_derivation' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.declare_derivation(text, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.declare_derivation(text, text[]) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.declare_derivation(text, text[]) IS
+'Says that data of category is made from data of from_categories (admin): from the next statement on, reading it needs consent for those as well, and for what they are made from. Replaces the category''s earlier declaration. Errors: 22004 an argument or element is NULL, 22023 unknown category or no element, 42P17 a category would be made from itself, 42501 not an admin. Source: contract of twin_privacy, section 14.';
+
+CREATE FUNCTION twin_privacy.drop_derivation(category text) RETURNS void
+AS 'MODULE_PATHNAME', 'twp_vocab_drop_derivation' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.drop_derivation(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.drop_derivation(text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.drop_derivation(text) IS
+'Takes the declaration of a category back (admin). Errors: 22004 NULL, 22023 unknown category, 55000 nothing declared of it, 42501 not an admin. Source: contract of twin_privacy, section 14.';

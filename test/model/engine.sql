@@ -12,7 +12,7 @@ DO $$
 DECLARE
     category text;
 BEGIN
-    FOREACH category IN ARRAY '{sensitive,mental_health,laboratory}'::text[] LOOP
+    FOREACH category IN ARRAY '{sensitive,mental_health,laboratory,twin_state,simulation,prediction}'::text[] LOOP
         EXECUTE format('CREATE TABLE world.%1$I AS SELECT id, subject, labels, v_own, v_redact, v_band, v_sensitive,'
                        ' v_unmasked, v_unlabelled FROM model.row', category);
         EXECUTE format('GRANT SELECT ON world.%I TO model_reader', category);
@@ -26,6 +26,7 @@ BEGIN
                        ('v_unmasked', 'category=mental_health, kind=identifier')) AS v(c, l);
     END LOOP;
 END $$;
+SELECT count(twin_privacy.declare_derivation(category, array_agg(source))::text) OVER () AS derivations FROM model.declared GROUP BY category;
 
 \connect - model_one
 SELECT count(twin_privacy.propose_use(code, purpose => purpose, recipient => 'ours', categories => categories,

@@ -18,7 +18,20 @@ CREATE TABLE model.category_above (code text, above text);
 INSERT INTO model.category_above VALUES
     ('sensitive', 'sensitive'),
     ('mental_health', 'mental_health'), ('mental_health', 'sensitive'),
-    ('laboratory', 'laboratory');
+    ('laboratory', 'laboratory'),
+    ('twin_state', 'twin_state'), ('simulation', 'simulation'), ('prediction', 'prediction');
+
+-- What is made from what, three steps deep and with two contributors; a source stands for all below it.
+CREATE TABLE model.declared (category text, source text);
+INSERT INTO model.declared VALUES
+    ('prediction', 'simulation'), ('simulation', 'twin_state'), ('twin_state', 'laboratory'), ('twin_state', 'sensitive');
+CREATE VIEW model.derived AS
+WITH RECURSIVE made(category, source) AS (
+    SELECT d.category, a.code FROM model.declared AS d JOIN model.category_above AS a ON a.above = d.source
+    UNION
+    SELECT m.category, a.code FROM made AS m JOIN model.declared AS d ON d.category = m.source
+      JOIN model.category_above AS a ON a.above = d.source
+) SELECT * FROM made;
 
 -- Sets of labels a row may carry; needs NULL: one of them is unknown.
 CREATE TABLE model.labels (variant int, labels text[], needs text[]);
@@ -34,7 +47,7 @@ SELECT row_number() OVER (ORDER BY decision, purpose, categories NULLS FIRST, ou
           FROM unnest('{permit,deny}'::text[]) AS decision,
                unnest('{HRESCH,CLINTRCH,DSRCH}'::text[]) AS purpose,
                (VALUES (NULL::text[]), ('{sensitive}'), ('{mental_health}'), ('{laboratory}'),
-                       ('{laboratory,mental_health}')) AS c(categories),
+                       ('{laboratory,mental_health}'), ('{twin_state,simulation,prediction}')) AS c(categories),
                unnest('{true,false}'::boolean[]) AS ours,
                unnest('{true,false}'::boolean[]) AS in_force) AS k;
 
@@ -58,7 +71,7 @@ SELECT w.subject, n, k.decision, k.purpose, k.categories, k.in_force, k.ours,
        NOT k.in_force AND w.subject % 3 = 2 AS withdrawn
   FROM model.world AS w, LATERAL (VALUES (1, a), (2, b)) AS d(n, id) JOIN model.kind AS k USING (id);
 
-CREATE VIEW model.decision AS
+CREATE VIEW model.said AS
 SELECT w.subject, p.code AS purpose, c.code AS category,
        CASE WHEN bool_or(d.decision = 'deny') THEN 'deny'
             WHEN bool_or(d.decision = 'permit') THEN 'permit' ELSE 'none' END AS decision
@@ -71,6 +84,16 @@ SELECT w.subject, p.code AS purpose, c.code AS category,
    AND (d.categories IS NULL OR EXISTS (SELECT FROM model.category_above AS a
                                          WHERE a.code = c.code AND a.above = ANY (d.categories)))
  GROUP BY w.subject, p.code, c.code;
+-- With what it is derived from: a deny of one of them, before one that nobody permitted.
+CREATE VIEW model.decision AS
+WITH said AS MATERIALIZED (SELECT * FROM model.said)
+SELECT s.subject, s.purpose, s.category,
+       CASE WHEN bool_or(i.decision = 'deny') THEN 'deny'
+            WHEN bool_or(i.decision = 'none') THEN 'none' ELSE 'permit' END AS decision
+  FROM said AS s
+  JOIN (SELECT category, source FROM model.derived UNION ALL SELECT DISTINCT code, code FROM model.category_above) AS d USING (category)
+  JOIN said AS i ON i.subject = s.subject AND i.purpose = s.purpose AND i.category = d.source
+ GROUP BY s.subject, s.purpose, s.category;
 CREATE TABLE model.decided AS SELECT * FROM model.decision;
 
 CREATE TABLE model.use (
@@ -79,10 +102,11 @@ CREATE TABLE model.use (
 INSERT INTO model.use
 SELECT 'U' || row_number() OVER (ORDER BY basis, overrides_deny, form, purpose, categories), purpose, form, categories, basis, overrides_deny
   FROM unnest('{HRESCH,CLINTRCH,DSRCH}'::text[]) AS purpose,
-       (VALUES ('{sensitive}'::text[]), ('{mental_health}'), ('{laboratory,mental_health}'), ('{laboratory,sensitive}')) AS c(categories),
+       (VALUES ('{sensitive}'::text[]), ('{mental_health}'), ('{laboratory,mental_health}'), ('{laboratory,sensitive}'),
+               ('{twin_state,simulation,prediction}')) AS c(categories),
        unnest('{identified,pseudonymised}'::text[]) AS form,
        (VALUES ('consent', false), ('public_health', false), ('vital_interest', true)) AS b(basis, overrides_deny)
- WHERE basis = 'consent' OR (purpose <> 'DSRCH' AND categories = '{laboratory,sensitive}');
+ WHERE basis = 'consent' OR (purpose <> 'DSRCH' AND categories IN ('{laboratory,sensitive}', '{twin_state,simulation,prediction}'));
 
 -- The categories a use opens for a subject.
 CREATE VIEW model.opening AS
