@@ -21,6 +21,7 @@
 #include "access/genam.h"
 #include "access/sysattr.h"
 #include "executor/executor.h"
+#include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 #include "parser/parse_relation.h"
@@ -192,6 +193,19 @@ twp_compat_check_as_user(Query *query, RangeTblEntry *rte)
 	return rte->perminfoindex > 0 ? getRTEPermissionInfo(query->rteperminfos, rte)->checkAsUser : InvalidOid;
 #else
 	return rte->checkAsUser;
+#endif
+}
+
+/* Empties a bitmap scan's counts of pages visited (18 keeps them for each worker, too). */
+static inline void
+twp_compat_forget_pages(BitmapHeapScanState *state)
+{
+#if TWP_PG18_GE
+	memset(&state->stats, 0, sizeof(state->stats));
+	for (int i = 0; state->sinstrument != NULL && i < state->sinstrument->num_workers; i++)
+		memset(&state->sinstrument->sinstrument[i], 0, sizeof(state->sinstrument->sinstrument[i]));
+#else
+	state->exact_pages = state->lossy_pages = 0;
 #endif
 }
 

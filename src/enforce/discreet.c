@@ -1,10 +1,9 @@
 /*
- * discreet.c - what errors, EXPLAIN and side effects must not tell.
+ * discreet.c - what errors and side effects must not tell.
  *
  * Errors of constraints quote the failing row for roles that row security
- * does not apply to; EXPLAIN ANALYZE counts the rows a filter removed;
- * functions and commands with side effects carry values out of a statement
- * that may not export.
+ * does not apply to; functions and commands with side effects carry values
+ * out of a statement that may not export.
  */
 #include "postgres.h"
 
@@ -16,10 +15,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "enforce/enforce_internal.h"
-#include "executor/executor.h"
-#include "executor/instrument.h"
-#include "nodes/execnodes.h"
-#include "nodes/nodeFuncs.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -90,60 +85,6 @@ twp_enforce_edit_message(ErrorData *error)
 		return;
 	error->detail = NULL;
 	error->detail_log = NULL;
-}
-
-/* The range table index a scan reads, or 0. */
-static Index
-scan_relation(const PlanState *state)
-{
-	switch (nodeTag(state->plan))
-	{
-		case T_SeqScan:
-		case T_SampleScan:
-		case T_IndexScan:
-		case T_IndexOnlyScan:
-		case T_BitmapHeapScan:
-		case T_TidScan:
-		case T_TidRangeScan:
-		case T_BitmapIndexScan:
-		case T_CustomScan:
-			return ((const Scan *) state->plan)->scanrelid;
-		default:
-			return 0;
-	}
-}
-
-/* Forgets how many rows of a protected relation were filtered out. */
-static bool
-hide_counts(PlanState *state, void *context)
-{
-	Index		rti = scan_relation(state);
-
-	if (rti > 0 && state->instrument != NULL &&
-		twp_protect_is_protected(exec_rt_fetch(rti, state->state)->relid))
-	{
-		state->instrument->nfiltered1 = 0;
-		state->instrument->nfiltered2 = 0;
-		state->instrument->ntuples2 = 0;	/* heap fetches */
-		if (IsA(state->plan, BitmapIndexScan))
-			state->instrument->ntuples = state->instrument->tuplecount = 0;
-		for (int i = 0; state->worker_instrument != NULL && i < state->worker_instrument->num_workers; i++)
-		{
-			state->worker_instrument->instrument[i].nfiltered1 = 0;
-			state->worker_instrument->instrument[i].nfiltered2 = 0;
-		}
-	}
-	return planstate_tree_walker(state, hide_counts, context);
-}
-
-/* Hides filter counts of a plan that is being measured. */
-void
-twp_enforce_hide_counts(QueryDesc *query)
-{
-	if (query->instrument_options == 0 || query->planstate == NULL || twp_in_maintenance() ||
-		!twp_enforce_touches_protected(query->plannedstmt))
-		return;
-	(void) hide_counts(query->planstate, NULL);
 }
 
 /* True for functions that carry their arguments somewhere else. */

@@ -64,6 +64,8 @@ extern void twp_enforce_enter_finish(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_leave(TwpRun *run, QueryDesc *query);
 pg_noreturn extern void twp_enforce_failed(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_end(QueryDesc *query);
+/* A plan was started, perhaps only to be printed: empties figures about hidden rows. */
+extern void twp_enforce_explain_started(QueryDesc *query, int eflags);
 /* A function is about to be set up for execution. */
 extern void twp_enforce_function_executes(Oid function);
 /* A message is about to be written or sent: takes values of protected rows out of it. */

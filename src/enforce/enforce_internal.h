@@ -106,7 +106,6 @@ extern bool twp_enforce_wrote_protected(void);
 
 /* discreet.c: what errors, EXPLAIN and side-effect functions must not tell. */
 pg_noreturn extern void twp_enforce_rethrow_discreetly(bool touches_protected);
-extern void twp_enforce_hide_counts(QueryDesc *query);
 extern void twp_enforce_check_side_effect(Node *utility);
 
 /* record.c */
@@ -151,5 +150,10 @@ extern void twp_enforce_filter_statistics(RangeTblEntry *rte, int rti);
 extern void twp_enforce_note_held(void);
 extern void twp_enforce_close_held(void);
 extern void twp_enforce_check_held(void);
+
+/* explain.c */
+extern bool twp_enforce_explain_starts(QueryDesc *query, int eflags);
+extern void twp_enforce_explain_ran(QueryDesc *query, bool own_plan);
+extern void twp_enforce_explain_planned(void);
 
 #endif							/* TWP_ENFORCE_INTERNAL_H */

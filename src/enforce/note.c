@@ -115,6 +115,7 @@ twp_enforce_planned(PlannedStmt *plan)
 		.row_noted = twp_enforce_function_oid(TWP_FN_ROW_NOTED),
 	};
 
+	twp_enforce_explain_planned();
 	note_plan(&context, plan->planTree);
 	note_plans(&context, plan->subplans);
 }

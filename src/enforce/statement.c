@@ -39,6 +39,7 @@ typedef struct TwpStatement
 	uint64		stamp;
 	uint64		rows;
 	bool		maintenance;
+	bool		own_plan;		/* a copy, to be printed */
 	bool		parallel;		/* workers may have seen subjects we have not */
 	TwpOutcome	outcome;		/* of a failed one whose workers are not gone yet */
 	MemoryContext context;		/* of the subjects */
@@ -220,7 +221,7 @@ refuse_write_down(QueryDesc *query)
 
 /* Starts keeping a record of a statement. */
 static void
-open_statement(QueryDesc *query, bool maintenance)
+open_statement(QueryDesc *query, bool maintenance, bool own_plan)
 {
 	Statement  *statement = MemoryContextAllocZero(TopMemoryContext, sizeof(Statement));
 
@@ -229,6 +230,7 @@ open_statement(QueryDesc *query, bool maintenance)
 	statement->stamp = maintenance ? 0 : twp_decision_stamp();
 	statement->parallel = query->plannedstmt->parallelModeNeeded;
 	statement->maintenance = maintenance;
+	statement->own_plan = own_plan;
 	statement->may_export = maintenance || twp_decision_use()->may_export;
 	statement->exact = twp_enforce_gives_scanned_rows(query->plannedstmt);
 	statement->next = statements;
@@ -273,6 +275,7 @@ void
 twp_enforce_start(QueryDesc *query, int eflags)
 {
 	volatile TwpMarkMode mode = TWP_MARK_NONE;
+	bool		own_plan;
 
 	starting = false;
 	if (!twp_enforce_touches_protected(query->plannedstmt))
@@ -289,6 +292,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 			twp_decision_begin();
 		return;
 	}
+	own_plan = twp_enforce_explain_starts(query, eflags);
 	PG_TRY();
 	{
 		mode = check_plan(query, eflags);
@@ -308,7 +312,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		starting_may_export = twp_decision_use()->may_export;
 	}
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
-		open_statement(query, mode == TWP_MARK_MAINTENANCE);
+		open_statement(query, mode == TWP_MARK_MAINTENANCE, own_plan);
 }
 
 /* Looks up whom a use with a daily limit was told of since midnight, UTC. */
@@ -475,7 +479,7 @@ twp_enforce_leave(TwpRun *run, QueryDesc *query)
 			statement->horizon = Min(statement->horizon, twp_decision_horizon());
 	}
 	if (query->estate != NULL)
-		twp_enforce_hide_counts(query);
+		twp_enforce_explain_ran(query, statement != NULL && statement->own_plan);
 }
 
 /* Leaves an execution that failed, records how, and lets the error go on without values. */

@@ -76,6 +76,7 @@ start_executor(QueryDesc *query, int eflags)
 			next_executor_start(query, eflags);
 		else
 			standard_ExecutorStart(query, eflags);
+		twp_enforce_explain_started(query, eflags);
 	}
 	PG_FINALLY();
 	{

@@ -449,3 +449,31 @@ WHERE relnamespace = 'twin_privacy_internal'::regnamespace AND relkind IN ('r', 
 COPY pg_statistic TO STDOUT;
 COPY (SELECT * FROM pg_statistic) TO STDOUT;
 --! as super:none super:RES
+
+--! attack explain_estimates_of_leakproof_operators
+-- statistics serve these even under row security; a loop over constants reads the histogram
+EXPLAIN SELECT 1 FROM clinic.visit_1 WHERE note = 'CN' || 'RYlabelled';
+EXPLAIN (FORMAT json) SELECT 1 FROM clinic.visit_1 WHERE day < '1950-01-01';
+PREPARE guess(date) AS SELECT 1 FROM clinic.visit_2 WHERE day < $1 OFFSET 0;
+EXPLAIN EXECUTE guess('1950-01-01');
+EXPLAIN ANALYZE EXECUTE guess('1950-01-01');
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN EXECUTE guess('1950-01-01');
+--! canary cost=\S+ rows=[3-9]|"Plan Rows": [3-9]
+--! as analyst:RES doc:CARE owner:RES owner:CARE bypass:RES reader:RES
+
+--! attack explain_pages_of_hidden_rows
+SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT code FROM clinic.lab_order WHERE id = 4;
+DO $$DECLARE plan json; BEGIN
+    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT json) SELECT code FROM clinic.lab_order WHERE id IN (4, 5, 6)' INTO plan;
+    RAISE NOTICE 'pages %', (plan->0->'Plan'->>'Shared Hit Blocks')::int + (plan->0->'Plan'->>'Shared Read Blocks')::int;
+END$$;
+--! canary Heap Blocks: exact=[1-9]|pages [1-9]
+--! as analyst:RES doc:CARE owner:CARE
+
+--! attack debug_print_plan_estimates
+SET client_min_messages = log; SET debug_print_plan = on; SET debug_pretty_print = off;
+SELECT 1 FROM clinic.visit_1 WHERE note = 'CN' || 'RYlabelled';
+--! canary plan_rows [3-9] 
+--! as analyst:RES doc:CARE owner:CARE
