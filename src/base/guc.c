@@ -25,11 +25,13 @@ assign_maintenance(bool newval, void *extra)
 /*
  * Says whether raw access is open.  The setting alone is not enough: it can be
  * granted (GRANT SET ON PARAMETER) or left on by a function of a superuser's.
+ * pg_upgrade is maintenance, too: it moves what is there, labels first, tables
+ * of ours after them, on a server that lets in superusers only.
  */
 bool
 twp_in_maintenance(void)
 {
-	return guc_maintenance && superuser_arg(GetOuterUserId());
+	return (guc_maintenance || IsBinaryUpgrade) && superuser_arg(GetOuterUserId());
 }
 
 /* Defines the settings of the ground floor. */

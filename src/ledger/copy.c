@@ -253,6 +253,11 @@ require_replication(void)
 				(errcode(ERRCODE_TWP_NOT_READY),
 				 errmsg("the ledger's shared memory is missing"),
 				 errhint("Add twin_privacy to shared_preload_libraries and restart the server.")));
+	if (twp_ledger_shared->directory[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_LEDGER_UNAVAILABLE),
+				 errmsg("the ledger has no directory"),
+				 errhint("Call twin_privacy.status() and look at the server log.")));
 }
 
 /* Reads a node id argument. */
@@ -300,6 +305,9 @@ twp_ledger_copy_nodes(PG_FUNCTION_ARGS)
 		Datum		values[4];
 		bool		nulls[4] = {0};
 
+		/* What another cluster wrote no standby of this one would take. */
+		if (ref->adopted)
+			continue;
 		find_chain(ref->node, directory, &end);
 		SET_VARSIZE(id, VARHDRSZ + TWP_NODE_LEN);
 		memcpy(VARDATA(id), ref->node, TWP_NODE_LEN);

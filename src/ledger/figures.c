@@ -63,8 +63,8 @@ twp_ledger_figures(PG_FUNCTION_ARGS)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Datum		values[12 + TWP_COUNTERS];
-	bool		nulls[12 + TWP_COUNTERS] = {false};
+	Datum		values[13 + TWP_COUNTERS];
+	bool		nulls[13 + TWP_COUNTERS] = {false};
 	int			n = 0;
 	int64		open = 0;
 
@@ -91,6 +91,7 @@ twp_ledger_figures(PG_FUNCTION_ARGS)
 	values[n++] = Int64GetDatum((int64) shared->space_left);
 	LWLockRelease(shared->append_lock);
 	LWLockRelease(shared->flush_lock);
+	values[n++] = Int64GetDatum(list_length(twp_scan_strangers()));
 	for (int i = 0; i < TWP_COUNTERS; i++)
 		values[n++] = Int64GetDatum((int64) pg_atomic_read_u64(&shared->counters[i]));
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);

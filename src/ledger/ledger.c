@@ -424,10 +424,12 @@ twp_ledger_event_at_once(const char *kind, const char *object, const char *subje
 	return record_id;
 }
 
-/* Takes an event from the rooms below. */
+/* Takes an event from the rooms below; what pg_upgrade lays again was recorded when it was decided. */
 static void
 event_sink(const TwpEvent *event)
 {
+	if (IsBinaryUpgrade)
+		return;
 	(void) twp_ledger_event(event->kind, event->object, event->subject, event->detail, NULL);
 }
 
@@ -484,6 +486,8 @@ twp_ledger_init(void)
 
 	define_settings();
 	twp_event_register_sink(event_sink);
+	if (IsBinaryUpgrade)
+		return;
 	RegisterBackgroundWorker(&worker);
 	shipper.bgw_start_time = BgWorkerStart_ConsistentState;
 	shipper.bgw_restart_time = 5;

@@ -273,6 +273,16 @@ COMMENT ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) IS
 REVOKE ALL ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.drop_ledger_before(timestamptz, text) TO twin_privacy_auditor;
 
+CREATE FUNCTION twin_privacy.adopt_ledger(reason text) RETURNS integer
+    AS 'MODULE_PATHNAME', 'twp_ledger_adopt'
+    LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION twin_privacy.adopt_ledger(text) IS
+    'Takes over the chains of other clusters that lie in the ledger directory as this one''s past, which pg_upgrade makes necessary (auditor); gives how many. '
+    'They are read and verified from then on, never written. Where each ends is recorded. Not undone by ROLLBACK. reason: recorded. NULL: error 22004. '
+    'Errors: 42501 not an auditor, 55006 a running server writes one of them, TP004 not recordable. Source: doc/ledger.';
+REVOKE ALL ON FUNCTION twin_privacy.adopt_ledger(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.adopt_ledger(text) TO twin_privacy_auditor;
+
 CREATE FUNCTION twin_privacy.ledger_checkpoint() RETURNS jsonb
     AS 'MODULE_PATHNAME', 'twp_ledger_checkpoint'
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -302,7 +312,7 @@ GRANT EXECUTE ON FUNCTION twin_privacy.seal_damaged_ledger(text) TO twin_privacy
 CREATE FUNCTION twin_privacy_internal.ledger_figures(
         OUT state text, OUT reason text, OUT last_record bigint, OUT durable_record bigint, OUT waiting_bytes bigint,
         OUT open_records bigint, OUT segments bigint, OUT bytes bigint, OUT max_bytes bigint,
-        OUT worker_running boolean, OUT unshipped_segments bigint, OUT space_left bigint,
+        OUT worker_running boolean, OUT unshipped_segments bigint, OUT space_left bigint, OUT strange_chains bigint,
         OUT statements bigint, OUT events bigint, OUT refused_other bigint, OUT refused_tp001 bigint, OUT refused_tp002 bigint,
         OUT refused_tp003 bigint, OUT refused_tp004 bigint, OUT refused_tp005 bigint)
     RETURNS SETOF record

@@ -264,6 +264,9 @@ extern void twp_copy_own_end(TwpCopyEnd *end);
 extern void twp_copy_receive(const uint8 *node, uint64 segno, uint32 at, const char *data, uint32 len);
 extern char *twp_copy_read(const char *directory, const TwpCopyEnd *end, uint64 segno, uint32 at, uint32 *len);
 
+/* adopt.c: chains of another cluster as this one's past */
+extern bool twp_adopt_find(const char *directory, uint64 system, uint32 *number);
+
 /* recover.c: start */
 extern void twp_ledger_recover(void);
 
@@ -287,12 +290,14 @@ typedef struct TwpNodeRef
 	uint8		node[TWP_NODE_LEN];
 	uint32		node_number;
 	bool		own;
+	bool		adopted;		/* another cluster's, taken over as this one's past */
 } TwpNodeRef;
 
 extern bool twp_scan_segments(const char *directory, uint64 *first, uint64 *last);
 extern bool twp_scan_load(const char *directory, uint64 segno, char *buffer, size_t len);
 extern const TwpRecordHeader *twp_scan_record_at(const char *buffer, uint32 offset);
 extern List *twp_scan_nodes(void);
+extern List *twp_scan_strangers(void);
 /* A seq from which on everything recorded since a time is found. */
 extern uint64 twp_scan_seq_since(const TwpNodeRef *node, int64 since);
 extern TwpScan *twp_scan_begin(const TwpNodeRef *node, uint64 from_seq);

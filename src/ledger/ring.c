@@ -87,7 +87,9 @@ twp_ledger_shmem_startup(void)
 		pg_atomic_init_u64(&shared->flushed_seq, 0);
 		pg_atomic_init_u64(&shared->shipped_segno, 0);
 		twp_ledger_init_counters();
-		twp_ledger_recover();
+		/* pg_upgrade discloses nothing, and finds the old cluster's spool as it was left. */
+		if (!IsBinaryUpgrade)
+			twp_ledger_recover();
 	}
 	LWLockRelease(AddinShmemInitLock);
 }

@@ -95,9 +95,9 @@ twp_scan_record_at(const char *buffer, uint32 offset)
 	return record;
 }
 
-/* Lists the nodes whose chains lie in the ledger directory and belong to this cluster. */
-List *
-twp_scan_nodes(void)
+/* Lists the chains in the ledger directory: this cluster's and those it adopted, or all others. */
+static List *
+list_chains(bool strangers)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
 	char	   *root = pstrdup(shared->directory);
@@ -105,6 +105,9 @@ twp_scan_nodes(void)
 	DIR		   *dir;
 	struct dirent *entry;
 
+	/* a server that could not make its own directory has none to look beside */
+	if (root[0] == '\0')
+		return NIL;
 	*strrchr(root, '/') = '\0';
 	dir = AllocateDir(root);
 	while ((entry = ReadDir(dir, root)) != NULL)
@@ -120,15 +123,32 @@ twp_scan_nodes(void)
 		snprintf(ref->directory, MAXPGPATH, "%s/%s", root, entry->d_name);
 		ref->own = strcmp(ref->directory, shared->directory) == 0;
 		if (!twp_scan_segments(ref->directory, &first, &last) ||
-			!twp_scan_load(ref->directory, first, (char *) &header, sizeof(header)) ||
-			header.system != shared->system)
+			!twp_scan_load(ref->directory, first, (char *) &header, sizeof(header)))
 			continue;
 		ref->node_number = header.node_number;
 		memcpy(ref->node, header.node, TWP_NODE_LEN);
+		ref->adopted = header.system != shared->system &&
+			twp_adopt_find(ref->directory, shared->system, &ref->node_number);
+		if ((header.system == shared->system || ref->adopted) == strangers)
+			continue;
 		nodes = ref->own ? lcons(ref, nodes) : lappend(nodes, ref);
 	}
 	FreeDir(dir);
 	return nodes;
+}
+
+/* Lists the nodes whose chains lie in the ledger directory and are this cluster's past and present, its own first. */
+List *
+twp_scan_nodes(void)
+{
+	return list_chains(false);
+}
+
+/* Lists the chains of other clusters there, which nobody has adopted. */
+List *
+twp_scan_strangers(void)
+{
+	return list_chains(true);
 }
 
 /* Finds the last segment that begins at or before a seq. */

@@ -204,7 +204,7 @@ file_identity(int fd, uint64 *inode, uint64 *born)
 
 /* Reads a node directory's marker; *own tells whether it was made here by this cluster. */
 static bool
-read_marker(const char *directory, uint64 system, uint8 *node, uint32 *number, bool *same_system, bool *own, int *marker_fd)
+read_marker(const char *directory, uint64 system, uint8 *node, uint32 *number, bool *own, int *marker_fd)
 {
 	char		path[MAXPGPATH];
 	char		text[512];
@@ -241,8 +241,7 @@ read_marker(const char *directory, uint64 system, uint8 *node, uint32 *number, b
 		(void) sscanf(id + 2 * i, "%2x", &byte);
 		node[i] = (uint8) byte;
 	}
-	*same_system = (sys == system);
-	*own = *same_system && ino == inode && birth == born;
+	*own = sys == system && ino == inode && birth == born;
 	if (*own && marker_fd != NULL)
 		*marker_fd = fd;
 	else
@@ -328,16 +327,16 @@ twp_spool_find_node(const char *root, uint64 system, TwpLedgerShared *shared, bo
 		char		directory[MAXPGPATH];
 		uint8		node[TWP_NODE_LEN];
 		uint32		number;
-		bool		same_system,
-					own;
+		bool		own;
 		int			fd = -1;
 
 		if (strncmp(entry->d_name, "node-", 5) != 0)
 			continue;
 		snprintf(directory, sizeof(directory), "%s/%s", root, entry->d_name);
-		if (!read_marker(directory, system, node, &number, &same_system, &own, &fd))
+		if (!read_marker(directory, system, node, &number, &own, &fd))
 			continue;
-		relatives = relatives || same_system;
+		/* its number may be taken: by a copy of this cluster's chain, or one to be adopted */
+		relatives = true;
 		if (!own)
 			continue;
 		marker_fd = fd;

@@ -53,9 +53,11 @@ CREATE FUNCTION twin_privacy_internal.status_ledger(OUT state text, OUT detail t
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN l.state <> 'open' THEN 'error'
-                WHEN l.max_bytes > 0 AND l.bytes > l.max_bytes * 0.8 THEN 'warning' ELSE 'ok' END,
+                WHEN l.strange_chains > 0 OR l.max_bytes > 0 AND l.bytes > l.max_bytes * 0.8 THEN 'warning' ELSE 'ok' END,
            l.state || coalesce(' (' || l.reason || ')', '') || ', ' || pg_size_pretty(l.bytes) ||
-           CASE WHEN l.max_bytes > 0 THEN ' of ' || pg_size_pretty(l.max_bytes) ELSE '' END || ' of segments'
+           CASE WHEN l.max_bytes > 0 THEN ' of ' || pg_size_pretty(l.max_bytes) ELSE '' END || ' of segments' ||
+           CASE WHEN l.strange_chains > 0 THEN '; chains of another cluster lie beside them: ' || l.strange_chains ||
+                ': after pg_upgrade let an auditor call twin_privacy.adopt_ledger(reason)' ELSE '' END
       FROM twin_privacy_internal.ledger_figures() AS l;
 END;
 REVOKE ALL ON FUNCTION twin_privacy_internal.status_ledger() FROM PUBLIC;

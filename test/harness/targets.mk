@@ -13,6 +13,8 @@
 ## make check-sanitizers   the suite with assertions, ASan and UBSan (KINDS=regress)
 ## make check-browser      the privacy report in headless Chromium: screenshots in tmp_check/browser
 ## make check-interop      PgBouncer of Debian in transaction mode
+## make check-drivers      psql, psycopg, node-postgres and JDBC make one tour, directly and pooled
+## make check-pg-upgrade   pg_upgrade from 15 to 17 to 18 in chroots: nothing is lost
 ## make check-fuzz         bounded fuzzing of what reads bytes from outside (FUZZ_SECONDS=60)
 ## make check-sqlsmith     random queries against a protected database (SEED=, QUERIES=)
 ## make deb                Debian packages, built and tried in chroots
@@ -57,6 +59,12 @@ check-browser: bootstrap
 check-interop: bootstrap
 	@$(HARNESS)/bootstrap pgbouncer
 	@TAP_TESTS='$(sort $(wildcard test/interop/*.pl))' $(HARNESS)/run tap
+
+check-drivers: bootstrap
+	@test/drivers/run
+
+check-pg-upgrade: bootstrap
+	@test/pg_upgrade/run
 
 check-fuzz: bootstrap
 	@test/fuzz/run $(TARGETS)
