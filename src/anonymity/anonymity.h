@@ -22,6 +22,8 @@ typedef struct TwpReleaseTerms
 {
 	const char *use_code;
 	int			min_cohort;
+	bool		noisy;			/* figures leave with noise instead (private.h) */
+	uint64		stamp;			/* of the binding, for noisy ones */
 } TwpReleaseTerms;
 
 extern void twp_anonymity_init(void);

@@ -9,6 +9,9 @@
 #include "anonymity/anonymity.h"
 #include "nodes/pg_list.h"
 
+/* budget.c: settings of private uses */
+extern void twp_anonymity_define_private_settings(void);
+
 /* Most quasi-identifiers a release can have. */
 #define TWP_MAX_QUASI 64
 

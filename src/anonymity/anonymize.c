@@ -531,4 +531,5 @@ twp_anonymity_anonymize(PG_FUNCTION_ARGS)
 void
 twp_anonymity_init(void)
 {
+	twp_anonymity_define_private_settings();
 }

@@ -287,6 +287,16 @@ judge_output(TwpLevel *level, Node *expr, bool grouped)
 	return TWP_DATA_OWNED;
 }
 
+/* True when no subject has more than one row in any source, and so in none of their joins. */
+bool
+twp_anonymity_gives_once(const TwpLevel *level)
+{
+	for (int i = 0; i < level->nsources; i++)
+		if (level->sources[i].present && level->sources[i].owned && !level->sources[i].once)
+			return false;
+	return true;
+}
+
 /* Judges the output of a level that stays owned, and makes sure the subject is part of it. */
 static void
 judge_owned_output(TwpLevel *level, TwpOutput *output, TargetEntry *group)
@@ -302,6 +312,8 @@ judge_owned_output(TwpLevel *level, TwpOutput *output, TargetEntry *group)
 	output->subject = 0;
 	output->nmarks = 0;
 	output->marks = palloc0((list_length(q->targetList) + 1) * sizeof(TwpData));
+	output->bounds = palloc0((list_length(q->targetList) + 1) * sizeof(TwpBounds));
+	output->once = grouped ? list_length(q->groupClause) == 1 : twp_anonymity_gives_once(level);
 	foreach(lc, q->targetList)
 	{
 		TargetEntry *tle = lfirst(lc);
@@ -309,6 +321,7 @@ judge_owned_output(TwpLevel *level, TwpOutput *output, TargetEntry *group)
 
 		if (tle->resjunk)
 			continue;
+		output->bounds[output->nmarks] = twp_anonymity_bounds(level, (Node *) tle->expr);
 		output->marks[output->nmarks++] = mark;
 		if (mark == TWP_DATA_SUBJECT && output->subject == 0)
 			output->subject = tle->resno;
@@ -338,8 +351,11 @@ judge_owned_level(TwpLevel *level, TwpOutput *output)
 		judge_owned_output(level, output, group);
 		return;
 	}
-	twp_anonymity_cells(level);
 	output->one_row = q->groupClause == NIL;
+	if (level->analysis->terms->noisy)
+		twp_anonymity_noisy_cells(level);
+	else
+		twp_anonymity_cells(level);
 }
 
 /* Judges the sub-queries in the expressions of a public level. */
@@ -385,6 +401,7 @@ judge_ctes(TwpLevel *level)
 	{
 		CommonTableExpr *cte = lfirst(lc);
 		TwpOutput  *output;
+		bool		noisy = level->analysis->terms->noisy && twp_anonymity_touches(cte->ctequery);
 
 		if (cte->cterecursive && twp_anonymity_touches(cte->ctequery))
 			twp_anonymity_refuse(level->analysis, NULL, "WITH RECURSIVE over protected rows");
@@ -398,8 +415,24 @@ judge_ctes(TwpLevel *level)
 		if (output->owned && output->nmarks > list_length(cte->ctecolnames))
 			twp_anonymity_refuse(level->analysis, "Select the subject's column in the WITH query, or write it as a sub-query.",
 							   "WITH query \"%s\" leaves out whose rows it gives", cte->ctename);
+		/* drawn once, however often it is named */
+		if (noisy && !output->owned)
+			cte->ctematerialized = CTEMaterializeAlways;
 		level->ctes = lappend(level->ctes, output);
 	}
+}
+
+/* Takes WITH queries of owned rows away: where they were named they have become sub-queries. */
+static void
+drop_owned_ctes(TwpLevel *level)
+{
+	List	   *kept = NIL;
+	ListCell   *lc;
+
+	foreach(lc, level->query->cteList)
+		if (!((TwpOutput *) list_nth(level->ctes, foreach_current_index(lc)))->owned)
+			kept = lappend(kept, lfirst(lc));
+	level->query->cteList = kept;
 }
 
 /* Judges the branches of a set operation, none of which may be owned. */
@@ -469,6 +502,8 @@ twp_anonymity_query(TwpAnalysis *analysis, Query *query, TwpLevel *parent)
 		(void) query_tree_walker(query, public_sublinks, &level, QTW_IGNORE_RT_SUBQUERIES | QTW_IGNORE_CTE_SUBQUERIES);
 		output->one_row = query->hasAggs && query->groupClause == NIL && query->groupingSets == NIL && !query->hasTargetSRFs;
 	}
+	if (analysis->terms->noisy)
+		drop_owned_ctes(&level);
 	return output;
 }
 
@@ -496,6 +531,13 @@ find_unjudged(Node *node, TwpAnalysis *analysis)
 	return expression_tree_walker(node, find_unjudged, analysis);
 }
 
+/* Refuses protected relations that nobody judged. */
+void
+twp_anonymity_check_judged(TwpAnalysis *analysis, Query *query)
+{
+	(void) find_unjudged((Node *) query, analysis);
+}
+
 /* Judges and rewrites a query. */
 void
 twp_anonymity_release(Query *query, const TwpReleaseTerms *terms)
@@ -504,5 +546,7 @@ twp_anonymity_release(Query *query, const TwpReleaseTerms *terms)
 
 	if (twp_anonymity_query(&analysis, query, NULL)->owned)
 		twp_anonymity_refuse(&analysis, NULL, "rows of data subjects may not leave");
+	if (terms->noisy && twp_anonymity_touches((Node *) query))
+		twp_anonymity_refuse(&analysis, NULL, "a protected table is reached in a place that is not supported");
 	(void) find_unjudged((Node *) query, &analysis);
 }

@@ -23,6 +23,28 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
+/* True when a relation has a unique index all of whose columns are in a set. */
+static bool
+has_unique_index(Relation relation, const Bitmapset *columns)
+{
+	bool		found = false;
+	ListCell   *lc;
+
+	foreach(lc, RelationGetIndexList(relation))
+	{
+		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
+		Form_pg_index form = index->rd_index;
+		bool		covered = form->indisunique && form->indimmediate && form->indisvalid &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
+
+		for (int i = 0; covered && i < form->indnkeyatts; i++)
+			covered = form->indkey.values[i] > 0 && bms_is_member(form->indkey.values[i], columns);
+		found |= covered;
+		index_close(index, NoLock);
+	}
+	return found;
+}
+
 /* Fills the marks of a protected relation's columns. */
 static void
 mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
@@ -42,7 +64,11 @@ mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
 	source->nmarks = p->natts;
 	source->marks = palloc0(Max(p->natts, 1) * sizeof(TwpData));
 	source->filled = palloc0(Max(p->natts, 1) * sizeof(bool));
+	source->bounds = palloc0(Max(p->natts, 1) * sizeof(TwpBounds));
 	relation = relation_open(rte->relid, NoLock);
+	/* an index of a table does not reach its inheritance children */
+	source->once = source->subject > 0 && (rte->relkind == RELKIND_PARTITIONED_TABLE || !has_subclass(rte->relid)) &&
+		has_unique_index(relation, bms_make_singleton(source->subject));
 	for (int i = 0; i < p->natts; i++)
 	{
 		const TwpColumn *column = &p->columns[i];
@@ -51,6 +77,7 @@ mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
 		source->marks[i] = i + 1 == p->subject.start ?
 			(source->path == NULL ? TWP_DATA_SUBJECT : TWP_DATA_IDENTIFIER) :
 			column->labelled && column->kind == TWP_KIND_IDENTIFIER ? TWP_DATA_IDENTIFIER : TWP_DATA_VALUE;
+		source->bounds[i] = column->bounds;
 		/* a column of another category may be NULL for want of consent */
 		source->filled[i] = column->category == p->category &&
 			i < RelationGetNumberOfAttributes(relation) && TupleDescAttr(RelationGetDescr(relation), i)->attnotnull;
@@ -67,6 +94,8 @@ mark_output(TwpSource *source, const TwpOutput *output)
 	source->one_row = output->one_row;
 	source->nmarks = output->nmarks;
 	source->marks = output->marks;
+	source->bounds = output->bounds;
+	source->once = output->once;
 	source->subject = output->subject;
 }
 
@@ -90,6 +119,52 @@ find_cte(TwpLevel *level, const RangeTblEntry *rte)
 	twp_anonymity_refuse(level->analysis, NULL, "WITH query \"%s\" refers to itself or to a later one", rte->ctename);
 }
 
+/* Notes the protected relations of a copied query, whose original was judged. */
+static bool
+note_copied(Node *node, TwpAnalysis *analysis)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+	{
+		ListCell   *lc;
+
+		foreach(lc, ((Query *) node)->rtable)
+			if (lfirst_node(RangeTblEntry, lc)->rtekind == RTE_RELATION)
+				analysis->judged = lappend(analysis->judged, lfirst(lc));
+		return query_tree_walker((Query *) node, note_copied, analysis, 0);
+	}
+	return expression_tree_walker(node, note_copied, analysis);
+}
+
+/* Makes a sub-query of a WITH query of owned rows, so that a release can be moved with all it reads. */
+static void
+inline_cte(TwpLevel *level, RangeTblEntry *rte)
+{
+	TwpLevel   *at = level;
+	ListCell   *lc;
+	Query	   *copy = NULL;
+
+	for (Index up = 0; up < rte->ctelevelsup; up++)
+		at = at->parent;
+	foreach(lc, at->query->cteList)
+		if (strcmp(lfirst_node(CommonTableExpr, lc)->ctename, rte->ctename) == 0)
+		{
+			twp_anonymity_check_judged(level->analysis, castNode(Query, lfirst_node(CommonTableExpr, lc)->ctequery));
+			copy = copyObject(castNode(Query, lfirst_node(CommonTableExpr, lc)->ctequery));
+		}
+	(void) note_copied((Node *) copy, level->analysis);
+	if (rte->ctelevelsup > 0)
+		IncrementVarSublevelsUp((Node *) copy, rte->ctelevelsup, 1);
+	rte->rtekind = RTE_SUBQUERY;
+	rte->subquery = copy;
+	rte->security_barrier = false;
+	rte->ctename = NULL;
+	rte->ctelevelsup = 0;
+	rte->self_reference = false;
+	rte->coltypes = rte->coltypmods = rte->colcollations = NIL;
+}
+
 /* Judges one entry of the FROM. */
 void
 twp_anonymity_judge_source(TwpLevel *level, int rti, bool nullable)
@@ -111,6 +186,8 @@ twp_anonymity_judge_source(TwpLevel *level, int rti, bool nullable)
 			break;
 		case RTE_CTE:
 			mark_output(source, find_cte(level, rte));
+			if (level->analysis->terms->noisy && source->owned)
+				inline_cte(level, rte);
 			break;
 		default:
 			break;
@@ -336,23 +413,9 @@ fixed_columns(const TwpLevel *level, int rti, const Bitmapset *known)
 static bool
 is_joined_by_key(const TwpLevel *level, int rti, const Bitmapset *known)
 {
-	Bitmapset  *fixed = fixed_columns(level, rti, known);
 	Relation	relation = table_open(rt_fetch(rti, level->query->rtable)->relid, NoLock);
-	bool		found = false;
-	ListCell   *lc;
+	bool		found = has_unique_index(relation, fixed_columns(level, rti, known));
 
-	foreach(lc, RelationGetIndexList(relation))
-	{
-		Relation	index = index_open(lfirst_oid(lc), AccessShareLock);
-		Form_pg_index form = index->rd_index;
-		bool		covered = form->indisunique && form->indimmediate && form->indisvalid &&
-			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL);
-
-		for (int i = 0; covered && i < form->indnkeyatts; i++)
-			covered = form->indkey.values[i] > 0 && bms_is_member(form->indkey.values[i], fixed);
-		found |= covered;
-		index_close(index, NoLock);
-	}
 	table_close(relation, NoLock);
 	return found;
 }

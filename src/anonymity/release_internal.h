@@ -38,6 +38,8 @@ typedef struct TwpSource
 	int			nmarks;
 	TwpData  *marks;			/* index attno - 1 */
 	bool	   *filled;			/* never NULL in this source, index attno - 1; or NULL */
+	TwpBounds  *bounds;			/* of numbers, index attno - 1; or NULL */
+	bool		once;			/* no subject has more than one row */
 	AttrNumber	subject;		/* 0 when a path leads to it */
 	const TwpPath *path;		/* from a column of the source to its subject, or NULL */
 } TwpSource;
@@ -49,6 +51,8 @@ typedef struct TwpOutput
 	bool		one_row;
 	int			nmarks;
 	TwpData  *marks;
+	TwpBounds  *bounds;			/* of owned rows; or NULL */
+	bool		once;			/* no subject has more than one row */
 	AttrNumber	subject;
 } TwpOutput;
 
@@ -92,6 +96,10 @@ extern Node *twp_anonymity_subject(const TwpLevel *level);
 /* OID of one of our functions; its schema is closed to those who are about to use it. */
 extern Oid	twp_anonymity_function(const char *name);
 extern void twp_anonymity_sublink(TwpLevel *level, SubLink *sublink);
+/* True when no subject has more than one row of a level's join. */
+extern bool twp_anonymity_gives_once(const TwpLevel *level);
+/* Refuses protected relations that nobody judged. */
+extern void twp_anonymity_check_judged(TwpAnalysis *analysis, Query *query);
 
 /* release_from.c */
 extern void twp_anonymity_judge_source(TwpLevel *level, int rti, bool nullable);
@@ -118,5 +126,12 @@ extern void twp_anonymity_check_public(TwpLevel *level, Query *query);
 /* release_cell.c */
 extern void twp_anonymity_cells(TwpLevel *level);
 extern bool twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg);
+
+/* private.c */
+extern void twp_anonymity_noisy_cells(TwpLevel *level);
+/* private_bounds.c: between which values an expression on owned rows lies; not declared when that is not known. */
+extern TwpBounds twp_anonymity_bounds(const TwpLevel *level, Node *expr);
+/* Takes off LEAST and GREATEST with constants, which bounds say as well. */
+extern Node *twp_anonymity_unclamp(Node *expr, TwpBounds *clamp);
 
 #endif							/* TWP_RELEASE_INTERNAL_H */

@@ -156,6 +156,21 @@ twp_compat_group_exprs(const RangeTblEntry *rte)
 #endif
 }
 
+/*
+ * Forgets what a query keeps beside the range table about entries that are
+ * gone: permissions (16: see above), the entry of GROUP BY (18: see above).
+ */
+static inline void
+twp_compat_forget_sources(Query *query)
+{
+#if TWP_PG16_GE
+	query->rteperminfos = NIL;
+#endif
+#if TWP_PG18_GE
+	query->hasGroupRTE = false;
+#endif
+}
+
 /* 18 dropped ExecutorRun's execute_once (commit 3eea7a0c97e). */
 #if TWP_PG18_GE
 #define TWP_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count
@@ -164,6 +179,17 @@ twp_compat_group_exprs(const RangeTblEntry *rte)
 #define TWP_EXECUTOR_RUN_ARGS QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
 #define TWP_EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
 #endif
+
+/* Runs a query to its end. */
+static inline void
+twp_compat_executor_run(QueryDesc *query)
+{
+#if TWP_PG18_GE
+	ExecutorRun(query, ForwardScanDirection, 0);
+#else
+	ExecutorRun(query, ForwardScanDirection, 0, true);
+#endif
+}
 
 /* Checks the privilege to insert into the columns of a range table item (16: see above). */
 static inline void

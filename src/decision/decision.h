@@ -59,8 +59,7 @@ extern const TwpUse *twp_decision_use(void);
 
 /*
  * The verdict for a protected relation.  Raises TP003 when the use does not
- * cover the table's category or its form is not served, 55000 when the
- * protection does not resolve.
+ * cover the table's category, 55000 when the protection does not resolve.
  */
 extern const TwpTableVerdict *twp_decision_table(Oid relid);
 /* The rule of one column under a use, whether or not it is the bound one; takes no decision. */

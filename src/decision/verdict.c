@@ -213,12 +213,6 @@ check_table(const TwpProtection *p)
 				 errmsg("use \"%s\" does not cover category \"%s\" of table \"%s\"", decision.use.code,
 						twp_vocab_category_code(p->category), get_rel_name(p->relid)),
 				 errhint("Bind a use that names the category, or ask a twin_privacy_officer for one.")));
-	if (decision.use.form == TWP_FORM_PRIVATE)
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("form \"%s\" of use \"%s\" is not served by this version",
-						twp_uses_form_name(decision.use.form), decision.use.code),
-				 errhint("Ask for a use of form identified, pseudonymised or aggregate.")));
 }
 
 /* Finds or makes the verdict for a protected relation. */

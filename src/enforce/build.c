@@ -32,6 +32,7 @@ static const char *const function_names[N_TWP_FUNCTIONS] = {
 	[TWP_FN_CELL_WRITABLE] = "cell_writable",
 	[TWP_FN_SUBJECT_WRITE] = "subject_write",
 	[TWP_FN_STATISTICS] = "statistics_visible",
+	[TWP_FN_SUBJECT_KEY] = "subject_key",
 };
 
 /* OID of one of our runtime functions. */

@@ -97,3 +97,10 @@ AS 'MODULE_PATHNAME', 'twp_enforce_row_noted'
 LANGUAGE C STABLE PARALLEL SAFE COST 2;
 COMMENT ON FUNCTION twin_privacy_internal.row_noted(oid, bigint, "any") IS
 '(all) The last filter of a scan in a rewritten query: notes the data subject of a row that passed all others.';
+
+CREATE FUNCTION twin_privacy_internal.private_release(payload text, seal bytea)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'twp_enforce_private_release'
+LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 100;
+COMMENT ON FUNCTION twin_privacy_internal.private_release(text, bytea) IS
+'(all) Runs the grouping of a rewritten query under a private use: charges its budget, adds noise. Refuses what this session did not make.';

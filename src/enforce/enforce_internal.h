@@ -53,6 +53,7 @@ typedef enum TwpFunction
 	TWP_FN_CELL_WRITABLE,
 	TWP_FN_SUBJECT_WRITE,
 	TWP_FN_STATISTICS,
+	TWP_FN_SUBJECT_KEY,
 	N_TWP_FUNCTIONS
 } TwpFunction;
 
@@ -86,6 +87,9 @@ extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *val
 
 /* note.c: what a scan's last filter is. */
 extern bool twp_enforce_ends_in_note(const List *qual);
+
+/* private.c: the query of a release that is being planned, which was judged before; or NULL */
+extern Query *twp_enforce_inner_release;
 
 /* plan.c */
 extern bool twp_enforce_touches_protected(PlannedStmt *plan);

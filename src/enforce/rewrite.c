@@ -239,12 +239,17 @@ rewrite(Node *node, void *context)
 	return expression_tree_walker(node, rewrite, context);
 }
 
-/* Lets only aggregates over the use's cohort out of a query. */
+/* Lets only what the form of the use gives out of a query: aggregates over its cohort, or figures with noise. */
 static void
 release_aggregates(Query *query)
 {
 	const TwpUse *use = twp_decision_use();
-	TwpReleaseTerms terms = {.use_code = use->code,.min_cohort = Max(use->min_cohort, 1)};
+	TwpReleaseTerms terms = {
+		.use_code = use->code,
+		.min_cohort = Max(use->min_cohort, 1),
+		.noisy = use->form == TWP_FORM_PRIVATE,
+		.stamp = twp_decision_stamp(),
+	};
 
 	twp_anonymity_release(query, &terms);
 }
@@ -276,7 +281,9 @@ twp_enforce_plan(Query *query, int *cursor_options)
 	{
 		twp_decision_begin();
 		/* judged as it was written, before relations become sub-queries */
-		if (twp_decision_use()->form == TWP_FORM_AGGREGATE)
+		if (query == twp_enforce_inner_release && twp_decision_use()->form == TWP_FORM_PRIVATE)
+			twp_enforce_inner_release = NULL;
+		else if (twp_decision_use()->form == TWP_FORM_AGGREGATE || twp_decision_use()->form == TWP_FORM_PRIVATE)
 			release_aggregates(query);
 		(void) rewrite((Node *) query, NULL);
 	}

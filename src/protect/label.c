@@ -3,7 +3,7 @@
  *
  *	table:   subject=PATH, category=CODE [, label_column=PATH] [, author=COLUMN]
  *	         [, encounter=COLUMN] [, date=COLUMN] [, native_rls=on]
- *	column:  [category=CODE] [, kind=KIND] [, mask=MASK]
+ *	column:  [category=CODE] [, kind=KIND] [, mask=MASK] [, bounds=LOW:HIGH]
  *
  * A closed grammar without SQL text: values are names and numbers.  Commas
  * inside double quotes belong to the name.  Pure functions; errors are 22023
@@ -12,7 +12,9 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#include <math.h>
 
+#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "protect/protect_internal.h"
 #include "utils/builtins.h"
@@ -300,15 +302,47 @@ parse_mask(const char *text, TwpMask *mask)
 		bad_mask(psprintf("mask \"%s\" takes no argument", name));
 }
 
+/* Parses the values between which a column's numbers are taken to lie. */
+static void
+parse_bounds(const char *text, TwpBounds *bounds)
+{
+	char	   *end;
+
+	errno = 0;
+	bounds->low = strtod(text, &end);
+	if (end != text && *end == ':')
+	{
+		const char *high = end + 1;
+
+		bounds->high = strtod(high, &end);
+		bounds->declared = end != high && *end == '\0';
+	}
+	if (!bounds->declared || errno != 0 || strspn(text, "0123456789.:-+eE") != strlen(text) ||
+		!(bounds->low < bounds->high) || fabs(bounds->low) > 1e15 || fabs(bounds->high) > 1e15)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("security label item \"bounds\" takes two numbers, the lower one first"),
+				 errhint("Write it as bounds=40:400; neither may lie beyond 1e15.")));
+}
+
+/* True for a column type that can have bounds. */
+bool
+twp_protect_bounds_fit(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID || type == FLOAT8OID ||
+		type == NUMERICOID;
+}
+
 /* Parses a column's label. */
 TwpColumnLabel *
 twp_protect_parse_column_label(const char *text)
 {
 	static const char *const form =
-		"category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK (each optional)";
+		"category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK, bounds=LOW:HIGH (each optional)";
 	TwpColumnLabel *label = palloc0(sizeof(TwpColumnLabel));
 	char	   *kind = NULL;
 	char	   *mask = NULL;
+	char	   *bounds = NULL;
 	ListCell   *lc;
 
 	foreach(lc, split_items(text, form))
@@ -321,9 +355,13 @@ twp_protect_parse_column_label(const char *text)
 			set_once(&kind, item);
 		else if (strcmp(item->key, "mask") == 0)
 			set_once(&mask, item);
+		else if (strcmp(item->key, "bounds") == 0)
+			set_once(&bounds, item);
 		else
 			unknown_item(item, form);
 	}
+	if (bounds != NULL)
+		parse_bounds(bounds, &label->bounds);
 	label->kind = TWP_KIND_PLAIN;
 	if (kind != NULL)
 	{

@@ -206,6 +206,7 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 	column->labelled = true;
 	column->kind = label->kind;
 	column->mask = label->mask;
+	column->bounds = label->bounds;
 	if (label->category != NULL)
 	{
 		column->category = twp_vocab_category(label->category);
@@ -214,6 +215,8 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 								 label->category, NameStr(att->attname));
 	}
 	type = getBaseTypeAndTypmod(att->atttypid, &typmod);
+	if (column->bounds.declared && !twp_protect_bounds_fit(type))
+		p->broken = psprintf("bounds do not fit column \"%s\"", NameStr(att->attname));
 	if (!twp_protect_mask_fits(&column->mask, type, typmod))
 		p->broken = psprintf("mask \"%s\" does not fit column \"%s\"",
 							 twp_protect_mask_name(column->mask.kind), NameStr(att->attname));

@@ -57,10 +57,19 @@ typedef struct TwpMask
 	int			last;
 } TwpMask;
 
+/* Between which values a number is taken to lie where sums are made private. */
+typedef struct TwpBounds
+{
+	bool		declared;
+	double		low;
+	double		high;			/* above low, both finite */
+} TwpBounds;
+
 /* What a column's label says; kind and mask are the defaults when unlabelled. */
 typedef struct TwpColumn
 {
 	bool		labelled;
+	TwpBounds	bounds;
 	int			category;		/* resolved: the table's when the label names none */
 	TwpColumnKind kind;
 	TwpMask		mask;
@@ -134,6 +143,8 @@ extern uint64 twp_protect_generation(void);
 
 /* True when the mask can be applied to a column of the (base) type and typmod. */
 extern bool twp_protect_mask_fits(const TwpMask *mask, Oid type, int32 typmod);
+/* True for a column type that can have bounds. */
+extern bool twp_protect_bounds_fit(Oid type);
 /* Name of a row fact, as in labels and arguments. */
 extern const char *twp_protect_fact_name(TwpRowFact fact);
 /* Name of a mask kind or column kind, as in labels. */

@@ -26,6 +26,7 @@ typedef struct TwpColumnLabel
 	TwpColumnKind kind;
 	bool		has_mask;
 	TwpMask		mask;
+	TwpBounds	bounds;
 } TwpColumnLabel;
 
 /* label.c: texts in, structs out; raise 22023 with hints. */

@@ -198,6 +198,12 @@ check_column_label(Oid relid, AttrNumber attno, const TwpColumnLabel *label)
 	if (label->category != NULL)
 		twp_vocab_require_category(label->category);
 	get_atttypetypmodcoll(relid, attno, &type, &typmod, &collation);
+	if (label->bounds.declared && !twp_protect_bounds_fit(getBaseType(type)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("bounds do not fit column \"%s\" of type %s", get_attname(relid, attno, false),
+						format_type_with_typemod(type, typmod)),
+				 errhint("Bounds are for columns of numbers.")));
 	if (!twp_protect_mask_fits(&label->mask, getBaseTypeAndTypmod(type, &typmod), typmod))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),

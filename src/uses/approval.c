@@ -328,6 +328,10 @@ twp_uses_approve_use(PG_FUNCTION_ARGS)
 				 errhint("Another session changed it; look at twin_privacy.approved_uses.")));
 	if (use->form == TWP_FORM_PSEUDONYMISED || master_key_configured())
 		twp_keys_create_domain(code);
+	/* what an earlier version of the use has spent stays spent */
+	if (use->form == TWP_FORM_PRIVATE)
+		(void) run("INSERT INTO twin_privacy_internal.privacy_account (epsilon_spent, delta_spent, queries, code)"
+				   " VALUES (0, 0, 0, $1) ON CONFLICT DO NOTHING", 1, types, values);
 	changed("approved_use", "use.approve", code, NULL, NULL);
 	PG_RETURN_VOID();
 }

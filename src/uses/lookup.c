@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
@@ -22,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h"
 #include "utils/rangetypes.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -217,6 +220,10 @@ read_use(HeapTuple tuple, TupleDesc desc)
 	use->overrides_deny = DatumGetBool(v[Anum_use_overrides_deny]);
 	use->max_subjects_per_day = null[Anum_use_max_subjects_per_day] ? 0 :
 		DatumGetInt32(v[Anum_use_max_subjects_per_day]);
+	/* checked to be at most 100 when proposed */
+	if (!null[Anum_use_epsilon])
+		use->epsilon = (int64) rint(DatumGetFloat8(DirectFunctionCall1(numeric_float8, v[Anum_use_epsilon])) *
+									TWP_EPSILON_UNIT);
 
 	use->hash = hash_text(hash_text(hash_text(0, use->code), use->purpose), use->recipient);
 	use->hash = hash_combine64(use->hash, use->categories);
@@ -224,6 +231,8 @@ read_use(HeapTuple tuple, TupleDesc desc)
 							   (uint64) use->overrides_deny << 1 | (uint64) use->may_export);
 	use->hash = hash_combine64(use->hash, (uint64) use->statement_version << 32 |
 							   (uint64) use->min_cohort);
+	if (use->epsilon != 0)
+		use->hash = hash_combine64(use->hash, (uint64) use->epsilon);
 	return use;
 }
 

@@ -42,6 +42,9 @@ typedef enum TwpUseStatus
 	TWP_USE_SUSPENDED,
 } TwpUseStatus;
 
+/* A billionth of epsilon: budgets are counted in whole ones. */
+#define TWP_EPSILON_UNIT 1000000000.0
+
 typedef struct TwpUse
 {
 	char	   *code;
@@ -57,6 +60,7 @@ typedef struct TwpUse
 	int			statement_version;
 	int			min_cohort;
 	int			max_subjects_per_day;	/* 0: no limit */
+	int64		epsilon;		/* privacy budget in units of TWP_EPSILON_UNIT; 0: none */
 	TimestampTz valid_from;		/* -infinity when open */
 	TimestampTz valid_until;	/* exclusive; infinity when open */
 	uint64		hash;			/* of all of the above, part of the policy hash */

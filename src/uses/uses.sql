@@ -29,6 +29,17 @@ CREATE TABLE twin_privacy_internal.approved_use (
 );
 SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.approved_use', '');
 
+-- What private uses have spent.  Rows are changed in place, outside any transaction (anonymity/budget.c):
+-- the numbers come first, so that their place in the row is known.
+CREATE TABLE twin_privacy_internal.privacy_account (
+    epsilon_spent bigint NOT NULL,
+    delta_spent bigint NOT NULL,
+    queries bigint NOT NULL,
+    code text COLLATE "C" NOT NULL,
+    CONSTRAINT privacy_account_pkey PRIMARY KEY (code)
+);
+SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.privacy_account', '');
+
 CREATE TABLE twin_privacy_internal.use_grant (
     code text COLLATE "C" NOT NULL,
     grantee regrole NOT NULL,

@@ -1,0 +1,47 @@
+/*
+ * bounded.h - what each data subject gives to a group, added up exactly.
+ *
+ * Glossary.  Column: something of each row that is counted and perhaps summed.
+ * Grid: whole numbers 0 .. width that stand for low, low + step, ... of a
+ * column; values beyond its ends are put at them.  Part: one subject's rows of
+ * one group, as whole numbers.
+ */
+#ifndef TWP_BOUNDED_H
+#define TWP_BOUNDED_H
+
+#include "postgres.h"
+
+/* Largest width of a grid: its squares add up within 64 bits for eight million rows of a subject. */
+#define TWP_GRID_MAX (INT64CONST(1) << 20)
+
+typedef struct TwpBoundedColumn
+{
+	bool		summed;			/* else only counted */
+	bool		squared;		/* squares of the distance from the middle are wanted, too */
+	bool		complete;		/* every row counts */
+	double		low;			/* value at 0 of the grid */
+	double		step;
+	int64		origin;			/* low / step, whole */
+	int64		width;
+} TwpBoundedColumn;
+
+typedef struct TwpBoundedLayout
+{
+	int32		vl_len_;		/* it is passed as a bytea */
+	int32		ncolumns;
+	TwpBoundedColumn columns[FLEXIBLE_ARRAY_MEMBER];
+} TwpBoundedLayout;
+
+#define TWP_LAYOUT_SIZE(n) (offsetof(TwpBoundedLayout, columns) + (n) * sizeof(TwpBoundedColumn))
+
+/*
+ * A part is an array of 64-bit words: the subject's key, how many rows, and
+ * for each column how many of them count, the sum of their grid values, and
+ * the sum of (2 value - width)^2.
+ */
+#define TWP_PART_KEY 0
+#define TWP_PART_ROWS 1
+#define TWP_PART_COLUMN(j) (2 + 3 * (j))
+#define TWP_PART_SIZE(ncolumns) TWP_PART_COLUMN(ncolumns)
+
+#endif							/* TWP_BOUNDED_H */

@@ -1,0 +1,583 @@
+/*
+ * noise.c - from the parts of data subjects to figures with noise.
+ *
+ * Why it is private: what a subject adds to all groups together is bounded by
+ * caps that do not depend on the subject, so one more or one less subject
+ * moves each quantity (a whole number for each group) by at most its
+ * sensitivity, summed over the groups; discrete Laplace noise of scale
+ * sensitivity / epsilon hides that.  Epsilon is split evenly over the
+ * quantities, after an eighth for each cap that is itself found from the data
+ * (the sparse vector technique).  A group whose key comes from the data is
+ * given when its noisy number of subjects reaches a threshold that one of a
+ * single subject passes with probability delta.
+ *
+ * The bound: of a subject with too many groups some are kept, chosen by a
+ * keyed hash; of one with too many rows each weighs cap / rows.  Both look at
+ * the subject's own parts only, never at the order of rows.
+ *
+ * Pure but for random numbers.  Memory: the current context.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "anonymity/private.h"
+#include "anonymity/sampler.h"
+#include "common/hashfn.h"
+#include "port/pg_bitutils.h"
+#include "uses/uses.h"
+#include "utils/memutils.h"
+
+/* Weight of a row that counts in full, where rows may weigh less. */
+#define FULL_WEIGHT 65536
+/* Sums are cut to this many bits of sensitivity before noise. */
+#define SENSITIVITY_BITS 24
+#define MAX_CAP (1 << 20)
+/* Caps are sought that leave this share of the subjects whole: 19 of 20. */
+#define SHARE_OF 20
+#define SHARE 19
+
+typedef enum QuantityKind
+{
+	QUANTITY_ROWS,				/* weighted rows */
+	QUANTITY_SUM,				/* sum of values on the grid, from its origin */
+	QUANTITY_CENTRED,			/* sum of 2 value - width */
+	QUANTITY_SQUARES,			/* sum of 2 (2 value - width)^2 - width^2 */
+	QUANTITY_SUBJECTS,
+} QuantityKind;
+
+typedef struct Quantity
+{
+	QuantityKind kind;
+	int			column;			/* -1: all rows */
+	int			shift;			/* bits cut off */
+	uint64		sensitivity;	/* of what is left */
+	double		scale;			/* of the noise, before the cut */
+} Quantity;
+
+/* One data subject over all groups. */
+typedef struct Person
+{
+	int64		key;
+	int64		rows;
+	int64		ngroups;		/* 0: free */
+} Person;
+
+typedef struct Work
+{
+	const TwpRelease *release;
+	TwpReleaseOptions options;
+	TwpGroup   *groups;
+	int			ngroups;
+	uint64		npeople;
+	uint64		capacity;
+	Person	   *people;
+	int64		max_rows;
+	int64		max_groups;
+	int64		weight;			/* of a row that counts in full */
+	int64		epsilon;		/* for each quantity */
+	int			nquantities;
+	Quantity   *quantities;
+	double		threshold;
+} Work;
+
+/* A part of a person with too many groups. */
+typedef struct Candidate
+{
+	Person	   *person;
+	uint64		score;
+	int64	   *part;
+} Candidate;
+
+/* Scatters bits. */
+static inline uint64
+mix(uint64 x)
+{
+	x ^= x >> 32;
+	x *= UINT64CONST(0xd6e8feb86659fd93);
+	x ^= x >> 32;
+	x *= UINT64CONST(0xd6e8feb86659fd93);
+	return x ^ x >> 32;
+}
+
+/* Finds or makes a person. */
+static Person *
+person_of(Work *work, int64 key)
+{
+	uint64		at = mix((uint64) key) & (work->capacity - 1);
+
+	while (work->people[at].ngroups != 0 && work->people[at].key != key)
+		at = (at + 1) & (work->capacity - 1);
+	return &work->people[at];
+}
+
+/* Adds up each person's rows and groups. */
+static void
+count_people(Work *work)
+{
+	int			size = TWP_PART_SIZE(work->release->layout->ncolumns);
+	uint64		nparts = 0;
+
+	for (int g = 0; g < work->ngroups; g++)
+		nparts += work->groups[g].nparts;
+	work->capacity = pg_nextpower2_64(2 * nparts + 2);
+	work->people = MemoryContextAllocExtended(CurrentMemoryContext, work->capacity * sizeof(Person),
+											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	for (int g = 0; g < work->ngroups; g++)
+		for (uint64 i = 0; i < work->groups[g].nparts; i++)
+		{
+			const int64 *part = work->groups[g].parts + i * size;
+			Person	   *person = person_of(work, part[TWP_PART_KEY]);
+
+			work->npeople += person->ngroups == 0;
+			person->key = part[TWP_PART_KEY];
+			person->ngroups++;
+			person->rows += part[TWP_PART_ROWS];
+		}
+}
+
+/* The candidates for a cap: 1, 2, 3, 4, 6, 8, 12 ... */
+static int64
+candidate_cap(int i)
+{
+	return i == 0 ? 1 : i % 2 == 1 ? INT64CONST(2) << (i / 2) : INT64CONST(3) << (i / 2 - 1);
+}
+
+/*
+ * Finds the first candidate that leaves most subjects whole, noisily: the
+ * sparse vector technique, pure epsilon.  One subject more or less moves
+ * SHARE_OF * (subjects within) - SHARE * (subjects) by at most SHARE.
+ */
+static int64
+find_cap(const Work *work, bool of_groups, int64 epsilon)
+{
+	int64		noise = twp_noise_laplace(2 * SHARE * (uint64) TWP_EPSILON_UNIT, epsilon);
+	int64		cap = 1;
+
+	for (int i = 0; (cap = candidate_cap(i)) < MAX_CAP; i++)
+	{
+		int64		within = 0;
+
+		for (uint64 p = 0; p < work->capacity; p++)
+			within += work->people[p].ngroups != 0 &&
+				(of_groups ? work->people[p].ngroups : work->people[p].rows) <= cap;
+		if (SHARE_OF * within - SHARE * (int64) work->npeople +
+			twp_noise_laplace(4 * SHARE * (uint64) TWP_EPSILON_UNIT, epsilon) >= noise)
+			break;
+	}
+	return cap;
+}
+
+/* Orders candidates by person, then by their scores. */
+static int
+compare_candidates(const void *a, const void *b)
+{
+	const Candidate *x = a;
+	const Candidate *y = b;
+
+	if (x->person != y->person)
+		return x->person < y->person ? -1 : 1;
+	return x->score < y->score ? -1 : x->score > y->score;
+}
+
+/* A keyed hash of a group's key. */
+static uint64
+hash_group(const Work *work, const TwpGroup *group, uint64 seed)
+{
+	for (int k = 0; k < work->release->nkeys; k++)
+	{
+		const char *key = group->keys[k];
+
+		seed = key == NULL ? mix(seed + 1) :
+			hash_bytes_extended((const unsigned char *) key, (int) strlen(key) + 1, seed);
+	}
+	return seed;
+}
+
+/* Leaves people with too many groups as many as the cap, whichever a keyed hash says. */
+static void
+drop_groups(Work *work)
+{
+	int			size = TWP_PART_SIZE(work->release->layout->ncolumns);
+	uint64		seed = (uint64) twp_noise_uniform((uint128) 1 << 64);
+	uint64		n = 0;
+	uint64		kept = 0;
+	Candidate  *candidates;
+
+	for (uint64 p = 0; p < work->capacity; p++)
+		if (work->people[p].ngroups > work->max_groups)
+			n += work->people[p].ngroups;
+	if (n == 0)
+		return;
+	candidates = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(Candidate));
+	n = 0;
+	for (int g = 0; g < work->ngroups; g++)
+	{
+		uint64		hash = hash_group(work, &work->groups[g], seed);
+
+		for (uint64 i = 0; i < work->groups[g].nparts; i++)
+		{
+			int64	   *part = work->groups[g].parts + i * size;
+			Person	   *person = person_of(work, part[TWP_PART_KEY]);
+
+			if (person->ngroups > work->max_groups)
+				candidates[n++] = (Candidate)
+			{
+				person, mix(hash ^ mix(seed + (uint64) part[TWP_PART_KEY])), part
+			};
+		}
+	}
+	qsort(candidates, n, sizeof(Candidate), compare_candidates);
+	for (uint64 i = 0; i < n; i++)
+	{
+		kept = i > 0 && candidates[i - 1].person == candidates[i].person ? kept + 1 : 0;
+		if (kept < work->max_groups)
+			continue;
+		candidates[i].person->rows -= candidates[i].part[TWP_PART_ROWS];
+		candidates[i].part[TWP_PART_ROWS] = 0;
+	}
+	pfree(candidates);
+}
+
+/* Decides the caps, bounds the groups of each person, and says what epsilon is left. */
+static int64
+bound_people(Work *work)
+{
+	const TwpReleaseOptions *options = &work->options;
+	int64		share = Max(options->epsilon / 8, 1);
+	int64		left = options->epsilon;
+
+	work->max_groups = work->max_rows = work->weight = 1;
+	if (work->release->once)
+		return left;
+	work->weight = FULL_WEIGHT;
+	count_people(work);
+	if (work->release->grouped && (work->max_groups = options->max_groups) == 0)
+	{
+		work->max_groups = find_cap(work, true, share);
+		left -= share;
+	}
+	drop_groups(work);
+	if ((work->max_rows = options->max_rows) == 0)
+	{
+		work->max_rows = find_cap(work, false, share);
+		left -= share;
+	}
+	return left;
+}
+
+/* The quantity of a kind and column; added when it is new. */
+static int
+find_quantity(Work *work, QuantityKind kind, int column)
+{
+	if (kind == QUANTITY_ROWS && column >= 0 && work->release->layout->columns[column].complete)
+		column = -1;
+	for (int i = 0; i < work->nquantities; i++)
+		if (work->quantities[i].kind == kind && work->quantities[i].column == column)
+			return i;
+	work->quantities[work->nquantities] = (Quantity)
+	{
+		kind, column
+	};
+	return work->nquantities++;
+}
+
+/* True when a column's mean is asked for, from which its sum can be had. */
+static bool
+has_mean(const TwpRelease *release, int column)
+{
+	for (int f = 0; f < release->nfigures; f++)
+		if (release->figures[f].kind >= TWP_FIGURE_AVG && release->figures[f].column == column)
+			return true;
+	return false;
+}
+
+/* Lists the quantities that the figures rest on. */
+static void
+list_quantities(Work *work)
+{
+	const TwpRelease *release = work->release;
+
+	work->quantities = palloc((3 * release->nfigures + 1) * sizeof(Quantity));
+	if (release->grouped)
+		(void) find_quantity(work, QUANTITY_SUBJECTS, -1);
+	for (int f = 0; f < release->nfigures; f++)
+	{
+		const TwpFigure *figure = &release->figures[f];
+
+		if (figure->kind == TWP_FIGURE_SUBJECTS)
+			(void) find_quantity(work, QUANTITY_SUBJECTS, figure->column);
+		else if (figure->kind == TWP_FIGURE_SUM && !has_mean(release, figure->column))
+			(void) find_quantity(work, QUANTITY_SUM, figure->column);
+		else
+			(void) find_quantity(work, QUANTITY_ROWS, figure->column);
+		if (figure->kind >= TWP_FIGURE_AVG)
+			(void) find_quantity(work, QUANTITY_CENTRED, figure->column);
+		if (figure->kind > TWP_FIGURE_AVG)
+			(void) find_quantity(work, QUANTITY_SQUARES, figure->column);
+	}
+}
+
+/* By how much one subject can move a quantity, over all groups together. */
+static uint128
+sensitivity(const Work *work, const Quantity *quantity)
+{
+	const TwpBoundedColumn *column = quantity->column >= 0 ? &work->release->layout->columns[quantity->column] : NULL;
+	uint128		rows = (uint128) work->max_rows * work->weight;
+
+	switch (quantity->kind)
+	{
+		case QUANTITY_SUBJECTS:
+			return work->max_groups;
+		case QUANTITY_SUM:
+			return rows * Max(Abs(column->origin), Abs(column->origin + column->width));
+		case QUANTITY_CENTRED:
+			return rows * column->width;
+		case QUANTITY_SQUARES:
+			return rows * column->width * column->width;
+		default:
+			return rows;
+	}
+}
+
+/* Sets each quantity's noise. */
+static void
+scale_quantities(Work *work, int64 epsilon)
+{
+	work->epsilon = Max(epsilon / Max(work->nquantities, 1), 1);
+	for (int i = 0; i < work->nquantities; i++)
+	{
+		Quantity   *q = &work->quantities[i];
+		uint128		exact = sensitivity(work, q);
+
+		while ((exact >> q->shift) >> SENSITIVITY_BITS != 0)
+			q->shift++;
+		/* cutting moves each group that the subject is in by less than one more */
+		q->sensitivity = Max((uint64) (exact >> q->shift), 1) + (q->shift > 0 ? 1 + work->max_groups : 0);
+		q->scale = ldexp((double) q->sensitivity * TWP_EPSILON_UNIT / (double) work->epsilon, q->shift);
+	}
+	/* one subject alone in each of its groups passes in any of them with probability delta at most */
+	if (work->release->grouped)
+		work->threshold = Max(1 + work->quantities[0].scale *
+							  log((double) work->max_groups * TWP_DELTA_UNIT / (double) work->options.delta),
+							  work->options.min_cohort);
+}
+
+/* What a part adds to a quantity. */
+static int128
+contribution(const Work *work, const Quantity *quantity, const int64 *part, int64 weight)
+{
+	const TwpBoundedColumn *column = quantity->column >= 0 ? &work->release->layout->columns[quantity->column] : NULL;
+	const int64 *at = part + TWP_PART_COLUMN(Max(quantity->column, 0));
+	int64		rows = quantity->column >= 0 ? at[0] : part[TWP_PART_ROWS];
+
+	switch (quantity->kind)
+	{
+		case QUANTITY_SUBJECTS:
+			return rows > 0;
+		case QUANTITY_SUM:
+			return (int128) weight * (at[1] + (int128) rows * column->origin);
+		case QUANTITY_CENTRED:
+			return (int128) weight * (2 * (int128) at[1] - (int128) rows * column->width);
+		case QUANTITY_SQUARES:
+			return (int128) weight * (2 * (int128) at[2] - (int128) rows * column->width * column->width);
+		default:
+			return (int128) weight * rows;
+	}
+}
+
+/* Adds up a group's quantities; says whether anybody is left in it. */
+static bool
+add_group(Work *work, const TwpGroup *group, int128 *sums)
+{
+	int			size = TWP_PART_SIZE(work->release->layout->ncolumns);
+	bool		anybody = false;
+
+	memset(sums, 0, work->nquantities * sizeof(int128));
+	for (uint64 i = 0; i < group->nparts; i++)
+	{
+		const int64 *part = group->parts + i * size;
+		int64		weight = work->weight;
+
+		if (part[TWP_PART_ROWS] == 0)
+			continue;
+		anybody = true;
+		if (work->release->once)
+			weight = part[TWP_PART_ROWS] == 1 ? weight : 0;
+		else
+		{
+			int64		rows = person_of(work, part[TWP_PART_KEY])->rows;
+
+			if (rows > work->max_rows)
+				weight = (int64) (((int128) weight * work->max_rows) / rows);
+		}
+		for (int q = 0; q < work->nquantities; q++)
+			sums[q] += contribution(work, &work->quantities[q], part, weight);
+	}
+	return anybody;
+}
+
+/* A quantity with noise. */
+static double
+noisy(const Work *work, int q, const int128 *sums)
+{
+	const Quantity *quantity = &work->quantities[q];
+	int128		cut = (sums[q] >> quantity->shift) +
+		twp_noise_laplace(quantity->sensitivity * (uint64) TWP_EPSILON_UNIT, work->epsilon);
+
+	return ldexp((double) cut, quantity->shift);
+}
+
+/* Works out a mean or variance from noisy quantities; NULL when too few rows are left. */
+static void
+work_out_moment(Work *work, const TwpFigure *figure, const double *noisy_sums, TwpNoisyFigure *out)
+{
+	const TwpBoundedColumn *column = &work->release->layout->columns[figure->column];
+	int			rows = find_quantity(work, QUANTITY_ROWS, figure->column);
+	int			centred = find_quantity(work, QUANTITY_CENTRED, figure->column);
+	double		n = noisy_sums[rows];
+	double		width = (double) column->width;
+	double		mean = noisy_sums[centred] / n;	/* of 2 value - width */
+	double		off = (work->quantities[centred].scale + fabs(mean) * work->quantities[rows].scale) / n;
+
+	out->isnull = n < work->weight * (figure->kind == TWP_FIGURE_AVG ? 1 : 2);
+	if (out->isnull)
+		return;
+	mean = Max(-width, Min(width, mean));
+	out->scale = work->quantities[centred].scale * column->step / 2 / work->weight;
+	if (figure->kind == TWP_FIGURE_AVG)
+	{
+		out->value = (column->origin + (width + mean) / 2) * column->step;
+		out->error = off * log(40) * column->step / 2;
+	}
+	else
+	{
+		int			squares = find_quantity(work, QUANTITY_SQUARES, figure->column);
+		double		lean = noisy_sums[squares] / n;
+		double		variance = (lean + width * width) / 2 - mean * mean;
+		double		error = (work->quantities[squares].scale + fabs(lean) * work->quantities[rows].scale) / n / 2;
+		bool		sample = figure->kind == TWP_FIGURE_VAR_SAMP || figure->kind == TWP_FIGURE_STDDEV_SAMP;
+
+		n /= work->weight;
+		variance = Max(0, Min(width * width, variance)) * (sample ? n / (n - 1) : 1);
+		out->value = variance * column->step * column->step / 4;
+		out->error = (error + 2 * fabs(mean) * off) * log(60) * column->step * column->step / 4;
+		out->scale = work->quantities[squares].scale * column->step * column->step / 8 / work->weight;
+		if (figure->kind >= TWP_FIGURE_STDDEV_POP)
+		{
+			out->value = sqrt(out->value);
+			out->error = out->value > 0 ? out->error / (2 * out->value) : sqrt(out->error);
+			out->scale = out->value > 0 ? out->scale / (2 * out->value) : sqrt(out->scale);
+		}
+	}
+}
+
+/* Works out a figure from noisy quantities. */
+static void
+work_out(Work *work, const TwpFigure *figure, const double *noisy_sums, TwpNoisyFigure *out)
+{
+	int			q;
+	double		unit = 1.0 / work->weight;
+
+	memset(out, 0, sizeof(*out));
+	if (figure->kind >= TWP_FIGURE_AVG)
+	{
+		work_out_moment(work, figure, noisy_sums, out);
+		return;
+	}
+	if (figure->kind == TWP_FIGURE_SUM && has_mean(work->release, figure->column))
+	{
+		const TwpBoundedColumn *column = &work->release->layout->columns[figure->column];
+		int			centred = find_quantity(work, QUANTITY_CENTRED, figure->column);
+		double		middle = column->origin + column->width / 2.0;
+
+		q = find_quantity(work, QUANTITY_ROWS, figure->column);
+		out->value = (noisy_sums[q] * middle + noisy_sums[centred] / 2) * unit * column->step;
+		out->scale = work->quantities[centred].scale / 2 * unit * column->step;
+		out->error = (fabs(middle) * work->quantities[q].scale + work->quantities[centred].scale / 2) *
+			log(40) * unit * column->step;
+		return;
+	}
+	if (figure->kind == TWP_FIGURE_SUM)
+	{
+		q = find_quantity(work, QUANTITY_SUM, figure->column);
+		unit *= work->release->layout->columns[figure->column].step;
+	}
+	else if (figure->kind == TWP_FIGURE_SUBJECTS)
+	{
+		q = find_quantity(work, QUANTITY_SUBJECTS, figure->column);
+		unit = 1;
+	}
+	else
+		q = find_quantity(work, QUANTITY_ROWS, figure->column);
+	out->value = noisy_sums[q] * unit;
+	out->scale = work->quantities[q].scale * unit;
+	out->error = out->scale * log(20);
+}
+
+/* Orders groups by their keys, NULL last. */
+static int
+compare_groups(const void *a, const void *b, void *arg)
+{
+	const TwpGroup *x = a;
+	const TwpGroup *y = b;
+
+	for (int k = 0; k < *(int *) arg; k++)
+	{
+		int			c = x->keys[k] == NULL || y->keys[k] == NULL ?
+			(x->keys[k] == NULL) - (y->keys[k] == NULL) : strcmp(x->keys[k], y->keys[k]);
+
+		if (c != 0)
+			return c;
+	}
+	return 0;
+}
+
+/* Adds noise to one group; NULL when it stays below the threshold. */
+static TwpNoisyRow *
+release_group(Work *work, const TwpGroup *group, int128 *sums, double *noisy_sums)
+{
+	TwpNoisyRow *row;
+
+	/* a key that only dropped parts have is not there at all: delta counts on it */
+	if (!add_group(work, group, sums) && work->release->grouped)
+		return NULL;
+	if (work->release->grouped && (noisy_sums[0] = noisy(work, 0, sums)) < work->threshold)
+		return NULL;
+	for (int q = work->release->grouped; q < work->nquantities; q++)
+		noisy_sums[q] = noisy(work, q, sums);
+	row = palloc(sizeof(TwpNoisyRow));
+	row->keys = group->keys;
+	row->figures = palloc0(Max(work->release->nfigures, 1) * sizeof(TwpNoisyFigure));
+	for (int f = 0; f < work->release->nfigures; f++)
+		work_out(work, &work->release->figures[f], noisy_sums, &row->figures[f]);
+	return row;
+}
+
+/* The rows that leave. */
+List *
+twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *options, TwpGroup *groups, int ngroups)
+{
+	Work		work = {.release = release,.options = *options,.groups = groups,.ngroups = ngroups};
+	int			nkeys = release->nkeys;
+	List	   *rows = NIL;
+	int64		epsilon;
+	int128	   *sums;
+	double	   *noisy_sums;
+
+	epsilon = bound_people(&work);
+	list_quantities(&work);
+	scale_quantities(&work, epsilon);
+	sums = palloc(Max(work.nquantities, 1) * sizeof(int128));
+	noisy_sums = palloc(Max(work.nquantities, 1) * sizeof(double));
+	/* the order in which groups were met tells of all of them */
+	qsort_arg(groups, ngroups, sizeof(TwpGroup), compare_groups, &nkeys);
+	for (int g = 0; g < ngroups; g++)
+	{
+		TwpNoisyRow *row = release_group(&work, &groups[g], sums, noisy_sums);
+
+		if (row != NULL)
+			rows = lappend(rows, row);
+	}
+	return rows;
+}

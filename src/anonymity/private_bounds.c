@@ -1,0 +1,177 @@
+/*
+ * private_bounds.c - between which values an expression on owned rows lies.
+ *
+ * What sums are made private of must be bounded by something that is no
+ * secret: a column's label, constants, or LEAST and GREATEST in the query.
+ * The bounds need not be true: values beyond them are put at them.
+ */
+#include "postgres.h"
+
+#include "anonymity/release_internal.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+
+#define NO_BOUNDS ((TwpBounds) {false, 0, 0})
+
+/* The number a constant expression stands for; false when it is none. */
+static bool
+constant_number(Node *expr, double *number)
+{
+	Const	   *c;
+
+	if (contain_var_clause(expr) || contain_agg_clause(expr) || contain_mutable_functions(expr) ||
+		contain_subplans(expr))
+		return false;
+	c = (Const *) eval_const_expressions(NULL, copyObject(expr));
+	if (!IsA(c, Const) || c->constisnull)
+		return false;
+	switch (c->consttype)
+	{
+		case INT2OID:
+			*number = DatumGetInt16(c->constvalue);
+			break;
+		case INT4OID:
+			*number = DatumGetInt32(c->constvalue);
+			break;
+		case INT8OID:
+			*number = (double) DatumGetInt64(c->constvalue);
+			break;
+		case FLOAT4OID:
+			*number = DatumGetFloat4(c->constvalue);
+			break;
+		case FLOAT8OID:
+			*number = DatumGetFloat8(c->constvalue);
+			break;
+		case NUMERICOID:
+			*number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, c->constvalue));
+			break;
+		default:
+			return false;
+	}
+	/* labels cannot say more, either */
+	return *number >= -1e15 && *number <= 1e15;
+}
+
+/* The narrowest bounds that hold both. */
+static TwpBounds
+join_bounds(TwpBounds a, TwpBounds b)
+{
+	if (!a.declared || !b.declared)
+		return NO_BOUNDS;
+	return (TwpBounds)
+	{
+		true, Min(a.low, b.low), Max(a.high, b.high)
+	};
+}
+
+/* Takes off LEAST and GREATEST with constants; clamp becomes what they say, where they say it. */
+Node *
+twp_anonymity_unclamp(Node *expr, TwpBounds *clamp)
+{
+	bool		has_low = false;
+	bool		has_high = false;
+
+	*clamp = NO_BOUNDS;
+	while (expr != NULL && IsA(expr, MinMaxExpr))
+	{
+		MinMaxExpr *minmax = (MinMaxExpr *) expr;
+		bool		least = minmax->op == IS_LEAST;
+		Node	   *inner = NULL;
+		ListCell   *lc;
+
+		foreach(lc, minmax->args)
+		{
+			double		number;
+
+			if (!constant_number(lfirst(lc), &number))
+			{
+				if (inner != NULL)
+					return expr;
+				inner = lfirst(lc);
+			}
+			else if (least)
+			{
+				clamp->high = has_high ? Min(clamp->high, number) : number;
+				has_high = true;
+			}
+			else
+			{
+				clamp->low = has_low ? Max(clamp->low, number) : number;
+				has_low = true;
+			}
+		}
+		if (inner == NULL)
+			return expr;
+		expr = inner;
+	}
+	clamp->declared = has_low && has_high && clamp->low < clamp->high;
+	return expr;
+}
+
+/* Bounds of what a CASE gives. */
+static TwpBounds
+case_bounds(const TwpLevel *level, const CaseExpr *expr)
+{
+	TwpBounds	bounds = NO_BOUNDS;
+	ListCell   *lc;
+
+	foreach(lc, expr->args)
+	{
+		TwpBounds	result = twp_anonymity_bounds(level, (Node *) lfirst_node(CaseWhen, lc)->result);
+
+		bounds = foreach_current_index(lc) == 0 ? result : join_bounds(bounds, result);
+	}
+	if (expr->defresult == NULL || (IsA(expr->defresult, Const) && ((Const *) expr->defresult)->constisnull))
+		return bounds;
+	return join_bounds(bounds, twp_anonymity_bounds(level, (Node *) expr->defresult));
+}
+
+/* Bounds of an aggregate of one subject's rows: those of its argument where it stays within. */
+static TwpBounds
+aggregate_bounds(const TwpLevel *level, const Aggref *agg)
+{
+	const char *name = get_func_name(agg->aggfnoid);
+
+	if (agg->args == NIL || agg->aggkind != AGGKIND_NORMAL ||
+		(strcmp(name, "min") != 0 && strcmp(name, "max") != 0 && strcmp(name, "avg") != 0))
+		return NO_BOUNDS;
+	return twp_anonymity_bounds(level, (Node *) linitial_node(TargetEntry, agg->args)->expr);
+}
+
+/* Between which values an expression lies. */
+TwpBounds
+twp_anonymity_bounds(const TwpLevel *level, Node *expr)
+{
+	TwpBounds	bounds;
+	TwpData		mark;
+	Var		   *var;
+	double		number;
+
+	expr = twp_anonymity_unclamp(expr, &bounds);
+	if (bounds.declared || expr == NULL)
+		return bounds;
+	if (IsA(expr, Aggref))
+		return aggregate_bounds(level, (Aggref *) expr);
+	if (IsA(expr, CaseExpr))
+		return case_bounds(level, (CaseExpr *) expr);
+	if (twp_anonymity_mark(level, expr, &mark, &var))
+	{
+		const TwpSource *source = &level->sources[var->varno - 1];
+
+		if (source->bounds == NULL || var->varattno <= 0 || var->varattno > source->nmarks)
+			return NO_BOUNDS;
+		return source->bounds[var->varattno - 1];
+	}
+	if (constant_number(expr, &number))
+		return (TwpBounds)
+	{
+		true, number, number
+	};
+	return NO_BOUNDS;
+}
