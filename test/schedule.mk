@@ -69,6 +69,7 @@ REGRESS += anonymity_measures
 REGRESS += anonymity_anonymize
 REGRESS += anonymity_protected
 REGRESS += anonymity_aggregate
+REGRESS += anonymity_private
 TAP += test/t/070_anonymity_adult.pl
 
 # decision

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "anonymity/release_internal.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_type.h"
@@ -70,18 +72,17 @@ join_bounds(TwpBounds a, TwpBounds b)
 	};
 }
 
-/* Takes off LEAST and GREATEST with constants; clamp becomes what they say, where they say it. */
+/* Takes off LEAST and GREATEST with constants; clamp becomes what they say, infinite where they say nothing. */
 Node *
 twp_anonymity_unclamp(Node *expr, TwpBounds *clamp)
 {
-	bool		has_low = false;
-	bool		has_high = false;
-
-	*clamp = NO_BOUNDS;
+	*clamp = (TwpBounds)
+	{
+		false, -INFINITY, INFINITY
+	};
 	while (expr != NULL && IsA(expr, MinMaxExpr))
 	{
 		MinMaxExpr *minmax = (MinMaxExpr *) expr;
-		bool		least = minmax->op == IS_LEAST;
 		Node	   *inner = NULL;
 		ListCell   *lc;
 
@@ -89,28 +90,23 @@ twp_anonymity_unclamp(Node *expr, TwpBounds *clamp)
 		{
 			double		number;
 
-			if (!constant_number(lfirst(lc), &number))
+			if (constant_number(lfirst(lc), &number))
 			{
-				if (inner != NULL)
-					return expr;
-				inner = lfirst(lc);
+				if (minmax->op == IS_LEAST)
+					clamp->high = Min(clamp->high, number);
+				else
+					clamp->low = Max(clamp->low, number);
 			}
-			else if (least)
-			{
-				clamp->high = has_high ? Min(clamp->high, number) : number;
-				has_high = true;
-			}
+			else if (inner != NULL)
+				return expr;
 			else
-			{
-				clamp->low = has_low ? Max(clamp->low, number) : number;
-				has_low = true;
-			}
+				inner = lfirst(lc);
 		}
 		if (inner == NULL)
 			return expr;
 		expr = inner;
 	}
-	clamp->declared = has_low && has_high && clamp->low < clamp->high;
+	clamp->declared = isfinite(clamp->low) && isfinite(clamp->high) && clamp->low < clamp->high;
 	return expr;
 }
 
@@ -144,18 +140,14 @@ aggregate_bounds(const TwpLevel *level, const Aggref *agg)
 	return twp_anonymity_bounds(level, (Node *) linitial_node(TargetEntry, agg->args)->expr);
 }
 
-/* Between which values an expression lies. */
-TwpBounds
-twp_anonymity_bounds(const TwpLevel *level, Node *expr)
+/* Between which values an expression without LEAST and GREATEST lies. */
+static TwpBounds
+plain_bounds(const TwpLevel *level, Node *expr)
 {
-	TwpBounds	bounds;
 	TwpData		mark;
 	Var		   *var;
 	double		number;
 
-	expr = twp_anonymity_unclamp(expr, &bounds);
-	if (bounds.declared || expr == NULL)
-		return bounds;
 	if (IsA(expr, Aggref))
 		return aggregate_bounds(level, (Aggref *) expr);
 	if (IsA(expr, CaseExpr))
@@ -174,4 +166,22 @@ twp_anonymity_bounds(const TwpLevel *level, Node *expr)
 		true, number, number
 	};
 	return NO_BOUNDS;
+}
+
+/* Between which values an expression lies: what the query says narrows what labels say, or stands alone. */
+TwpBounds
+twp_anonymity_bounds(const TwpLevel *level, Node *expr)
+{
+	TwpBounds	clamp;
+	TwpBounds	bounds;
+
+	expr = twp_anonymity_unclamp(expr, &clamp);
+	if (expr == NULL || IsA(expr, MinMaxExpr))
+		return NO_BOUNDS;
+	bounds = plain_bounds(level, expr);
+	if (!bounds.declared || clamp.low >= bounds.high || clamp.high <= bounds.low)
+		return clamp;
+	bounds.low = Max(bounds.low, clamp.low);
+	bounds.high = Min(bounds.high, clamp.high);
+	return bounds;
 }

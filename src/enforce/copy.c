@@ -207,6 +207,7 @@ copy_in(CopyStmt *stmt, const char *query_string, QueryCompletion *qc)
 		v = twp_decision_table(RelationGetRelid(rel));
 		check_target(rel, v);
 		attnums = row_conditions(pstate, item, stmt, v, attnums);
+		twp_enforce_changed = true;
 		record_id = twp_enforce_begin_command(RelationGetRelid(rel));
 		rows = load_rows(pstate, rel, stmt, attnums);
 	}

@@ -107,6 +107,8 @@ extern bool twp_enforce_has_read(void);
 /* True while a protected plan that may not export is being started. */
 extern bool twp_enforce_is_starting(void);
 extern bool twp_enforce_wrote_protected(void);
+/* The transaction changed protected rows by whatever right: what it sees may be undone. */
+extern bool twp_enforce_changed;
 
 /* discreet.c: what errors, EXPLAIN and side-effect functions must not tell. */
 pg_noreturn extern void twp_enforce_rethrow_discreetly(bool touches_protected);

@@ -17,6 +17,7 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "anonymity/private.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
@@ -166,6 +167,8 @@ forget_names(Node *node, void *context)
 
 		query->stmt_location = -1;
 		query->stmt_len = 0;
+		query->canSetTag = false;
+		query->querySource = QSRC_ORIGINAL;
 		foreach(lc, query->rtable)
 		{
 			lfirst_node(RangeTblEntry, lc)->alias = NULL;
@@ -491,7 +494,7 @@ prepare(Execution *e, FunctionCallInfo fcinfo)
 	e->release->inner = castNode(Query, fix_values((Node *) e->release->inner, rsinfo->econtext->ecxt_param_list_info));
 	(void) lock_relations((Node *) e->release->inner, NULL);
 	/* what this transaction has changed may be undone */
-	e->may_repeat = !twp_enforce_wrote_protected() && !IsolationUsesXactSnapshot() &&
+	e->may_repeat = !twp_enforce_changed && !IsolationUsesXactSnapshot() &&
 		!depends_on_more((Node *) e->release->inner, &path);
 	e->key.use_code = pstrdup(twp_decision_use()->code);
 	start_inner(e);

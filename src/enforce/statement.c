@@ -24,6 +24,7 @@
 #include "ledger/ledger.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "pgstat.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -61,6 +62,7 @@ static bool starting = false;	/* a protected plan is being started */
 static bool starting_may_export = false;
 static bool wrote_protected = false;	/* in this transaction */
 bool		twp_enforce_copying_out = false;
+bool		twp_enforce_changed = false;
 
 /* Finds the record of a query. */
 static Statement *
@@ -129,8 +131,11 @@ at_transaction_end(XactEvent event, void *arg)
 	twp_enforce_copying_out = false;
 	twp_enforce_adding_foreign_key = false;
 	starting = false;
+	/* answers kept for repeated questions are told by the counters whether they are still good */
+	if (event == XACT_EVENT_COMMIT && twp_enforce_changed)
+		pgstat_force_next_flush();
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
-		wrote_protected = false;
+		wrote_protected = twp_enforce_changed = false;
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
 		while (statements != NULL)
@@ -303,6 +308,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	twp_enforce_changed |= query->operation != CMD_SELECT;
 	if (mode == TWP_MARK_FOREIGN_KEY)
 		return;
 	if (mode == TWP_MARK_USE)
