@@ -49,6 +49,7 @@ SELECT count(*), max(score) FROM (SELECT score FROM clinic.cohort WHERE score > 
 --! canary 424242|21212100
 
 --! attack small_cohort_in_the_clinic
+--! as analyst:AGG owner:AGG super:AGG
 SELECT 'N' || count(*) || 'S' || sum(secret) FROM clinic.patient; SELECT 'N' || count(*) FROM clinic.diary; SELECT 'N' || count(*) || max(code) FROM clinic.lab_order;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM clinic.patient;
 --! canary N[36]\b|N[36]S|N[36]GLU|rows=[36]

@@ -100,7 +100,7 @@ SELECT twin_privacy.propose_use('OATH', purpose => 'TREAT', recipient => 'ward',
 SELECT twin_privacy.propose_use('AGG', purpose => 'HRESCH', recipient => 'university', categories => '{identity,demographics,clinical}',
     disclosure => 'aggregate', valid => '[2020-01-01,2100-01-01)');
 SELECT twin_privacy.propose_use('DP', purpose => 'HRESCH', recipient => 'university', categories => '{identity,demographics,clinical}',
-    disclosure => 'private', epsilon => 1, valid => '[2020-01-01,2100-01-01)');
+    disclosure => 'private', epsilon => 100, valid => '[2020-01-01,2100-01-01)');
 SET SESSION AUTHORIZATION att_officer2;
 SELECT twin_privacy.approve_use(u) FROM unnest('{RES,CARE,CARE2,ALL,GLASS,OATH,AGG,DP}'::text[]) u;
 SELECT twin_privacy.grant_use(u, r) FROM unnest('{GLASS,OATH}'::text[]) u, unnest('{att_doc,att_owner,att_super}'::name[]) r;
