@@ -205,26 +205,6 @@ is_dense(const TwpMap *map, int64 number)
 		(uint64) number - (uint64) map->dense_min < map->dense_n;
 }
 
-/* Finds a subject's profile. */
-uint32
-twp_map_find(const TwpMap *map, const TwpSubject *subject)
-{
-	TwpSubject	canonical;
-	Wanted		wanted;
-	TwpMapKey  *key;
-
-	twp_map_canonical(subject, &canonical);
-	if (canonical.kind == TWP_SUBJECT_INT && is_dense(map, canonical.key.number))
-		return map->dense[canonical.key.number - map->dense_min];
-	want(&canonical, &wanted);
-	if (map->table[wanted.section].used == 0 && map->header == NULL)
-		return TWP_PROFILE_NONE;
-	return *find_place(&map->table[wanted.section], &wanted, &map->arena, &key);
-}
-
-/* Subjects looked up together: enough to hide the time memory takes, few enough to stay near. */
-#define TOGETHER 32
-
 /* Gives the number of the first place of a section. */
 static inline uint32
 first_place(const TwpMap *map, int section)
@@ -243,6 +223,15 @@ twp_map_places(const TwpMap *map)
 	return first_place(map, TWP_SECTIONS);
 }
 
+/* 1 when a key of a bucket is the one wanted, else 0. */
+static inline int
+is_key(const TwpMapBucket *bucket, int i, TwpMapKey key)
+{
+	return ((bucket->key[i].a ^ key.a) | (bucket->key[i].b ^ key.b)) == 0;
+}
+
+StaticAssertDecl(TWP_BUCKET_KEYS == 3, "find_short() compares three keys");
+
 /*
  * Finds the profile of a key that is whole in 16 bytes, from a bucket on.
  * Which of a bucket's keys it is cannot be foretold, so all are compared
@@ -254,10 +243,7 @@ find_short(const TwpMapTable *table, TwpMapKey key, uint32 b, uint32 *place)
 	for (;;)
 	{
 		const TwpMapBucket *bucket = &table->buckets[b];
-		int			match = 0;
-
-		for (int i = 0; i < TWP_BUCKET_KEYS; i++)
-			match |= ((bucket->key[i].a == key.a) & (bucket->key[i].b == key.b)) << i;
+		int			match = is_key(bucket, 0, key) | is_key(bucket, 1, key) << 1 | is_key(bucket, 2, key) << 2;
 		if (likely(match != 0))
 		{
 			int			i = pg_rightmost_one_pos32((uint32) match);
@@ -271,47 +257,6 @@ find_short(const TwpMapTable *table, TwpMapKey key, uint32 b, uint32 *place)
 		if (++b == table->nbuckets)
 			b = 0;
 	}
-}
-
-/* A subject on its way to its profile. */
-typedef struct OnTheWay
-{
-	int			section;		/* or one of the next two */
-	uint32		bucket;
-	TwpMapKey	key;
-} OnTheWay;
-
-#define WAY_NOBODY TWP_SECTIONS
-#define WAY_DENSE (TWP_SECTIONS + 1)
-#define WAY_TEXT (TWP_SECTIONS + 2)
-
-/* Sets out for a subject: fetches the memory that will be read. */
-static inline void
-set_out(const TwpMap *map, const TwpSubject *subject, OnTheWay *way)
-{
-	switch (subject->kind)
-	{
-		case TWP_SUBJECT_INT:
-			way->key.a = (uint64) subject->key.number;
-			way->key.b = 0;
-			if (is_dense(map, subject->key.number))
-			{
-				way->section = WAY_DENSE;
-				__builtin_prefetch(&map->dense[subject->key.number - map->dense_min]);
-				return;
-			}
-			way->section = TWP_SECTION_INT;
-			break;
-		case TWP_SUBJECT_UUID:
-			memcpy(&way->key, subject->key.uuid, UUID_LEN);
-			way->section = TWP_SECTION_UUID;
-			break;
-		default:
-			way->section = subject->kind == TWP_SUBJECT_INVALID ? WAY_NOBODY : WAY_TEXT;
-			return;
-	}
-	way->bucket = first_bucket(&map->table[way->section], mix(way->key.a, way->key.b));
-	__builtin_prefetch(&map->table[way->section].buckets[way->bucket]);
 }
 
 /* Finds the profile and the place of a text. */
@@ -338,37 +283,84 @@ find_text(const TwpMap *map, const TwpSubject *subject, uint32 *place)
 	return *found;
 }
 
-/* Finds the profiles of many subjects, and the numbers of their places. */
+/* Gives the 16 bytes of a number or uuid. */
+static inline TwpMapKey
+short_key(const TwpSubject *subject)
+{
+	TwpMapKey	key = {0, 0};
+
+	if (subject->kind == TWP_SUBJECT_UUID)
+		memcpy(&key, subject->key.uuid, UUID_LEN);
+	else
+		key.a = (uint64) subject->key.number;
+	return key;
+}
+
+/* Finds a subject's profile. */
+uint32
+twp_map_find(const TwpMap *map, const TwpSubject *subject)
+{
+	uint32		place;
+	const TwpMapTable *table;
+	TwpMapKey	key;
+
+	if (subject->kind != TWP_SUBJECT_INT && subject->kind != TWP_SUBJECT_UUID)
+		return find_text(map, subject, &place);
+	if (subject->kind == TWP_SUBJECT_INT && is_dense(map, subject->key.number))
+		return map->dense[subject->key.number - map->dense_min];
+	table = &map->table[subject->kind == TWP_SUBJECT_INT ? TWP_SECTION_INT : TWP_SECTION_UUID];
+	key = short_key(subject);
+	return find_short(table, key, first_bucket(table, mix(key.a, key.b)), &place);
+}
+
+/*
+ * Finds the profiles of many subjects, and the numbers of their places.  First
+ * the memory of all is asked for, then it is read: by then it has come.
+ */
 void
 twp_map_find_many(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *profiles, uint32 *places)
 {
-	uint32		first[TWP_SECTIONS];
-	OnTheWay	ways[TOGETHER];
+	uint32		buckets[TWP_CONSENT_MANY];
+	const TwpMapTable *table;
+	uint32		first;
 
-	for (int section = 0; section < TWP_SECTIONS; section++)
-		first[section] = first_place(map, section);
 	for (int i = 0; i < n; i++)
 	{
-		OnTheWay   *way = &ways[i % TOGETHER];
+		TwpMapKey	key = short_key(&subjects[i]);
 
-		/* Always some subjects ahead: while one is read the memory of the next is on its way. */
-		if (i == 0)
-			for (int ahead = 0; ahead < Min(n, TOGETHER); ahead++)
-				set_out(map, &subjects[ahead], &ways[ahead]);
-		if (way->section < TWP_SECTIONS)
+		if (subjects[i].kind == TWP_SUBJECT_INT && is_dense(map, subjects[i].key.number))
+			__builtin_prefetch(&map->dense[subjects[i].key.number - map->dense_min]);
+		else if (subjects[i].kind == TWP_SUBJECT_INT || subjects[i].kind == TWP_SUBJECT_UUID)
 		{
-			profiles[i] = find_short(&map->table[way->section], way->key, way->bucket, &places[i]);
-			places[i] += first[way->section];
+			table = &map->table[subjects[i].kind == TWP_SUBJECT_UUID ? TWP_SECTION_UUID : TWP_SECTION_INT];
+			buckets[i] = first_bucket(table, mix(key.a, key.b));
+			__builtin_prefetch(&table->buckets[buckets[i]]);
 		}
-		else if (way->section == WAY_DENSE)
+	}
+	first = first_place(map, TWP_SECTION_UUID);
+	table = &map->table[TWP_SECTION_UUID];
+	for (int i = 0; i < n; i++)
+	{
+		const TwpSubject *subject = &subjects[i];
+
+		if (subject->kind == TWP_SUBJECT_UUID)
 		{
-			places[i] = (uint32) ((int64) way->key.a - map->dense_min);
+			profiles[i] = find_short(table, short_key(subject), buckets[i], &places[i]);
+			places[i] += first;
+		}
+		else if (subject->kind == TWP_SUBJECT_INT && is_dense(map, subject->key.number))
+		{
+			places[i] = (uint32) (subject->key.number - map->dense_min);
 			profiles[i] = map->dense[places[i]];
 		}
+		else if (subject->kind == TWP_SUBJECT_INT)
+		{
+			profiles[i] = find_short(&map->table[TWP_SECTION_INT], short_key(subject), buckets[i], &places[i]);
+			places[i] += first_place(map, TWP_SECTION_INT);
+		}
 		else
-			profiles[i] = way->section == WAY_NOBODY ? TWP_PROFILE_NONE : find_text(map, &subjects[i], &places[i]);
-		if (i + TOGETHER < n)
-			set_out(map, &subjects[i + TOGETHER], way);
+			profiles[i] = subject->kind == TWP_SUBJECT_INVALID ? TWP_PROFILE_NONE :
+				find_text(map, subject, &places[i]);
 	}
 }
 

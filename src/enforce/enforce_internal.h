@@ -85,9 +85,6 @@ extern TwpCategorySet twp_enforce_open_row(const TwpProtection *p, const TwpSubj
 /* path.c: the value at the end of a path for a row's start value; false when it breaks off. */
 extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
 
-/* note.c: what a scan's last filter is. */
-extern bool twp_enforce_ends_in_note(const List *qual);
-
 /* private.c: the query of a release that is being planned, which was judged before; or NULL */
 extern Query *twp_enforce_inner_release;
 
@@ -125,6 +122,8 @@ extern TwpOutcome twp_enforce_outcome_of_error(void);
 extern void twp_enforce_record_refusal(List *relids);
 /* A visible row of the running statement was of this subject. */
 extern void twp_enforce_note_subject(const TwpSubject *subject);
+/* The set to note many in, or NULL: then each is told by itself. */
+extern TwpSubjectSet *twp_enforce_noting(void);
 /* COPY ... TO a file or program is under way (results leave the database). */
 extern bool twp_enforce_copying_out;
 

@@ -12,7 +12,6 @@
 
 #include "catalog/pg_type.h"
 #include "enforce/enforce_internal.h"
-#include "enforce/scan_internal.h"
 #include "nodes/makefuncs.h"
 
 typedef struct NoteContext
@@ -55,15 +54,6 @@ note_node(const NoteContext *context, Plan *plan)
 
 	if (rule != NULL)
 		plan->qual = lappend(plan->qual, make_note(context, rule));
-	else if (IsA(plan, CustomScan) && plan->qual != NIL &&
-			 ((CustomScan *) plan)->methods == twp_enforce_scan_methods())
-	{
-		/* the rule it carries was not renumbered with the plan: the scan's own number is */
-		FuncExpr   *note = make_note(context, linitial(((CustomScan *) plan)->custom_private));
-
-		((Var *) lthird(note->args))->varno = ((CustomScan *) plan)->scan.scanrelid;
-		plan->qual = lappend(plan->qual, note);
-	}
 }
 
 static void note_plan(const NoteContext *context, Plan *plan);
@@ -118,14 +108,4 @@ twp_enforce_planned(PlannedStmt *plan)
 	twp_enforce_explain_planned();
 	note_plan(&context, plan->planTree);
 	note_plans(&context, plan->subplans);
-}
-
-/* True when a scan's filters end in a note, so that nobody else needs to take it. */
-bool
-twp_enforce_ends_in_note(const List *qual)
-{
-	const FuncExpr *last = qual != NIL ? llast(qual) : NULL;
-
-	return last != NULL && IsA(last, FuncExpr) &&
-		last->funcid == twp_enforce_function_oid(TWP_FN_ROW_NOTED);
 }

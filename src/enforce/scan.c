@@ -1,10 +1,11 @@
 /*
  * scan.c - a sequential scan that judges the rows of a page at once.
  *
- * PostgreSQL's heap scan finds the visible rows of a page first and gives them
- * out one by one.  After it has turned to a page, we read the subjects of its
- * rows, ask for all of them together, and strike the rows that are closed from
- * the page's list before any is given out.
+ * After PostgreSQL's heap scan has turned to a page, all its rows are judged
+ * together (scan_page.c) and the open ones are given out from there.  The node
+ * has a loop of its own instead of the executor's: columns that lie at the same
+ * place in every row are read from there, and a row of which nothing is wanted
+ * (count) is not looked at again.  Whoever passes the filters is noted here.
  *
  * Contract: as for row_visible: a decision of the plan's own stamp is in force
  * or the scan refuses.  When a new decision was begun meanwhile (the next
@@ -14,45 +15,41 @@
  */
 #include "postgres.h"
 
-#include "access/heapam.h"
 #include "access/relscan.h"
 #include "access/tableam.h"
 #include "base/compat.h"
-#include "base/errors.h"
-#include "consent/consent.h"
 #include "enforce/enforce_internal.h"
 #include "enforce/scan_internal.h"
 #include "executor/executor.h"
+#include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/bufmgr.h"
-#include "utils/lsyscache.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
+
+/* A column that is given out as it is stored. */
+typedef struct Column
+{
+	AttrNumber	attno;
+	int			offset;
+	int16		len;
+	bool		byval;
+} Column;
 
 typedef struct ConsentScan
 {
 	CustomScanState css;
-	Oid			relid;			/* whose rule it is: the table's or its ancestor's */
-	uint64		stamp;
-	AttrNumber	key;			/* the subject column */
-	Oid			key_type;
-	bool		notes;			/* no filter follows: whom a page tells of is known at once */
-	BlockNumber block;			/* the page judged last */
-	uint64		epoch;			/* the decision it was judged under */
-	MemoryContext page_context; /* texts of the page's subjects */
-	uint64	   *noted;			/* bits by token: the statement knows it is given this subject */
-	uint64		ntokens;
-	uint64		token_version;
-	MemoryContext context;
-	TwpSubject	subjects[MaxHeapTuplesPerPage];
-	TwpCategorySet open[MaxHeapTuplesPerPage];
-	uint32		tokens[MaxHeapTuplesPerPage];
+	HeapTupleData tuple;		/* what the scan slot holds */
+	Column	   *columns;		/* NULL: what is given out is not just columns with a fixed place */
+	int			ncolumns;
+	AttrNumber	last_column;	/* the greatest number among them */
+	TwpScanPage page;
 } ConsentScan;
-
-StaticAssertDecl(MaxHeapTuplesPerPage <= TWP_CONSENT_MANY, "a page is judged at once");
 
 static Node *create_state(CustomScan *scan);
 static void begin_scan(CustomScanState *node, EState *estate, int eflags);
 static TupleTableSlot *run_scan(CustomScanState *node);
+static TupleTableSlot *give_columns(PlanState *ps);
+static TupleTableSlot *give_row(PlanState *ps);
 static void end_scan(CustomScanState *node);
 static void rescan(CustomScanState *node);
 static Size estimate_shared(CustomScanState *node, ParallelContext *pcxt);
@@ -106,17 +103,34 @@ static Node *
 create_state(CustomScan *scan)
 {
 	ConsentScan *state = (ConsentScan *) newNode(sizeof(ConsentScan), T_CustomScanState);
-	FuncExpr   *rule = linitial_node(FuncExpr, scan->custom_private);
-	Var		   *key = lthird_node(Var, rule->args);
 
 	state->css.methods = &exec_methods;
-	state->relid = DatumGetObjectId(linitial_node(Const, rule->args)->constvalue);
-	state->stamp = (uint64) DatumGetInt64(lsecond_node(Const, rule->args)->constvalue);
-	state->key = key->varattno;
-	state->key_type = getBaseType(key->vartype);
-	state->notes = !twp_enforce_ends_in_note(scan->scan.plan.qual);
-	state->block = InvalidBlockNumber;
 	return (Node *) state;
+}
+
+/* Finds out whether all that is given out is columns with a fixed place. */
+static void
+find_columns(ConsentScan *state, List *targets)
+{
+	TupleDesc	desc = RelationGetDescr(state->css.ss.ss_currentRelation);
+	Column	   *columns = palloc(sizeof(Column) * Max(list_length(targets), 1));
+	ListCell   *lc;
+
+	foreach(lc, targets)
+	{
+		Var		   *var = (Var *) lfirst_node(TargetEntry, lc)->expr;
+		Column	   *column = &columns[foreach_current_index(lc)];
+
+		if (!IsA(var, Var) || var->varattno <= 0 || twp_enforce_fixed_offset(desc, var->varattno) < 0)
+			return;
+		column->attno = var->varattno;
+		column->offset = twp_enforce_fixed_offset(desc, var->varattno);
+		column->len = TupleDescAttr(desc, var->varattno - 1)->attlen;
+		column->byval = TupleDescAttr(desc, var->varattno - 1)->attbyval;
+		state->last_column = Max(state->last_column, var->varattno);
+	}
+	state->ncolumns = list_length(targets);
+	state->columns = columns;
 }
 
 /* Prepares to run; the executor made the scan slot virtual, a heap's rows need their own kind. */
@@ -125,139 +139,17 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
 	ConsentScan *state = (ConsentScan *) node;
 	Relation	relation = node->ss.ss_currentRelation;
+	CustomScan *scan = (CustomScan *) node->ss.ps.plan;
 
 	ExecInitScanTupleSlot(estate, &node->ss, RelationGetDescr(relation), table_slot_callbacks(relation));
 	ExecAssignScanProjectionInfo(&node->ss);
-	node->ss.ps.qual = ExecInitQual(node->ss.ps.plan->qual, &node->ss.ps);
-	state->context = CurrentMemoryContext;
-	state->page_context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy page",
-												ALLOCSET_SMALL_SIZES);
-}
-
-/* Makes sure that a decision of the plan's own stamp is in force. */
-static void
-require_decision(const ConsentScan *state)
-{
-	if (likely(twp_decision_is_current(state->stamp)))
-		return;
-	twp_decision_begin();
-	if (!twp_decision_is_current(state->stamp))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
-				 errmsg("the bound use changed while the statement was running"),
-				 errhint("Run the statement again.")));
-}
-
-/* Reads the subjects of rows first to last of the page; nobody's rows get an invalid one. */
-static void
-read_subjects(ConsentScan *state, HeapScanDesc scan, int first, int last)
-{
-	Relation	relation = scan->rs_base.rs_rd;
-	TupleDesc	desc = RelationGetDescr(relation);
-	Page		page = BufferGetPage(scan->rs_cbuf);
-	MemoryContext old = MemoryContextSwitchTo(state->page_context);
-	HeapTupleData tuple;
-
-	tuple.t_tableOid = RelationGetRelid(relation);
-	for (int i = first; i < last; i++)
-	{
-		ItemId		item = PageGetItemId(page, scan->rs_vistuples[i]);
-		bool		isnull;
-		Datum		value;
-
-		tuple.t_data = (HeapTupleHeader) PageGetItem(page, item);
-		tuple.t_len = ItemIdGetLength(item);
-		value = heap_getattr(&tuple, state->key, desc, &isnull);
-		if (isnull)
-			state->subjects[i].kind = TWP_SUBJECT_INVALID;
-		else
-			twp_subject_from_datum(&state->subjects[i], state->key_type, value);
-	}
-	MemoryContextSwitchTo(old);
-}
-
-/* Makes room to note tokens of the map there is now. */
-static void
-prepare_tokens(ConsentScan *state)
-{
-	uint64		version;
-	uint64		ntokens = twp_decision_tokens(&version);
-
-	if (version == state->token_version)
-		return;
-	if (state->noted != NULL)
-		pfree(state->noted);
-	state->noted = NULL;
-	state->ntokens = ntokens;
-	state->token_version = version;
-	if (ntokens > 0)
-		state->noted = MemoryContextAllocZero(state->context, (ntokens / 64 + 1) * sizeof(uint64));
-}
-
-/* Tells the running statement that it is given row i's subject, once a subject where that can be told cheaply. */
-static void
-note_subject(ConsentScan *state, int i)
-{
-	uint32		token = state->tokens[i];
-
-	if (token < state->ntokens)
-	{
-		if ((state->noted[token / 64] & (UINT64CONST(1) << (token % 64))) != 0)
-			return;
-		state->noted[token / 64] |= UINT64CONST(1) << (token % 64);
-	}
-	twp_enforce_note_subject(&state->subjects[i]);
-}
-
-/* Judges rows first and later of the page and keeps those that are open; returns whether first is. */
-static bool
-judge(ConsentScan *state, HeapScanDesc scan, int first)
-{
-	int			last = (int) scan->rs_ntuples;
-	int			kept = first;
-	bool		first_open = false;
-	TwpCategorySet needs;
-
-	require_decision(state);
-	needs = twp_decision_table(state->relid)->needs;
-	state->epoch = twp_decision_epoch();
-	read_subjects(state, scan, first, last);
-	twp_decision_open_many(&state->subjects[first], last - first, &state->open[first],
-						   &state->tokens[first]);
-	prepare_tokens(state);
-	for (int i = first; i < last; i++)
-	{
-		bool		open = (state->open[i] & needs) == needs;
-
-		if (open && state->notes)
-			note_subject(state, i);
-		if (i == first)
-			first_open = open;
-		/* The first row was given out already; it keeps its place so that the next is the one after it. */
-		if (open || i == first)
-			scan->rs_vistuples[kept++] = scan->rs_vistuples[i];
-	}
-	scan->rs_ntuples = kept;
-	MemoryContextReset(state->page_context);
-	return first_open;
-}
-
-/* Judges again what is left of a page when a new decision was begun since. */
-static void
-judge_rest(ConsentScan *state, HeapScanDesc scan)
-{
-	int			next = (int) scan->rs_cindex + 1;
-
-	if (state->block == InvalidBlockNumber || !scan->rs_inited || scan->rs_cblock != state->block ||
-		state->epoch == twp_decision_epoch() || next >= (int) scan->rs_ntuples)
-		return;
-	if (!judge(state, scan, next))
-	{
-		/* Here nothing was given out yet: strike the first, too. */
-		memmove(&scan->rs_vistuples[next], &scan->rs_vistuples[next + 1],
-				(scan->rs_ntuples - next - 1) * sizeof(OffsetNumber));
-		scan->rs_ntuples--;
-	}
+	node->ss.ps.qual = ExecInitQual(scan->scan.plan.qual, &node->ss.ps);
+	twp_enforce_page_init(&state->page, linitial_node(FuncExpr, scan->custom_private), relation);
+	state->tuple.t_tableOid = RelationGetRelid(relation);
+	if (node->ss.ps.ps_ProjInfo != NULL)
+		find_columns(state, scan->scan.plan.targetlist);
+	/* called for each row: without the executor's step between */
+	node->ss.ps.ExecProcNode = state->columns != NULL && node->ss.ps.qual == NULL ? give_columns : give_row;
 }
 
 /* Begins the heap scan of a process that reads alone. */
@@ -266,51 +158,134 @@ open_scan(ScanState *ss)
 {
 	if (ss->ss_currentScanDesc == NULL)
 		ss->ss_currentScanDesc = table_beginscan(ss->ss_currentRelation, ss->ps.state->es_snapshot, 0, NULL);
+	if ((ss->ss_currentScanDesc->rs_flags & SO_ALLOW_PAGEMODE) == 0)
+		elog(ERROR, "a consent scan needs an MVCC snapshot");
 	return ss->ss_currentScanDesc;
 }
 
-/* Gives the next open row. */
-static TupleTableSlot *
-next_row(ScanState *ss)
+/* Turns to the next page with an open row; false at the end. */
+static bool
+turn_page(ConsentScan *state)
 {
-	ConsentScan *state = (ConsentScan *) ss;
+	ScanState  *ss = &state->css.ss;
 	TableScanDesc table_scan = open_scan(ss);
 	HeapScanDesc scan = (HeapScanDesc) table_scan;
-	TupleTableSlot *slot = ss->ss_ScanTupleSlot;
-	bool		by_page = (table_scan->rs_flags & SO_ALLOW_PAGEMODE) != 0;
 
-	judge_rest(state, scan);
-	while (table_scan_getnextslot(table_scan, ForwardScanDirection, slot))
+	state->page.n = state->page.next = 0;
+	while (table_scan_getnextslot(table_scan, ForwardScanDirection, ss->ss_ScanTupleSlot))
 	{
-		if (by_page && scan->rs_cblock == state->block)
-			return slot;
-		state->block = scan->rs_cblock;
-		if (!by_page)
-		{
-			/* No list of the page: the row alone is one. */
-			scan->rs_cindex = 0;
-			scan->rs_ntuples = 1;
-			scan->rs_vistuples[0] = ItemPointerGetOffsetNumber(&slot->tts_tid);
-		}
-		if (judge(state, scan, (int) scan->rs_cindex))
-			return slot;
+		CHECK_FOR_INTERRUPTS();
+		Assert(scan->rs_cindex == 0);
+		twp_enforce_page_judge(&state->page, scan);
+		/* the heap scan counted one row; it is to go on to the next page */
+		pgstat_count_index_tuples(ss->ss_currentRelation, scan->rs_ntuples - 1);
+		scan->rs_cindex = scan->rs_ntuples - 1;
+		if (state->page.n > 0)
+			return true;
 	}
-	state->block = InvalidBlockNumber;
-	return NULL;
+	return false;
 }
 
-/* Never asked: the planner uses the scan only where no row is looked at again. */
-static bool
-recheck_row(ScanState *ss, TupleTableSlot *slot)
+/* Gives the number of the next open row on the page, which may be the next one; -1 at the end. */
+static inline int
+next_row(ConsentScan *state)
 {
-	elog(ERROR, "a consent scan cannot look at a row again");
+	TwpScanPage *page = &state->page;
+
+	CHECK_FOR_INTERRUPTS();
+	if (unlikely(page->epoch != twp_decision_epoch()) && page->next < page->n)
+		twp_enforce_page_judge_rest(page);
+	if (unlikely(page->next >= page->n) && !turn_page(state))
+		return -1;
+	return page->kept[page->next++];
 }
 
-/* Runs the scan through the executor's own loop of filter and projection. */
+/* Fills the result with the columns of a row. */
+static inline TupleTableSlot *
+fill_columns(ConsentScan *state, HeapTupleHeader row)
+{
+	TupleTableSlot *slot = state->css.ss.ps.ps_ResultTupleSlot;
+	const char *data = (const char *) row + row->t_hoff;
+
+	if (unlikely(TTS_SHOULDFREE(slot)))
+		ExecClearTuple(slot);
+	if (state->ncolumns == 0)
+		;
+	else if (likely(twp_enforce_row_is_plain(row, state->last_column, 0)))
+		for (int i = 0; i < state->ncolumns; i++)
+		{
+			slot->tts_values[i] = fetch_att(data + state->columns[i].offset, state->columns[i].byval,
+											state->columns[i].len);
+			slot->tts_isnull[i] = false;
+		}
+	else
+		for (int i = 0; i < state->ncolumns; i++)
+			slot->tts_values[i] = twp_enforce_page_column(&state->page, row, state->columns[i].attno,
+														  &slot->tts_isnull[i]);
+	slot->tts_flags &= ~TTS_FLAG_EMPTY;
+	slot->tts_nvalid = (AttrNumber) state->ncolumns;
+	return slot;
+}
+
+/* Runs a scan without filters that gives out columns. */
+static TupleTableSlot *
+give_columns(PlanState *ps)
+{
+	ConsentScan *state = (ConsentScan *) ps;
+	int			i = next_row(state);
+
+	if (unlikely(i < 0))
+		return ExecClearTuple(ps->ps_ResultTupleSlot);
+	twp_enforce_page_note(&state->page, i);
+	return fill_columns(state, state->page.rows[i]);
+}
+
+/* Puts a row of the page into the scan slot. */
+static void
+store_row(ConsentScan *state, int i)
+{
+	ScanState  *ss = &state->css.ss;
+	HeapScanDesc scan = (HeapScanDesc) ss->ss_currentScanDesc;
+	ItemId		item = PageGetItemId(BufferGetPage(scan->rs_cbuf), scan->rs_vistuples[i]);
+
+	state->tuple.t_data = state->page.rows[i];
+	state->tuple.t_len = ItemIdGetLength(item);
+	ItemPointerSet(&state->tuple.t_self, scan->rs_cblock, scan->rs_vistuples[i]);
+	ExecStoreBufferHeapTuple(&state->tuple, ss->ss_ScanTupleSlot, scan->rs_cbuf);
+}
+
+/* Runs any other scan. */
+static TupleTableSlot *
+give_row(PlanState *ps)
+{
+	ConsentScan *state = (ConsentScan *) ps;
+	ScanState  *ss = &state->css.ss;
+	ExprContext *econtext = ps->ps_ExprContext;
+	int			i;
+
+	while ((i = next_row(state)) >= 0)
+	{
+		ResetExprContext(econtext);
+		store_row(state, i);
+		econtext->ecxt_scantuple = ss->ss_ScanTupleSlot;
+		if (ps->qual != NULL && !ExecQual(ps->qual, econtext))
+		{
+			InstrCountFiltered1(ps, 1);
+			continue;
+		}
+		twp_enforce_page_note(&state->page, i);
+		if (state->columns != NULL)
+			return fill_columns(state, state->page.rows[i]);
+		return ps->ps_ProjInfo != NULL ? ExecProject(ps->ps_ProjInfo) : ss->ss_ScanTupleSlot;
+	}
+	return ExecClearTuple(ps->ps_ProjInfo != NULL ? ps->ps_ProjInfo->pi_state.resultslot : ss->ss_ScanTupleSlot);
+}
+
+/* The same for the executor's own step, which nothing uses. */
 static TupleTableSlot *
 run_scan(CustomScanState *node)
 {
-	return ExecScan(&node->ss, next_row, recheck_row);
+	return give_row(&node->ss.ps);
 }
 
 /* Ends the scan. */
@@ -325,7 +300,7 @@ end_scan(CustomScanState *node)
 static void
 rescan(CustomScanState *node)
 {
-	((ConsentScan *) node)->block = InvalidBlockNumber;
+	((ConsentScan *) node)->page.n = ((ConsentScan *) node)->page.next = 0;
 	if (node->ss.ss_currentScanDesc != NULL)
 		table_rescan(node->ss.ss_currentScanDesc, NULL);
 	ExecScanReScan(&node->ss);

@@ -562,27 +562,35 @@ twp_enforce_wrote_protected(void)
 	return wrote_protected;
 }
 
+/* The set a scan adds to that notes many subjects; NULL when it is to tell each by itself, or nobody. */
+TwpSubjectSet *
+twp_enforce_noting(void)
+{
+	Statement  *statement = stack != NULL ? stack->statement : NULL;
+
+	if (IsParallelWorker())
+		return twp_enforce_worker_subjects();
+	return statement == NULL || statement->told != NULL ? NULL : subjects_of(statement);
+}
+
 /* Adds a subject to what the running statement was given. */
 void
 twp_enforce_note_subject(const TwpSubject *subject)
 {
 	Statement  *statement = stack != NULL ? stack->statement : NULL;
+	TwpSubjectSet *told = statement != NULL ? statement->told : NULL;
+	TwpSubjectSet *set = told != NULL ? statement->subjects : twp_enforce_noting();
 
-	if (IsParallelWorker())
-		twp_enforce_worker_saw(subject);
-	else if (statement != NULL)
-	{
-		if (statement->told != NULL)
-			twp_ledger_subjects_add(statement->told, subject);
-		if (statement->told != NULL &&
-			twp_ledger_subjects_count(statement->told) > statement->limit)
-			ereport(ERROR,
-					(errcode(ERRCODE_TWP_OUTSIDE_USE),
-					 errmsg("use \"%s\" may be told of at most " UINT64_FORMAT " data subjects a day",
-							twp_decision_use()->code, statement->limit),
-					 errhint("Ask for fewer people at a time, wait for tomorrow (UTC), or ask a twin_privacy_officer for a wider use.")));
-		twp_ledger_subjects_add(subjects_of(statement), subject);
-	}
+	if (told != NULL)
+		twp_ledger_subjects_add(told, subject);
+	if (told != NULL && twp_ledger_subjects_count(told) > statement->limit)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("use \"%s\" may be told of at most " UINT64_FORMAT " data subjects a day",
+						twp_decision_use()->code, statement->limit),
+				 errhint("Ask for fewer people at a time, wait for tomorrow (UTC), or ask a twin_privacy_officer for a wider use.")));
+	if (set != NULL)
+		twp_ledger_subjects_add(set, subject);
 }
 
 /* True where PostgreSQL itself is about to plan or start a foreign-key query. */
@@ -596,4 +604,3 @@ twp_enforce_in_foreign_key_check(void)
 			return false;
 	return true;
 }
-

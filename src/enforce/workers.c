@@ -9,7 +9,7 @@
  * its slot: what they saw goes to whichever ends first.
  *
  * Locks: one LWLock over all slots, held while a set is merged.  Memory: a
- * pinned segment of the packed set's size for each leader that has one.
+ * pinned segment of the set's size for each leader that has one.
  * Failure: handing over raises out of memory and out of segments, which fails
  * the statement; while aborting nothing is raised and the part is lost.
  */
@@ -40,12 +40,6 @@ typedef struct Shared
 	int			nslots;
 	Slot		slots[FLEXIBLE_ARRAY_MEMBER];
 } Shared;
-
-typedef struct PackedSet
-{
-	uint32		len;
-	char		data[FLEXIBLE_ARRAY_MEMBER];
-} PackedSet;
 
 static Shared *shared = NULL;
 static MemoryContext context = NULL;
@@ -110,18 +104,14 @@ empty_slot(Slot *slot, TwpSubjectSet *into)
 	if (segment == NULL)
 		return;
 	if (into != NULL)
-	{
-		PackedSet  *packed = dsm_segment_address(segment);
-
-		twp_ledger_subjects_merge(into, packed->data, packed->len);
-	}
+		twp_ledger_subjects_take(into, dsm_segment_address(segment));
 	dsm_detach(segment);
 	dsm_unpin_segment(handle);
 }
 
-/* Adds a subject to what this worker saw. */
-void
-twp_enforce_worker_saw(const TwpSubject *subject)
+/* The set of subjects this worker saw. */
+TwpSubjectSet *
+twp_enforce_worker_subjects(void)
 {
 	if (seen == NULL)
 	{
@@ -129,7 +119,7 @@ twp_enforce_worker_saw(const TwpSubject *subject)
 			context = AllocSetContextCreate(TopMemoryContext, "twin_privacy worker", ALLOCSET_SMALL_SIZES);
 		seen = twp_ledger_subjects_create(context);
 	}
-	twp_ledger_subjects_add(seen, subject);
+	return seen;
 }
 
 /* Puts what this worker saw, and what its leader's slot held, into the slot. */
@@ -138,19 +128,13 @@ fill_slot(int leader)
 {
 	Slot	   *slot = find_slot(leader, true);
 	dsm_segment *segment;
-	PackedSet  *packed;
-	char	   *bytes;
-	uint32		len;
 
 	if (slot == NULL)
 		elog(ERROR, "no slot for the subjects that parallel workers saw");
 	if (slot->leader == leader)
 		empty_slot(slot, seen);
-	bytes = twp_ledger_subjects_pack(seen, &len);
-	segment = dsm_create(offsetof(PackedSet, data) + len, 0);
-	packed = dsm_segment_address(segment);
-	packed->len = len;
-	memcpy(packed->data, bytes, len);
+	segment = dsm_create(twp_ledger_subjects_hand_size(seen), 0);
+	twp_ledger_subjects_hand(seen, dsm_segment_address(segment));
 	dsm_pin_segment(segment);
 	slot->set = dsm_segment_handle(segment);
 	slot->leader = leader;

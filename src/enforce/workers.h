@@ -10,7 +10,7 @@
 #include "ledger/ledger.h"
 
 /* In a worker. */
-extern void twp_enforce_worker_saw(const TwpSubject *subject);
+extern TwpSubjectSet *twp_enforce_worker_subjects(void);
 extern void twp_enforce_hand_over(void);
 extern void twp_enforce_hand_over_aborting(void);
 

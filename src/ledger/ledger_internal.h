@@ -271,9 +271,9 @@ extern bool twp_adopt_find(const char *directory, uint64 system, uint32 *number)
 extern void twp_ledger_recover(void);
 
 /* subjects.c */
-extern char *twp_subjects_pack_quietly(const TwpSubjectSet *set, uint64 *len);
+extern char *twp_subjects_pack_quietly(TwpSubjectSet *set, uint64 *len);
 /* stores a set as records that belong to seq; false when it could not */
-extern bool twp_subjects_append(uint64 seq, const TwpSubjectSet *set);
+extern bool twp_subjects_append(uint64 seq, TwpSubjectSet *set);
 
 /* codec.c: payload fields */
 extern void twp_field_put(StringInfo buf, TwpField tag, const void *data, size_t len);

@@ -1,16 +1,13 @@
 /*
- * subjects.c - sets of data subjects: collecting, packing, asking.
+ * subjects.c - sets of data subjects: collecting, and handing to another process.
  *
- * Collecting.  Integers near each other are bits of one window, which grows
- * while it stays dense (the way a scan gives a million patients in 125 kB);
- * everything else lies in a hash table.  A point read costs 64 bytes.
+ * Integers near each other are bits of one window, which grows while it stays
+ * dense (the way a scan gives a million patients in 125 kB); everything else
+ * lies in a hash table.  A point read costs 64 bytes.  Who adds many and has
+ * numbers for them (the consent map's) asks a bit whether one was added, and
+ * uuids it adds so are only listed.
  *
- * Packed.  Parts, each: kind, encoding, number of subjects, bytes.  Integers
- * are deltas, runs or a bitmap, whichever is smallest; uuids and texts are
- * sorted.  Readers check every bound: packed sets come from files.
- *
- * Memory: the set's context.  Failure: adding raises only out of memory;
- * packing for a completion must not raise and gives NULL instead.
+ * Memory: the set's context.  Failure: adding raises only out of memory.
  */
 #include "postgres.h"
 
@@ -41,16 +38,6 @@ typedef struct MemberEntry
 #define WINDOW_BYTES_FREE 1024	/* window allowed without regard to density */
 #define WINDOW_BYTES_A_SUBJECT 64
 
-struct TwpSubjectSet
-{
-	MemoryContext context;
-	int64		base;			/* number of the window's first bit, a multiple of 64 */
-	uint64		bits;			/* size of the window, a multiple of 64 */
-	uint64	   *words;
-	uint64		window_count;
-	member_hash *members;		/* all outside the window, or NULL */
-};
-
 /* Starts an empty set. */
 TwpSubjectSet *
 twp_ledger_subjects_create(MemoryContext context)
@@ -61,11 +48,11 @@ twp_ledger_subjects_create(MemoryContext context)
 	return set;
 }
 
-/* Number of distinct subjects. */
-uint64
-twp_ledger_subjects_count(const TwpSubjectSet *set)
+/* Number of subjects, those listed twice counted twice. */
+static uint64
+rough_count(const TwpSubjectSet *set)
 {
-	return set->window_count + (set->members != NULL ? set->members->members : 0);
+	return set->window_count + set->nlisted + (set->members != NULL ? set->members->members : 0);
 }
 
 /* Sets a bit of the window. */
@@ -115,7 +102,7 @@ grow_window(TwpSubjectSet *set, int64 number)
 {
 	int64		low = number - (number & (WINDOW_FIRST_BITS - 1));
 	uint64		allowed = Min(WINDOW_MAX_BYTES, WINDOW_BYTES_FREE +
-							  WINDOW_BYTES_A_SUBJECT * twp_ledger_subjects_count(set)) * 8;
+							  WINDOW_BYTES_A_SUBJECT * rough_count(set)) * 8;
 	uint64		span = WINDOW_FIRST_BITS;
 	uint64	   *words;
 
@@ -161,6 +148,7 @@ add_member(TwpSubjectSet *set, const TwpSubject *subject)
 
 	if (set->members == NULL)
 		set->members = member_create(set->context, 32, NULL);
+	set->repeats |= set->nlisted > 0;
 	entry = member_insert(set->members, *subject, &found);
 	if (!found && subject->kind == TWP_SUBJECT_TEXT)
 	{
@@ -194,85 +182,86 @@ twp_ledger_subjects_add(TwpSubjectSet *set, const TwpSubject *subject)
 	add_member(set, subject);
 }
 
-/* Gives the next number in the window at or after *number's offset; false at the end. */
-static bool
-next_in_window(const TwpSubjectSet *set, uint64 *offset)
+/* Gives the bits by number of a numbering; another one than before begins with none. */
+uint64 *
+twp_ledger_subjects_numbered(TwpSubjectSet *set, uint64 numbering, uint64 n)
 {
-	uint64		word_index = *offset / 64;
-	uint64		word;
-
-	if (*offset >= set->bits)
-		return false;
-	word = set->words[word_index] & (~UINT64CONST(0) << (*offset % 64));
-	while (word == 0)
-	{
-		if (++word_index * 64 >= set->bits)
-			return false;
-		word = set->words[word_index];
-	}
-	*offset = word_index * 64 + pg_rightmost_one_pos64(word);
-	return true;
+	if (set->numbering == numbering && set->nnumbers == n)
+		return set->numbered;
+	/* who uses the bits of an earlier numbering may go on doing so: they are not freed */
+	set->repeats |= set->nlisted > 0 || set->numbering != 0;
+	set->numbered = MemoryContextAllocExtended(set->context, (n / 64 + 1) * sizeof(uint64),
+											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	set->numbering = numbering;
+	set->nnumbers = n;
+	return set->numbered;
 }
 
-/* Writes the window's numbers as deltas, or as runs. */
-static void
-write_window(TwpPackWriter *writer, const TwpSubjectSet *set, TwpSetEncoding encoding)
+/* Adds a subject whose bit was not set. */
+void
+twp_ledger_subjects_add_numbered(TwpSubjectSet *set, const TwpSubject *subject, uint32 number)
 {
-	uint64		offset = 0;
-	uint64		behind = 0;		/* first offset not yet written about */
+	TwpListedUuid *listed;
 
-	twp_pack_put_signed(writer, set->base);
-	if (encoding == TWP_SET_BITMAP)
+	if (subject->kind != TWP_SUBJECT_UUID)
 	{
-		twp_pack_put_bytes(writer, set->words, set->bits / 8);
+		twp_ledger_subjects_add(set, subject);
 		return;
 	}
-	while (next_in_window(set, &offset))
+	if (set->nlisted == set->list_room)
 	{
-		uint64		run = offset + 1;
+		uint64		room = Max(2 * set->list_room, 256);
 
-		twp_pack_put_varint(writer, offset - behind);
-		if (encoding == TWP_SET_RUNS)
-		{
-			while (run < set->bits && (set->words[run / 64] & (UINT64CONST(1) << (run % 64))) != 0)
-				run++;
-			twp_pack_put_varint(writer, run - offset - 1);
-		}
-		behind = offset = run;
+		set->listed = set->listed == NULL ?
+			MemoryContextAllocHuge(set->context, room * sizeof(TwpListedUuid)) :
+			repalloc_huge(set->listed, room * sizeof(TwpListedUuid));
+		set->list_room = room;
 	}
+	set->repeats |= set->members != NULL;
+	listed = &set->listed[set->nlisted++];
+	memcpy(listed->uuid, subject->key.uuid, sizeof(listed->uuid));
+	listed->number = number;
 }
 
-/* Size of the window in an encoding. */
-static uint64
-window_size(const TwpSubjectSet *set, TwpSetEncoding encoding)
+/* Orders listed uuids. */
+static int
+compare_listed(const void *a, const void *b)
 {
-	TwpPackWriter writer = {0};
-
-	write_window(&writer, set, encoding);
-	return writer.len;
+	return memcmp(((const TwpListedUuid *) a)->uuid, ((const TwpListedUuid *) b)->uuid,
+				  sizeof(((const TwpListedUuid *) a)->uuid));
 }
 
-/* Adds the window as a part in its smallest encoding. */
-static void
-pack_window(TwpPackWriter *writer, const TwpSubjectSet *set)
+/* Removes repetitions from the list. */
+void
+twp_subjects_settle(TwpSubjectSet *set)
 {
-	uint64		best_size = window_size(set, TWP_SET_BITMAP);
-	TwpSetEncoding best = TWP_SET_BITMAP;
+	uint64		kept = 0;
 
-	if (set->window_count == 0)
+	if (!set->repeats)
 		return;
-	for (int encoding = TWP_SET_DELTAS; encoding <= TWP_SET_RUNS; encoding++)
+	qsort(set->listed, set->nlisted, sizeof(TwpListedUuid), compare_listed);
+	for (uint64 i = 0; i < set->nlisted; i++)
 	{
-		uint64		size = window_size(set, encoding);
+		TwpSubject	subject = {.kind = TWP_SUBJECT_UUID};
 
-		if (size < best_size)
-		{
-			best_size = size;
-			best = encoding;
-		}
+		if (kept > 0 && compare_listed(&set->listed[kept - 1], &set->listed[i]) == 0)
+			continue;
+		memcpy(subject.key.uuid, set->listed[i].uuid, sizeof(subject.key.uuid));
+		if (set->members == NULL || member_lookup(set->members, subject) == NULL)
+			set->listed[kept++] = set->listed[i];
 	}
-	twp_pack_begin_part(writer, TWP_SUBJECT_INT, best, set->window_count, best_size);
-	write_window(writer, set, best);
+	set->nlisted = kept;
+	set->repeats = false;
+	/* numbers of several numberings may be among them now */
+	set->numbering = 0;
+}
+
+/* Number of distinct subjects. */
+uint64
+twp_ledger_subjects_count(TwpSubjectSet *set)
+{
+	twp_subjects_settle(set);
+	return rough_count(set);
 }
 
 /* Sorts by kind, then value. */
@@ -283,8 +272,8 @@ compare_members(const void *a, const void *b)
 }
 
 /* Copies the hash table's members, sorted; NULL when out of memory. */
-static TwpSubject *
-sorted_members(const TwpSubjectSet *set, uint64 *n)
+TwpSubject *
+twp_subjects_sorted_members(const TwpSubjectSet *set, uint64 *n)
 {
 	member_iterator iterator;
 	MemberEntry *entry;
@@ -302,89 +291,6 @@ sorted_members(const TwpSubjectSet *set, uint64 *n)
 	return sorted;
 }
 
-/* Writes sorted members of one kind. */
-static void
-write_members(TwpPackWriter *writer, const TwpSubject *members, uint64 n)
-{
-	int64		last = 0;
-
-	for (uint64 i = 0; i < n; i++)
-		switch (members[i].kind)
-		{
-			case TWP_SUBJECT_INT:
-				if (i == 0)
-					twp_pack_put_signed(writer, members[i].key.number);
-				twp_pack_put_varint(writer, i == 0 ? 0 :
-									(uint64) members[i].key.number - (uint64) last - 1);
-				last = members[i].key.number;
-				break;
-			case TWP_SUBJECT_UUID:
-				twp_pack_put_bytes(writer, members[i].key.uuid, sizeof(members[i].key.uuid));
-				break;
-			default:
-				twp_pack_put_varint(writer, members[i].key.text.len);
-				twp_pack_put_bytes(writer, members[i].key.text.data, members[i].key.text.len);
-		}
-}
-
-/* Adds the sorted members as one part a kind. */
-static void
-pack_members(TwpPackWriter *writer, const TwpSubject *members, uint64 n)
-{
-	for (uint64 from = 0, to; from < n; from = to)
-	{
-		TwpPackWriter size = {0};
-
-		for (to = from; to < n && members[to].kind == members[from].kind; to++)
-			;
-		write_members(&size, members + from, to - from);
-		twp_pack_begin_part(writer, members[from].kind, TWP_SET_DELTAS, to - from, size.len);
-		write_members(writer, members + from, to - from);
-	}
-}
-
-/* Packs a set without raising an error; NULL when out of memory. */
-char *
-twp_subjects_pack_quietly(const TwpSubjectSet *set, uint64 *len)
-{
-	TwpPackWriter writer = {0};
-	TwpSubject *members = NULL;
-	uint64		n = 0;
-
-	if (set->members != NULL && (members = sorted_members(set, &n)) == NULL)
-		return NULL;
-	pack_window(&writer, set);
-	pack_members(&writer, members, n);
-	*len = writer.len;
-	writer.data = MemoryContextAllocExtended(set->context, writer.len + 1,
-											 MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
-	if (writer.data != NULL)
-	{
-		writer.len = 0;
-		pack_window(&writer, set);
-		pack_members(&writer, members, n);
-	}
-	if (members != NULL)
-		pfree(members);
-	return writer.data;
-}
-
-/* Packs a set. */
-char *
-twp_ledger_subjects_pack(const TwpSubjectSet *set, uint32 *len)
-{
-	uint64		size;
-	char	   *packed = twp_subjects_pack_quietly(set, &size);
-
-	if (packed == NULL || size > MaxAllocSize)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Could not pack a set of data subjects.")));
-	*len = (uint32) size;
-	return packed;
-}
-
 /* Adds one subject of a packed set. */
 static bool
 merge_one(const TwpSubject *subject, void *arg)
@@ -400,27 +306,132 @@ twp_ledger_subjects_merge(TwpSubjectSet *set, const char *packed, uint32 len)
 	twp_ledger_subjects_walk(packed, len, merge_one, set);
 }
 
-/* Stores a set as records that belong to an intent; false when it could not be stored whole. */
-bool
-twp_subjects_append(uint64 seq, const TwpSubjectSet *set)
+/* A set as it is handed to another process; behind it the window, the list and the members. */
+typedef struct HandedSet
 {
-	static char piece[TWP_RECORD_MAX - 1024];
-	uint64		len;
-	char	   *packed = twp_subjects_pack_quietly(set, &len);
-	bool		ok = packed != NULL;
+	int64		base;
+	uint64		bits;
+	uint64		numbering;
+	uint64		nnumbers;
+	uint64		nlisted;
+	uint64		members_len;
+	bool		repeats;
+} HandedSet;
 
-	for (uint64 at = 0; ok && at < len;)
+/* Bytes of the members of a set, each followed by its text; writes them where told to. */
+static uint64
+hand_members(const TwpSubjectSet *set, char *place)
+{
+	TwpPackWriter writer = {.data = place};
+	member_iterator iterator;
+	MemberEntry *entry;
+
+	if (set->members == NULL)
+		return 0;
+	member_start_iterate(set->members, &iterator);
+	while ((entry = member_iterate(set->members, &iterator)) != NULL)
 	{
-		TwpPackWriter writer = {.data = piece};
-		uint64		size = Min(len - at, sizeof(piece) - 16);
+		bool		text = entry->key.kind == TWP_SUBJECT_TEXT;
 
-		twp_pack_put_varint(&writer, TWP_FIELD_SET_DATA);
-		twp_pack_put_varint(&writer, size);
-		twp_pack_put_bytes(&writer, packed + at, size);
-		ok = twp_ledger_append(TWP_RECORD_SUBJECTS, seq, piece, writer.len, NULL, false, NULL) != 0;
-		at += size;
+		twp_pack_put_bytes(&writer, &entry->key, sizeof(TwpSubject));
+		if (text)
+			twp_pack_put_bytes(&writer, entry->key.key.text.data, entry->key.key.text.len);
 	}
-	if (packed != NULL)
-		pfree(packed);
-	return ok;
+	return writer.len;
+}
+
+/* Bytes a set takes when it is handed over. */
+Size
+twp_ledger_subjects_hand_size(const TwpSubjectSet *set)
+{
+	return sizeof(HandedSet) + set->bits / 8 + set->nlisted * sizeof(TwpListedUuid) + hand_members(set, NULL);
+}
+
+/* Writes a set to be handed over. */
+void
+twp_ledger_subjects_hand(const TwpSubjectSet *set, void *place)
+{
+	HandedSet  *handed = place;
+	char	   *at = (char *) (handed + 1);
+
+	handed->base = set->base;
+	handed->bits = set->bits;
+	handed->numbering = set->numbering;
+	handed->nnumbers = set->nnumbers;
+	handed->nlisted = set->nlisted;
+	handed->repeats = set->repeats;
+	if (set->bits > 0)
+		memcpy(at, set->words, set->bits / 8);
+	at += set->bits / 8;
+	if (set->nlisted > 0)
+		memcpy(at, set->listed, set->nlisted * sizeof(TwpListedUuid));
+	at += set->nlisted * sizeof(TwpListedUuid);
+	handed->members_len = hand_members(set, at);
+}
+
+/* Adds the integers of a window. */
+static void
+take_window(TwpSubjectSet *set, int64 base, const uint64 *words, uint64 nwords)
+{
+	for (uint64 i = 0; i < nwords; i++)
+		for (uint64 word = words[i]; word != 0; word &= word - 1)
+		{
+			TwpSubject	subject = {.kind = TWP_SUBJECT_INT};
+
+			subject.key.number = (int64) ((uint64) base + i * 64 + pg_rightmost_one_pos64(word));
+			twp_ledger_subjects_add(set, &subject);
+		}
+}
+
+/* Adds listed uuids; by their numbers where both sets count alike. */
+static void
+take_list(TwpSubjectSet *set, const HandedSet *handed, const TwpListedUuid *listed)
+{
+	bool		alike = set->numbering == 0 || set->numbering == handed->numbering;
+	uint64	   *numbered = NULL;
+
+	if (alike && !handed->repeats)
+		numbered = twp_ledger_subjects_numbered(set, handed->numbering, handed->nnumbers);
+	else
+		set->repeats = true;
+	for (uint64 i = 0; i < handed->nlisted; i++)
+	{
+		uint32		number = listed[i].number;
+		TwpSubject	subject = {.kind = TWP_SUBJECT_UUID};
+
+		if (numbered != NULL && (numbered[number / 64] & (UINT64CONST(1) << (number % 64))) != 0)
+			continue;
+		if (numbered != NULL)
+			numbered[number / 64] |= UINT64CONST(1) << (number % 64);
+		memcpy(subject.key.uuid, listed[i].uuid, sizeof(subject.key.uuid));
+		twp_ledger_subjects_add_numbered(set, &subject, number);
+	}
+}
+
+/* Adds a set that was handed over. */
+void
+twp_ledger_subjects_take(TwpSubjectSet *set, const void *place)
+{
+	const HandedSet *handed = place;
+	const uint64 *words = (const uint64 *) (handed + 1);
+	const TwpListedUuid *listed = (const TwpListedUuid *) (words + handed->bits / 64);
+	const char *at = (const char *) (listed + handed->nlisted);
+	const char *end = at + handed->members_len;
+
+	take_window(set, handed->base, words, handed->bits / 64);
+	if (handed->nlisted > 0)
+		take_list(set, handed, listed);
+	while (at < end)
+	{
+		TwpSubject	subject;
+
+		memcpy(&subject, at, sizeof(subject));
+		at += sizeof(subject);
+		if (subject.kind == TWP_SUBJECT_TEXT)
+		{
+			subject.key.text.data = at;
+			at += subject.key.text.len;
+		}
+		twp_ledger_subjects_add(set, &subject);
+	}
 }

@@ -14,6 +14,31 @@ typedef enum TwpSetEncoding
 	TWP_SET_BITMAP,				/* base, then 64-bit words */
 } TwpSetEncoding;
 
+/* A uuid among those a set lists, with the number it was added under. */
+typedef struct TwpListedUuid
+{
+	unsigned char uuid[16];
+	uint32		number;
+} TwpListedUuid;
+
+/* Every subject is in one of three places: the window, the list, or the hash table. */
+struct TwpSubjectSet
+{
+	MemoryContext context;
+	int64		base;			/* number of the window's first bit, a multiple of 64 */
+	uint64		bits;			/* size of the window, a multiple of 64 */
+	uint64	   *words;
+	uint64		window_count;
+	struct member_hash *members;	/* neither in the window nor listed, or NULL */
+	uint64		numbering;		/* version of the numbers, 0: none yet */
+	uint64		nnumbers;
+	uint64	   *numbered;		/* bits by number */
+	TwpListedUuid *listed;
+	uint64		nlisted;
+	uint64		list_room;
+	bool		repeats;		/* the list may name a subject twice, or one that is a member */
+};
+
 /* Counts bytes while data is NULL, else writes them. */
 typedef struct TwpPackWriter
 {
@@ -27,6 +52,10 @@ extern void twp_pack_put_bytes(TwpPackWriter *writer, const void *data, uint64 l
 extern void twp_pack_begin_part(TwpPackWriter *writer, TwpSubjectKind kind, TwpSetEncoding encoding,
 								uint64 count, uint64 len);
 
+/* Removes repetitions from the list. */
+extern void twp_subjects_settle(TwpSubjectSet *set);
+/* Copies the hash table's members, sorted; NULL when out of memory. */
+extern TwpSubject *twp_subjects_sorted_members(const TwpSubjectSet *set, uint64 *n);
 /* True when the packed set holds the subject. */
 extern bool twp_subjects_contain(const char *packed, uint64 len, const TwpSubject *subject);
 /* Number of subjects as the parts state it. */
