@@ -19,6 +19,7 @@
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
 #include "enforce/scan_internal.h"
+#include "enforce/statement_internal.h"
 #include "enforce/workers.h"
 #include "executor/executor.h"
 #include "ledger/ledger.h"
@@ -32,28 +33,7 @@
 #include "utils/portal.h"
 #include "utils/timestamp.h"
 
-typedef struct TwpStatement
-{
-	QueryDesc  *query;			/* identity only once the transaction is over */
-	SubTransactionId subid;
-	uint64		record_id;		/* 0 until the intent is recorded */
-	uint64		stamp;
-	uint64		rows;
-	bool		maintenance;
-	bool		own_plan;		/* a copy, to be printed */
-	bool		parallel;		/* workers may have seen subjects we have not */
-	TwpOutcome	outcome;		/* of a failed one whose workers are not gone yet */
-	MemoryContext context;		/* of the subjects */
-	TwpSubjectSet *subjects;
-	TwpSubjectSet *told;		/* with a daily limit: everybody the use was told of today */
-	uint64		limit;			/* how many that may be; 0: no limit */
-	bool		may_export;
-	bool		exact;			/* the subjects noted are those told of */
-	bool		was_run;		/* at least once: the next run is a fetch */
-	uint64		revision;		/* of the consents when it was run first */
-	TimestampTz horizon;		/* when something decided so far may be decided otherwise */
-	struct TwpStatement *next;
-} Statement;
+typedef TwpStatement Statement;
 
 static Statement *statements = NULL;	/* newest first */
 static TwpRun *stack = NULL;	/* innermost execution */
@@ -74,19 +54,6 @@ find_statement(const QueryDesc *query)
 	return NULL;
 }
 
-/* The set of subjects a statement was given, begun when there is none. */
-static TwpSubjectSet *
-subjects_of(Statement *statement)
-{
-	if (statement->subjects == NULL)
-	{
-		statement->context = AllocSetContextCreate(TopMemoryContext, "twin_privacy subjects",
-												   ALLOCSET_SMALL_SIZES);
-		statement->subjects = twp_ledger_subjects_create(statement->context);
-	}
-	return statement->subjects;
-}
-
 /* Records how a statement ended and forgets it. */
 static void
 finish_statement(Statement *statement, TwpOutcome outcome)
@@ -98,7 +65,7 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 	};
 
 	if (statement->parallel && twp_enforce_has_workers_part())
-		twp_enforce_take_workers_part(subjects_of(statement));
+		twp_enforce_take_workers_part(twp_enforce_subjects_of(statement));
 	completion.subjects = statement->subjects;
 	for (Statement **link = &statements; *link != NULL; link = &(*link)->next)
 		if (*link == statement)
@@ -321,21 +288,6 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		open_statement(query, mode == TWP_MARK_MAINTENANCE, own_plan);
 }
 
-/* Looks up whom a use with a daily limit was told of since midnight, UTC. */
-static void
-count_today(Statement *statement)
-{
-	TimestampTz now = GetCurrentTimestamp();
-
-	statement->limit = twp_decision_use()->max_subjects_per_day;
-	if (statement->limit == 0)
-		return;
-	(void) subjects_of(statement);
-	statement->told = twp_ledger_subjects_create(statement->context);
-	now -= ((now % USECS_PER_DAY) + USECS_PER_DAY) % USECS_PER_DAY;
-	twp_ledger_told_since(twp_decision_use()->code, now, statement->told);
-}
-
 /* Records the intent of a statement, durable before its first row. */
 static void
 record_intent(Statement *statement, PlannedStmt *plan)
@@ -402,7 +354,7 @@ check_run(Statement *statement, QueryDesc *query)
 	if (!statement->maintenance)
 		refuse_write_down(query);
 	if (statement->record_id == 0 && !statement->maintenance)
-		count_today(statement);
+		twp_enforce_count_today(statement);
 	if (statement->record_id == 0)
 		record_intent(statement, query->plannedstmt);
 	twp_enforce_note_held();
@@ -562,35 +514,11 @@ twp_enforce_wrote_protected(void)
 	return wrote_protected;
 }
 
-/* The set a scan adds to that notes many subjects; NULL when it is to tell each by itself, or nobody. */
-TwpSubjectSet *
-twp_enforce_noting(void)
+/* The innermost statement of ours that runs, or NULL. */
+TwpStatement *
+twp_enforce_running(void)
 {
-	Statement  *statement = stack != NULL ? stack->statement : NULL;
-
-	if (IsParallelWorker())
-		return twp_enforce_worker_subjects();
-	return statement == NULL || statement->told != NULL ? NULL : subjects_of(statement);
-}
-
-/* Adds a subject to what the running statement was given. */
-void
-twp_enforce_note_subject(const TwpSubject *subject)
-{
-	Statement  *statement = stack != NULL ? stack->statement : NULL;
-	TwpSubjectSet *told = statement != NULL ? statement->told : NULL;
-	TwpSubjectSet *set = told != NULL ? statement->subjects : twp_enforce_noting();
-
-	if (told != NULL)
-		twp_ledger_subjects_add(told, subject);
-	if (told != NULL && twp_ledger_subjects_count(told) > statement->limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("use \"%s\" may be told of at most " UINT64_FORMAT " data subjects a day",
-						twp_decision_use()->code, statement->limit),
-				 errhint("Ask for fewer people at a time, wait for tomorrow (UTC), or ask a twin_privacy_officer for a wider use.")));
-	if (set != NULL)
-		twp_ledger_subjects_add(set, subject);
+	return stack != NULL ? stack->statement : NULL;
 }
 
 /* True where PostgreSQL itself is about to plan or start a foreign-key query. */
