@@ -39,7 +39,7 @@ SELECT count(*) FILTER (WHERE id BETWEEN 1 AND 51) AS real_ids, count(*) FILTER 
        count(*) FILTER (WHERE mrn LIKE 'mrn%') AS real_mrns, bool_and(ref::text ~ '^.{14}8.{4}[89ab]') AS uuid_version_8,
        bool_and(length(mrn) = 37 AND length(code) = 37 AND length(padded) = 37) AS text_forms FROM person;
 SELECT bool_and(mrn::twin_privacy.pseudonym('MASK-A') IS NOT NULL) AS parses FROM person WHERE mrn IS NOT NULL;
--- masked keys still join: subject keys, and others of one type
+-- masked keys still join: subject keys, and others
 SELECT count(*), count(DISTINCT v.person_id) FROM visit v JOIN person p ON p.id = v.person_id;
 SELECT count(*) FROM visit v JOIN person p ON p.big = v.person_big;
 -- dates move by whole days; intervals and times of day stay; one offset a patient in every table

@@ -75,7 +75,7 @@ SELECT * FROM a, b WHERE a.p < b.p;
 EXPLAIN SELECT * FROM a, b WHERE a.p <> b.p;
 -- where the types do not tell, they are never equal
 SELECT count(*) FROM (SELECT p::text::twin_privacy.pseudonym AS p FROM a) x JOIN (SELECT p::text::twin_privacy.pseudonym AS p FROM b) y USING (p);
-SELECT count(*) FROM (SELECT p FROM a UNION SELECT p FROM b) u;
+SELECT count(*) FROM (SELECT p::text::twin_privacy.pseudonym AS p FROM a UNION SELECT p FROM b) u;
 
 -- the way the joins may go, all with one answer
 -- (two tables: 18 knows that a join of one with itself by its key is no join)

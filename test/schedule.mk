@@ -20,6 +20,7 @@ ISOLATION += vocab_race
 REGRESS += keys_domains
 ISOLATION += keys_rotation
 TAP += test/t/200_keys_provider.pl
+TAP += test/t/210_keys_rotation.pl
 TAP += test/t/220_keys_runbooks.pl
 TAP += test/t/230_keys_secrets.pl
 
@@ -43,6 +44,8 @@ TAP += test/t/031_consent_model.pl
 TAP += test/t/032_consent_map.pl
 
 # pseudonym
+REGRESS += pseudonym_compare
+REGRESS += pseudonym_forgotten
 REGRESS += pseudonym_masks
 REGRESS += pseudonym_recorded
 REGRESS += pseudonym_sealed

@@ -107,6 +107,18 @@ stamp_const(void)
 							  Int64GetDatum((int64) twp_decision_stamp()), false, FLOAT8PASSBYVAL);
 }
 
+/* The key version that a mask is made with, of no meaning to those that need none. */
+static Node *
+pin_const(TwpMaskKind kind)
+{
+	bool		keyed = kind == TWP_MASK_PSEUDONYM || kind == TWP_MASK_DATE_SHIFT;
+	uint64		pin = keyed && twp_decision_use()->form == TWP_FORM_PSEUDONYMISED ?
+		twp_pseudonym_pin(twp_decision_use()->code) : 0;
+
+	return (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum((int64) pin),
+							  false, FLOAT8PASSBYVAL);
+}
+
 /* row_visible or row_writable for the relation at rti. */
 Node *
 twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti)
@@ -168,6 +180,8 @@ twp_enforce_cell_call(TwpFunction function, const TwpTableVerdict *v, AttrNumber
 					  makeConst(INT2OID, -1, InvalidOid, sizeof(int16),
 								Int16GetDatum(attno), false, true),
 					  column_like(like, v->relid, v->protection->subject.start));
+	if (function == TWP_FN_CELL)
+		args = lappend(args, pin_const(v->columns[attno - 1].mask.kind));
 	if (function == TWP_FN_SUBJECT_WRITE)
 		args = lappend(args, column_like(like, v->relid, attno));
 	call = makeFuncExpr(twp_enforce_function_oid(function), tests ? BOOLOID : type, args,

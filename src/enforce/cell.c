@@ -49,7 +49,8 @@ typedef struct RowState
 	text	   *subject_text;	/* what a text subject at the end of a path points into */
 	TwpCategorySet open;
 	bool		noted;			/* told the running statement */
-	TwpDomain  *domain;			/* the use's own, opened at the first pseudonym */
+	TwpDomain  *domain;			/* of the use's masks, opened at the first pseudonym */
+	uint64		pin;			/* the key version it was opened for */
 } RowState;
 
 /* Per call site: the state of its table, and when that was looked up. */
@@ -312,7 +313,7 @@ twp_enforce_row_writable(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(true);
 }
 
-/* Arguments of cell and its kin: value, relation, stamp, attno, key. */
+/* Arguments of cell and its kin: value, relation, stamp, attno, key; cell has a pin, too. */
 static const TwpColumnVerdict *
 look_at_cell(FunctionCallInfo fcinfo, RowState **row)
 {
@@ -328,16 +329,17 @@ cell_is_open(const RowState *row, const TwpColumnVerdict *column)
 	return row->has_subject && (row->open & column->needs) == column->needs;
 }
 
-/* The use's own pseudonym domain, opened once a statement. */
+/* The domain of the use's masks under the version the plan pins, opened once a statement. */
 static TwpDomain *
-own_domain(RowState *row)
+own_domain(RowState *row, uint64 pin)
 {
-	if (row->domain == NULL)
-		row->domain = twp_pseudonym_open(twp_decision_use()->code, row_context);
+	if (row->domain == NULL || row->pin != pin)
+		row->domain = twp_pseudonym_open(twp_decision_use()->code, pin, row_context);
+	row->pin = pin;
 	return row->domain;
 }
 
-/* cell(value, relation, stamp, attno, key): the value where it may be seen, masked or NULL. */
+/* cell(value, relation, stamp, attno, key, pin): the value where it may be seen, masked or NULL. */
 Datum
 twp_enforce_cell(PG_FUNCTION_ARGS)
 {
@@ -352,7 +354,7 @@ twp_enforce_cell(PG_FUNCTION_ARGS)
 	if (column->rule != TWP_CELL_MASK)
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	result = twp_enforce_mask(&column->mask, getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 0)),
-							  PG_GETARG_DATUM(0), keyed ? own_domain(row) : NULL,
+							  PG_GETARG_DATUM(0), keyed ? own_domain(row, (uint64) PG_GETARG_INT64(5)) : NULL,
 							  &row->subject, &isnull);
 	if (isnull)
 		PG_RETURN_NULL();

@@ -31,11 +31,11 @@ LANGUAGE C STABLE PARALLEL SAFE COST 10;
 COMMENT ON FUNCTION twin_privacy_internal.subject_key(oid, "any") IS
 'Canonical key of the data subject that the path of a relation leads to from a row''s start value; NULL when it leads nowhere. Called by rewritten aggregate-only queries.';
 
-CREATE FUNCTION twin_privacy_internal.cell(value anyelement, relation oid, stamp bigint, attno smallint, key "any")
+CREATE FUNCTION twin_privacy_internal.cell(value anyelement, relation oid, stamp bigint, attno smallint, key "any", pin bigint)
 RETURNS anyelement
 AS 'MODULE_PATHNAME', 'twp_enforce_cell'
 LANGUAGE C STABLE PARALLEL SAFE COST 4;
-COMMENT ON FUNCTION twin_privacy_internal.cell(anyelement, oid, bigint, smallint, "any") IS
+COMMENT ON FUNCTION twin_privacy_internal.cell(anyelement, oid, bigint, smallint, "any", bigint) IS
 '(all) A cell of a rewritten query: clear, masked or NULL.';
 
 CREATE FUNCTION twin_privacy_internal.cell_strict(value anyelement, relation oid, stamp bigint, attno smallint, key "any")

@@ -175,7 +175,7 @@ twp_enforce_mask(const TwpMask *mask, Oid type, Datum value, TwpDomain *domain,
 		case TWP_MASK_REDACT:
 			return CStringGetTextDatum("REDACTED");
 		case TWP_MASK_PSEUDONYM:
-			return twp_pseudonym_mask(domain, type, value);
+			return twp_pseudonym_mask(domain, subject, type, value, isnull);
 		case TWP_MASK_YEAR:
 			return truncate_time(type, value, true);
 		case TWP_MASK_MONTH:

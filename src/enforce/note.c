@@ -108,4 +108,6 @@ twp_enforce_planned(PlannedStmt *plan)
 	twp_enforce_explain_planned();
 	note_plan(&context, plan->planTree);
 	note_plans(&context, plan->subplans);
+	/* a cached plan that pins the version of a key is made anew when keys change */
+	plan->relationOids = lappend_oid(plan->relationOids, twp_pseudonym_pinned_relation());
 }

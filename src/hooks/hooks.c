@@ -9,6 +9,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_constraint.h"
 #include "consent/consent.h"
 #include "enforce/enforce.h"
 #include "executor/executor.h"
@@ -18,6 +19,7 @@
 #include "miscadmin.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
+#include "pseudonym/pseudonym.h"
 #include "rewrite/rowsecurity.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
@@ -42,8 +44,10 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 {
 	TwpRun		run;
 	PlannedStmt *plan = NULL;
-	bool		touches = twp_enforce_plan(parse, &cursor_options);
+	bool		touches;
 
+	twp_pseudonym_check_query(parse);
+	touches = twp_enforce_plan(parse, &cursor_options);
 	twp_enforce_enter_setup(&run);
 	PG_TRY();
 	{
@@ -189,7 +193,7 @@ needs_fmgr(Oid function)
 	return twp_enforce_keeps_function(function);
 }
 
-/* Looks at functions about to run. */
+/* Looks at functions about to run, and at constraints just made. */
 static void
 access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
@@ -197,6 +201,8 @@ access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		next_object_access(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_FUNCTION_EXECUTE)
 		twp_enforce_function_executes(object_id);
+	else if (access == OAT_POST_CREATE && class_id == ConstraintRelationId)
+		twp_pseudonym_check_constraint(object_id);
 }
 
 /* Takes protected values out of messages on their way out. */
@@ -224,6 +230,7 @@ request_shmem(void)
 	if (next_shmem_request != NULL)
 		next_shmem_request();
 	twp_consent_shmem_request();
+	twp_pseudonym_shmem_request();
 	twp_ledger_shmem_request();
 	twp_enforce_shmem_request();
 }
@@ -235,6 +242,7 @@ startup_shmem(void)
 	if (next_shmem_startup != NULL)
 		next_shmem_startup();
 	twp_consent_shmem_startup();
+	twp_pseudonym_shmem_startup();
 	twp_ledger_shmem_startup();
 	twp_enforce_shmem_startup();
 }

@@ -49,6 +49,10 @@ extern void twp_keys_create_domain(const char *name);
 /* Opens the newest key of a domain (version 0) or a given version. */
 extern TwpDataKey *twp_keys_open(const char *name, int version, MemoryContext context);
 extern TwpDataKey *twp_keys_open_id(int32 domain_id, int version, MemoryContext context);
+/* The newest version, destroyed or not, 0 when there is none; kept until keys change. */
+extern int	twp_keys_newest_version(const char *name);
+/* The table of keys. */
+extern Oid	twp_keys_relation(void);
 /* Live versions of a domain, newest first; returns their number. */
 extern int	twp_keys_versions(const char *name, int16 **versions);
 /* Changes whenever keys may have changed; what was opened under another value must be opened again. */

@@ -320,6 +320,40 @@ twp_keys_open_id(int32 domain_id, int version, MemoryContext context)
 	return copy_out(open_entry(domain_id, NULL, version), context);
 }
 
+/* Finds the number of a domain's newest key: asked whenever a masked query is planned. */
+int
+twp_keys_newest_version(const char *name)
+{
+	static uint64 known_generation = 0;
+	static int32 known_domain;
+	static int	known_version;
+	int32		domain_id = twp_keys_domain_id(name);
+	KeyRow	   *rows;
+	uint64		seen;
+
+	/* without it, invalidations of tables not yet looked up would not be noticed */
+	cache_prepare();
+	if (known_generation == twp_keys_generation && known_domain == domain_id)
+		return known_version;
+	do
+	{
+		seen = twp_keys_generation;
+		cache_prepare();
+		known_version = read_keys(domain_id, 0, &rows) == 0 ? 0 : rows[0].version;
+		pfree(rows);
+	} while (seen != twp_keys_generation);
+	known_domain = domain_id;
+	known_generation = seen;
+	return known_version;
+}
+
+/* The table of keys, whose change plans that pin a version must notice. */
+Oid
+twp_keys_relation(void)
+{
+	return twp_catalog_internal_relid(TWP_KEY_TABLE);
+}
+
 /* Lists the live versions of a domain, newest first. */
 int
 twp_keys_versions(const char *name, int16 **versions)

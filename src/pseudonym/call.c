@@ -6,6 +6,10 @@
  * user, the statement or the keys change.  The first use in a statement is
  * recorded before its value is made, and then every thousandfold, so that the
  * ledger tells a look-up from a harvest at no cost a row.
+ *
+ * A rotation while a query runs does not mix two versions: the first call that
+ * opens a domain's newest key says which it is for all calls of the statement
+ * under the same snapshot.
  */
 #include "postgres.h"
 
@@ -19,8 +23,70 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 #define EVENT_GROWTH 1000
+#define MAX_PINS 16
+
+/* What one query sees: a later snapshot of the statement's is another. */
+typedef struct Moment
+{
+	TimestampTz statement;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32		xcnt;
+	CommandId	curcid;
+} Moment;
+
+/* The version in use for a domain at the moment. */
+typedef struct Pin
+{
+	int32		domain_id;
+	int			version;
+} Pin;
+
+static Moment pinned_at;
+static Pin	pins[MAX_PINS];
+static int	npins = 0;
+
+/* Starts the list of versions anew when the query is another. */
+static void
+look_at_moment(void)
+{
+	Snapshot	snapshot = ActiveSnapshotSet() ? GetActiveSnapshot() : NULL;
+	Moment		now;
+
+	/* compared byte for byte */
+	memset(&now, 0, sizeof(now));
+	now.statement = GetCurrentStatementStartTimestamp();
+	if (snapshot != NULL)
+	{
+		now.xmin = snapshot->xmin;
+		now.xmax = snapshot->xmax;
+		now.xcnt = snapshot->xcnt;
+		now.curcid = snapshot->curcid;
+	}
+	if (snapshot == NULL || memcmp(&now, &pinned_at, sizeof(now)) != 0)
+		npins = 0;
+	pinned_at = now;
+}
+
+/* Opens the version of a domain the query has begun with, the newest if it has not. */
+static TwpDomain *
+open_newest(const char *name, MemoryContext context)
+{
+	int32		domain_id = twp_keys_domain_id(name);
+	TwpDomain  *domain;
+
+	look_at_moment();
+	for (int i = 0; i < npins; i++)
+		if (pins[i].domain_id == domain_id)
+			return twp_pseudonym_open_version(name, pins[i].version, context);
+	domain = twp_pseudonym_open_version(name, 0, context);
+	if (npins < MAX_PINS)
+		pins[npins++] = (Pin) {domain_id, domain->key->version};
+	return domain;
+}
 
 /*
  * True when the call's first argument is a constant.  A parameter is not
@@ -75,7 +141,8 @@ twp_pseudonym_call_open(TwpDomainCall *call, const char *name, size_t len, int v
 	call->name_len = len;
 	call->version = version;
 	twp_keys_require_permission(call->name, reidentify);
-	call->domain = twp_pseudonym_open_version(call->name, version, call->context);
+	call->domain = version == 0 ? open_newest(call->name, call->context) :
+		twp_pseudonym_open_version(call->name, version, call->context);
 	call->user = GetUserId();
 	call->statement = GetCurrentStatementStartTimestamp();
 	call->generation = twp_keys_generation;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/errors.h"
 #include "pseudonym/pseudonym_internal.h"
 
 /* Derives a MAC for one purpose of the domain. */
@@ -36,11 +37,34 @@ twp_pseudonym_open_version(const char *name, int version, MemoryContext context)
 	return domain;
 }
 
-/* Opens the domain of a use's masks: its own, or that of the linkage the session chose. */
-TwpDomain *
-twp_pseudonym_open(const char *name, MemoryContext context)
+/* Tells which domain and version the use's masks are made with now. */
+uint64
+twp_pseudonym_pin(const char *use)
 {
-	return twp_pseudonym_open_version(twp_pseudonym_mask_domain(name), 0, context);
+	const char *domain = twp_pseudonym_mask_domain(use);
+
+	return (uint64) twp_keys_domain_id(domain) << 16 | (uint64) twp_keys_newest_version(domain);
+}
+
+/* Opens what was pinned. */
+TwpDomain *
+twp_pseudonym_open(const char *use, uint64 pin, MemoryContext context)
+{
+	const char *domain = twp_pseudonym_mask_domain(use);
+
+	if (pin >> 16 != (uint64) twp_keys_domain_id(domain))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+				 errmsg("twin_privacy.linkage changed while the statement was running"),
+				 errhint("Run the statement again.")));
+	return twp_pseudonym_open_version(domain, (int) (pin & PG_UINT16_MAX), context);
+}
+
+/* The table of keys: a rotation announces it. */
+Oid
+twp_pseudonym_pinned_relation(void)
+{
+	return twp_keys_relation();
 }
 
 /* Creates a domain and its first key unless it exists. */

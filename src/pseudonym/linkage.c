@@ -27,6 +27,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/plancache.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(twp_linkage_propose);
@@ -210,6 +211,14 @@ twp_linkage_revoke(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* Plans made so far pin another domain. */
+static void
+assign_linkage(const char *newval, void *extra)
+{
+	if (guc_linkage == NULL || newval == NULL || strcmp(guc_linkage, newval) != 0)
+		ResetPlanCache();
+}
+
 /* Defines the setting. */
 void
 twp_pseudonym_linkage_init(void)
@@ -221,5 +230,5 @@ twp_pseudonym_linkage_init(void)
 							   "",
 							   PGC_USERSET,
 							   0,
-							   NULL, NULL, NULL);
+							   NULL, assign_linkage, NULL);
 }

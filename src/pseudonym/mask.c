@@ -48,38 +48,46 @@ mask_uuid(const TwpPseudonym *pseudonym)
 	return UUIDPGetDatum(uuid);
 }
 
-/* Masks a value by one of its own type. */
+/* Masks an integer; sets *isnull where a forgotten subject's row would be known by it. */
+static int64
+mask_number(TwpDomain *domain, const TwpSubject *subject, bool small, int64 number, bool *isnull)
+{
+	int			bits = twp_pseudonym_number_bits(small, number);
+
+	*isnull = !twp_pseudonym_swap_number(domain, subject, bits, &number);
+	return *isnull ? 0 : twp_pseudonym_number_image(twp_pseudonym_permutation(domain), bits, number);
+}
+
+/* Masks a value in a subject's row by one of its own type. */
 Datum
-twp_pseudonym_mask(TwpDomain *domain, Oid type, Datum value)
+twp_pseudonym_mask(TwpDomain *domain, const TwpSubject *subject, Oid type, Datum value, bool *isnull)
 {
 	TwpCanonical canonical;
 	TwpPseudonym pseudonym;
 	char		text[TWP_PSEUDONYM_TEXT_LEN + 1];
 
+	*isnull = false;
 	switch (type)
 	{
 		case INT2OID:
-			return Int16GetDatum((int16) twp_pseudonym_permute(twp_pseudonym_permutation(domain), 16,
-															   (uint16) DatumGetInt16(value)));
+			return Int16GetDatum((int16) mask_number(domain, subject, true, DatumGetInt16(value), isnull));
 		case INT4OID:
-			return Int32GetDatum((int32) twp_pseudonym_permute(twp_pseudonym_permutation(domain), 32,
-															   (uint32) DatumGetInt32(value)));
+			return Int32GetDatum((int32) mask_number(domain, subject, false, DatumGetInt32(value), isnull));
 		case INT8OID:
-			return Int64GetDatum((int64) twp_pseudonym_permute(twp_pseudonym_permutation(domain), 64,
-															   (uint64) DatumGetInt64(value)));
+			return Int64GetDatum(mask_number(domain, subject, false, DatumGetInt64(value), isnull));
 		case UUIDOID:
 		case TEXTOID:
 		case VARCHAROID:
 		case BPCHAROID:
 			twp_pseudonym_canonical(type, value, &canonical);
-			twp_pseudonym_compute(domain, &canonical, &pseudonym);
+			twp_pseudonym_compute_in_row(domain, subject, &canonical, &pseudonym);
 			if (type == UUIDOID)
 				return mask_uuid(&pseudonym);
 			twp_pseudonym_format(&pseudonym, text);
 			return PointerGetDatum(cstring_to_text_with_len(text, TWP_PSEUDONYM_TEXT_LEN));
 		default:
 			if (get_typtype(type) == TYPTYPE_DOMAIN)
-				return twp_pseudonym_mask(domain, getBaseType(type), value);
+				return twp_pseudonym_mask(domain, subject, getBaseType(type), value, isnull);
 			elog(ERROR, "type %u has no pseudonym mask", type);
 	}
 }

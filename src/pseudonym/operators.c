@@ -140,7 +140,10 @@ twp_pseudonym_hash_extended(PG_FUNCTION_ARGS)
 							 PG_GETARG_INT64(1));
 }
 
-/* Planner support of the comparisons: refuses two columns of known, different domains. */
+/*
+ * Planner support of the comparisons: refuses two columns of known, different
+ * domains.  compare.c does so for queries; this one sees stored expressions, too.
+ */
 Datum
 twp_pseudonym_compare_support(PG_FUNCTION_ARGS)
 {
@@ -153,10 +156,7 @@ twp_pseudonym_compare_support(PG_FUNCTION_ARGS)
 		int32		right = exprTypmod(lsecond(args));
 
 		if (left >= 0 && right >= 0 && left != right)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("pseudonyms of different domains cannot be compared"),
-					 errhint("They are never equal; values of two uses can be brought together only by an approved linkage.")));
+			twp_pseudonym_refuse_comparison();
 	}
 	PG_RETURN_POINTER(NULL);
 }

@@ -1,5 +1,11 @@
 /*
- * permute.c - a keyed permutation of all integers of 16, 32 or 64 bits.
+ * permute.c - keyed permutations of integers, each type's range onto itself.
+ *
+ * Equal numbers of integer and bigint columns have one image, so that they
+ * join: the numbers an integer can hold are permuted among themselves, the other
+ * bigints among the rest.  That a bigint is a small one shows in its image, and
+ * nothing else does.  A smallint has a permutation of its own, which agrees with
+ * no other: else of each key it would show whether it is below 32,768.
  *
  * A balanced Feistel network of ten rounds (as FF1) whose round function is
  * one AES-256 block.  The range is an exact power of two, so every integer,
@@ -36,4 +42,30 @@ twp_pseudonym_permute(TwpAes *aes, int bits, uint64 number)
 		right = mixed;
 	}
 	return left << half | right;
+}
+
+/* Finds which permutation a number belongs to. */
+int
+twp_pseudonym_number_bits(bool small, int64 number)
+{
+	if (small)
+		return 16;
+	return number >= PG_INT32_MIN && number <= PG_INT32_MAX ? 32 : 64;
+}
+
+/* Permutes a number among those of its permutation. */
+int64
+twp_pseudonym_number_image(TwpAes *aes, int bits, int64 number)
+{
+	uint64		image = (uint64) number;
+
+	if (bits == 16)
+		return (int16) twp_pseudonym_permute(aes, 16, (uint16) number);
+	if (bits == 32)
+		return (int32) twp_pseudonym_permute(aes, 32, (uint32) number);
+	/* walk past the images that belong to integers: one of 2^32 does */
+	do
+		image = twp_pseudonym_permute(aes, 64, image);
+	while (twp_pseudonym_number_bits(false, (int64) image) == 32);
+	return (int64) image;
 }

@@ -342,7 +342,7 @@ CREATE FUNCTION twin_privacy.unseal(value twin_privacy.sealed) RETURNS text
     AS 'MODULE_PATHNAME', 'twp_sealed_unseal'
     LANGUAGE C VOLATILE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION twin_privacy.unseal(twin_privacy.sealed) IS
-    '(all) Opens a sealed value; needs a bound use of form identified, of the domain or, where no use has it, any; and beyond twin_privacy.unseal_limit values a session an '
+    '(all) Opens a sealed value; needs a bound use of form identified, of the domain or, where no use has it, any; and beyond twin_privacy.unseal_limit values in 24 hours an '
     'approved order. Every call is recorded before the text is returned. NULL gives NULL. Errors: 42501 no permission, 22000 altered, TP003 over the limit, '
     'TP005 key destroyed. Source: RFC 5297.';
 
@@ -408,15 +408,16 @@ CREATE TABLE twin_privacy_internal.subject_salt (
     PRIMARY KEY (domain_id, version, tag)
 );
 COMMENT ON TABLE twin_privacy_internal.subject_salt IS
-    'Salts of forgotten subjects, hidden by the domain''s key; the tag is half a MAC that no pseudonym shows.';
+    'Salts of forgotten subjects, and for numbers those they changed images with, hidden by the domain''s key; the tag is half a MAC, or a block, that no pseudonym shows.';
 SELECT pg_catalog.pg_extension_config_dump('twin_privacy_internal.subject_salt', '');
 
 CREATE FUNCTION twin_privacy.forget_pseudonyms(subject text) RETURNS void
     AS 'MODULE_PATHNAME', 'twp_pseudonym_forget_sql'
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION twin_privacy.forget_pseudonyms(text) IS
-    'Gives a subject new random salts in every domain (registrar): its key leads to other pseudonyms and another date offset from then on. '
-    'subject: its key in canonical text; NULL: error 22004. Integers masked in their own type keep their image. Errors: 42501, TP005. Source: GDPR article 17.';
+    'Gives a subject new random salts in every domain (registrar): its key and the identifiers in its rows lead to other pseudonyms, its dates to another offset from '
+    'then on; integer identifiers that are not its key are masked by NULL. subject: its key in canonical text; NULL: error 22004. Errors: 42501, TP005, 54000 a smallint key has no image '
+    'left. Source: GDPR article 17.';
 REVOKE ALL ON FUNCTION twin_privacy.forget_pseudonyms(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.forget_pseudonyms(text) TO twin_privacy_registrar;
 

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "keys/keys.h"
@@ -55,6 +56,9 @@ extern bool twp_pseudonym_can_canonical(Oid type);
 extern void twp_pseudonym_canonical(Oid type, Datum value, TwpCanonical *canonical);
 extern void twp_pseudonym_canonical_subject(const TwpSubject *subject, TwpCanonical *canonical);
 
+/* compare.c: raises 42804 */
+pg_noreturn extern void twp_pseudonym_refuse_comparison(void);
+
 /* domain.c: a domain opened; keys but the first are derived when first needed */
 struct TwpDomain
 {
@@ -77,16 +81,33 @@ extern TwpAes *twp_pseudonym_fpe(TwpDomain *domain);
 extern TwpMac *twp_pseudonym_salt_mac(TwpDomain *domain);
 extern void twp_pseudonym_compute(TwpDomain *domain, const TwpCanonical *canonical, TwpPseudonym *value);
 
-/* salt.c: a canonical value's MAC, with its salt when its subject was forgotten */
+/* salt.c: forgotten subjects.  A salt is 16 bytes, of which a number's holds a nonce and its partner. */
+#define TWP_SALT_TABLE "subject_salt"
+#define TWP_SALT_LEN 16
+#define TWP_SALT_TAG_LEN 16
+
 extern void twp_pseudonym_salt_init(void);
+extern void twp_pseudonym_salts_changed(void);
+/* A canonical value's MAC, with its salt when it is a forgotten subject's key. */
 extern void twp_pseudonym_mac(TwpDomain *domain, TwpMac *mac, const TwpCanonical *canonical, uint8 out[TWP_MAC_LEN]);
+extern void twp_pseudonym_compute_in_row(TwpDomain *domain, const TwpSubject *subject, const TwpCanonical *canonical,
+										 TwpPseudonym *value);
+extern void twp_pseudonym_number_tag(TwpDomain *domain, int bits, int64 number, uint8 tag[TWP_SALT_TAG_LEN]);
+extern void twp_pseudonym_hide_partner(TwpDomain *domain, const uint8 tag[TWP_SALT_TAG_LEN], uint8 salt[TWP_SALT_LEN]);
+extern int64 twp_pseudonym_partner(TwpDomain *domain, const uint8 tag[TWP_SALT_TAG_LEN],
+								   const uint8 stored[TWP_SALT_LEN]);
+extern bool twp_pseudonym_swap_number(TwpDomain *domain, const TwpSubject *subject, int bits, int64 *number);
 
 /* linkage.c: the domain of a use's masks */
 extern void twp_pseudonym_linkage_init(void);
 extern const char *twp_pseudonym_mask_domain(const char *use);
 
-/* permute.c: keyed permutation of all integers of 16, 32 or 64 bits */
+/* permute.c: keyed permutations of integers. */
 extern uint64 twp_pseudonym_permute(TwpAes *aes, int bits, uint64 number);
+/* The permutation a number belongs to: that of smallints, of integers, or of the other bigints. */
+extern int	twp_pseudonym_number_bits(bool small, int64 number);
+/* A number's image under the permutation it belongs to. */
+extern int64 twp_pseudonym_number_image(TwpAes *aes, int bits, int64 number);
 
 /*
  * sealed.c, sealed_value.c: a sealed value's bytes are a header (domain,
@@ -107,7 +128,7 @@ extern bool twp_sealed_parse(const char *text, size_t len, uint8 *bytes);
 /* Records that one value was turned back; bytes name a sealed one, else NULL. */
 extern void twp_pseudonym_record_opening(const char *event, const char *domain, const uint8 *bytes);
 
-/* unseal.c: charges one value turned back to the session or its order, or raises TP003 */
+/* unseal.c: charges one value turned back to the login or its order, or raises TP003 */
 extern void twp_pseudonym_unseal_init(void);
 extern void twp_pseudonym_unseal_charge(const char *domain);
 

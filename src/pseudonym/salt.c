@@ -1,11 +1,17 @@
 /*
- * salt.c - forgetting a subject: per-subject salts.
+ * salt.c - forgotten subjects: how their values come out.
  *
  * A subject without a salt has the pseudonym of its key alone.  Forgetting it
- * gives it a random salt in every domain and live version: from then on its
- * key leads to another pseudonym and another date offset, and nothing that was
- * handed out before can be traced to it by the functions.  Integers masked in
- * their own type keep their image: a permutation cannot move one alone.
+ * (forget.c) gives it a random salt in every domain and live version: from then
+ * on its key leads to another pseudonym and another date offset, the other
+ * identifiers in its rows are salted with it, too, and nothing that was handed
+ * out before can be traced to it by the functions.
+ *
+ * Integers masked in their own type have no room for a salt.  A forgotten number
+ * instead takes the image of a partner: a random number of the other sign, which
+ * keys hardly ever are, and the partner takes its own.  So the mask stays a
+ * permutation.  Other integers in a forgotten subject's row cannot be moved so
+ * and are masked by NULL.
  *
  * A salt is found by a tag, the half of the subject's MAC that no pseudonym
  * shows, so the table names nobody; and it is stored added to a MAC of the tag,
@@ -21,19 +27,12 @@
 #include "access/table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "base/errors.h"
-#include "base/event.h"
-#include "catalog/pg_type.h"
+#include "port/pg_bswap.h"
 #include "pseudonym/pseudonym_internal.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-
-#define SALT_TABLE "subject_salt"
-#define SALT_LEN 16
-#define TAG_LEN 16
 
 /* columns of twin_privacy_internal.subject_salt */
 #define SALT_DOMAIN 1
@@ -41,19 +40,17 @@
 #define SALT_TAG 3
 #define SALT_SALT 4
 
-PG_FUNCTION_INFO_V1(twp_pseudonym_forget_sql);
-
 typedef struct SaltKey
 {
 	int32		domain_id;
 	int32		version;
-	uint8		tag[TAG_LEN];
+	uint8		tag[TWP_SALT_TAG_LEN];
 } SaltKey;
 
 typedef struct SaltEntry
 {
 	SaltKey		at;
-	uint8		stored[SALT_LEN];
+	uint8		stored[TWP_SALT_LEN];
 } SaltEntry;
 
 static MemoryContext salt_context = NULL;
@@ -101,9 +98,9 @@ add_salt(HeapTuple tuple, TupleDesc desc)
 		salts = hash_create("twin_privacy subject salts", 64, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	at.domain_id = DatumGetInt32(heap_getattr(tuple, SALT_DOMAIN, desc, &isnull));
 	at.version = DatumGetInt16(heap_getattr(tuple, SALT_VERSION, desc, &isnull));
-	copy_bytes(tuple, SALT_TAG, desc, at.tag, TAG_LEN);
+	copy_bytes(tuple, SALT_TAG, desc, at.tag, TWP_SALT_TAG_LEN);
 	entry = hash_search(salts, &at, HASH_ENTER, NULL);
-	copy_bytes(tuple, SALT_SALT, desc, entry->stored, SALT_LEN);
+	copy_bytes(tuple, SALT_SALT, desc, entry->stored, TWP_SALT_LEN);
 }
 
 /* Reads all salts.  The mark is set first: an invalidation while reading clears it again. */
@@ -119,7 +116,7 @@ read_salts(void)
 											 ALLOCSET_DEFAULT_SIZES);
 	salts = NULL;
 	MemoryContextReset(salt_context);
-	salt_table = twp_catalog_internal_relid(SALT_TABLE);
+	salt_table = twp_catalog_internal_relid(TWP_SALT_TABLE);
 	rel = table_open(salt_table, AccessShareLock);
 	salts_known = true;
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
@@ -129,133 +126,175 @@ read_salts(void)
 	table_close(rel, AccessShareLock);
 }
 
+/* What was read is stale: this session has just written. */
+void
+twp_pseudonym_salts_changed(void)
+{
+	salts_known = false;
+}
+
+/* Finds the stored salt of a tag, or NULL. */
+static const uint8 *
+find_stored(const TwpDomain *domain, const uint8 tag[TWP_SALT_TAG_LEN])
+{
+	SaltKey		at = {0};
+	SaltEntry  *entry;
+
+	at.domain_id = domain->key->domain_id;
+	at.version = domain->key->version;
+	memcpy(at.tag, tag, TWP_SALT_TAG_LEN);
+	entry = hash_search(salts, &at, HASH_FIND, NULL);
+	return entry == NULL ? NULL : entry->stored;
+}
+
+/* True when anybody was forgotten in any domain. */
+static inline bool
+any_salts(void)
+{
+	if (unlikely(!salts_known))
+		read_salts();
+	return salts != NULL;
+}
+
 /* Adds the MAC of a tag to a salt: hides it, and, done again, shows it. */
 static void
-add_pad(TwpDomain *domain, const uint8 tag[TAG_LEN], uint8 salt[SALT_LEN])
+add_pad(TwpDomain *domain, const uint8 tag[TWP_SALT_TAG_LEN], uint8 salt[TWP_SALT_LEN])
 {
 	uint8		pad[TWP_MAC_LEN];
 
-	twp_crypto_mac(twp_pseudonym_salt_mac(domain), "s", 1, tag, TAG_LEN, pad);
-	for (int i = 0; i < SALT_LEN; i++)
+	twp_crypto_mac(twp_pseudonym_salt_mac(domain), "s", 1, tag, TWP_SALT_TAG_LEN, pad);
+	for (int i = 0; i < TWP_SALT_LEN; i++)
 		salt[i] ^= pad[i];
 	twp_crypto_wipe(pad, sizeof(pad));
 }
 
-/* Computes the MAC of a value with its salt, under a tag no value without one has. */
+/* Computes the MAC of a value with a salt, under a tag no value without one has. */
 static void
-salted_mac(TwpMac *mac, const TwpCanonical *canonical, const uint8 salt[SALT_LEN], uint8 out[TWP_MAC_LEN])
+salted_mac(TwpMac *mac, const TwpCanonical *canonical, const uint8 salt[TWP_SALT_LEN], uint8 out[TWP_MAC_LEN])
 {
-	uint8	   *data = palloc(canonical->len + SALT_LEN);
+	uint8	   *data = palloc(canonical->len + TWP_SALT_LEN);
 	uint8		tag = canonical->tag - 'a' + 'A';
 
 	memcpy(data, canonical->data, canonical->len);
-	memcpy(data + canonical->len, salt, SALT_LEN);
-	twp_crypto_mac(mac, &tag, 1, data, canonical->len + SALT_LEN, out);
+	memcpy(data + canonical->len, salt, TWP_SALT_LEN);
+	twp_crypto_mac(mac, &tag, 1, data, canonical->len + TWP_SALT_LEN, out);
 	pfree(data);
+}
+
+/* Finds the salt of a value whose MAC is given; false when it has none. */
+static bool
+find_salt(TwpDomain *domain, const uint8 digest[TWP_MAC_LEN], uint8 salt[TWP_SALT_LEN])
+{
+	const uint8 *tag = digest + TWP_PSEUDONYM_MAC_LEN;
+	const uint8 *stored = find_stored(domain, tag);
+
+	if (stored == NULL)
+		return false;
+	memcpy(salt, stored, TWP_SALT_LEN);
+	add_pad(domain, tag, salt);
+	return true;
 }
 
 /* Computes the MAC of a canonical value under one of the domain's keys, with its salt if it has one. */
 void
 twp_pseudonym_mac(TwpDomain *domain, TwpMac *mac, const TwpCanonical *canonical, uint8 out[TWP_MAC_LEN])
 {
-	SaltKey		at = {0};
-	SaltEntry  *entry;
-	uint8		salt[SALT_LEN];
+	uint8		salt[TWP_SALT_LEN];
 
 	twp_crypto_mac(mac, &canonical->tag, 1, canonical->data, canonical->len, out);
-	if (!salts_known)
-		read_salts();
-	if (salts == NULL)
-		return;
-	at.domain_id = domain->key->domain_id;
-	at.version = domain->key->version;
-	memcpy(at.tag, out + TWP_PSEUDONYM_MAC_LEN, TAG_LEN);
-	entry = hash_search(salts, &at, HASH_FIND, NULL);
-	if (entry == NULL)
-		return;
-	memcpy(salt, entry->stored, SALT_LEN);
-	add_pad(domain, at.tag, salt);
-	salted_mac(mac, canonical, salt, out);
+	if (any_salts() && find_salt(domain, out, salt))
+		salted_mac(mac, canonical, salt, out);
 }
 
-/* Gives a value a new salt under one of the domain's keys. */
-static void
-store_salt(TwpDomain *domain, TwpMac *mac, const TwpCanonical *canonical)
+/* Finds the salt of a forgotten subject; false when it was not forgotten. */
+static bool
+find_subject_salt(TwpDomain *domain, const TwpSubject *subject, uint8 salt[TWP_SALT_LEN])
 {
+	TwpCanonical canonical;
 	uint8		digest[TWP_MAC_LEN];
-	bytea	   *tag = palloc(VARHDRSZ + TAG_LEN);
-	bytea	   *salt = palloc(VARHDRSZ + SALT_LEN);
-	Oid			types[] = {INT4OID, INT2OID, BYTEAOID, BYTEAOID};
-	Datum		values[] = {Int32GetDatum(domain->key->domain_id), Int16GetDatum(domain->key->version),
-	PointerGetDatum(tag), PointerGetDatum(salt)};
 
-	twp_crypto_mac(mac, &canonical->tag, 1, canonical->data, canonical->len, digest);
-	SET_VARSIZE(tag, VARHDRSZ + TAG_LEN);
-	SET_VARSIZE(salt, VARHDRSZ + SALT_LEN);
-	memcpy(VARDATA(tag), digest + TWP_PSEUDONYM_MAC_LEN, TAG_LEN);
-	/* the bytes drawn are the sum of salt and pad: as random as either */
-	twp_crypto_random(VARDATA(salt), SALT_LEN);
-	twp_sql_exec("INSERT INTO twin_privacy_internal.subject_salt (domain_id, version, tag, salt) VALUES ($1, $2, $3, $4)"
-				 " ON CONFLICT (domain_id, version, tag) DO UPDATE SET salt = excluded.salt",
-				 4, types, values, NULL);
+	if (!any_salts())
+		return false;
+	twp_pseudonym_canonical_subject(subject, &canonical);
+	twp_crypto_mac(domain->mac, &canonical.tag, 1, canonical.data, canonical.len, digest);
+	return find_salt(domain, digest, salt);
 }
 
-/* Gives a subject new salts under one key version; its text may be a key of several kinds. */
-static void
-forget_under(const char *domain_name, int version, const char *subject_text)
-{
-	static const TwpSubjectKind kinds[] = {TWP_SUBJECT_TEXT, TWP_SUBJECT_INT, TWP_SUBJECT_UUID};
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy forgetting",
-												  ALLOCSET_SMALL_SIZES);
-	TwpDomain  *domain = twp_pseudonym_open_version(domain_name, version, context);
-
-	for (int i = 0; i < lengthof(kinds); i++)
-	{
-		TwpSubject	subject;
-		TwpCanonical canonical;
-
-		if (!twp_subject_from_text(&subject, kinds[i], subject_text))
-			continue;
-		twp_pseudonym_canonical_subject(&subject, &canonical);
-		store_salt(domain, domain->mac, &canonical);
-		store_salt(domain, twp_pseudonym_shift_mac(domain), &canonical);
-	}
-	MemoryContextDelete(context);
-}
-
-/* Forgets the pseudonyms and date offsets of a subject in every domain. */
+/*
+ * Makes the pseudonym of a value in a subject's row: with the value's own salt
+ * if it has one (it is a forgotten subject's key), else with that of the subject.
+ */
 void
-twp_pseudonym_forget_subject(const char *subject)
+twp_pseudonym_compute_in_row(TwpDomain *domain, const TwpSubject *subject, const TwpCanonical *canonical,
+							 TwpPseudonym *value)
 {
-	SPITupleTable *keys;
+	uint8		mac[TWP_MAC_LEN];
+	uint8		salt[TWP_SALT_LEN];
+
+	twp_crypto_mac(domain->mac, &canonical->tag, 1, canonical->data, canonical->len, mac);
+	if (any_salts() && (find_salt(domain, mac, salt) || find_subject_salt(domain, subject, salt)))
+		salted_mac(domain->mac, canonical, salt, mac);
+	*value = domain->blank;
+	memcpy(value->mac, mac, TWP_PSEUDONYM_MAC_LEN);
+}
+
+/* Names a number among those of a permutation: an AES block no round of it computes. */
+void
+twp_pseudonym_number_tag(TwpDomain *domain, int bits, int64 number, uint8 tag[TWP_SALT_TAG_LEN])
+{
+	uint8		block[TWP_BLOCK_LEN] = {0xff, (uint8) bits};
+	uint64		n = pg_hton64((uint64) number);
+
+	StaticAssertStmt(TWP_SALT_TAG_LEN == TWP_BLOCK_LEN, "a tag is a block");
+	memcpy(block + 8, &n, sizeof(n));
+	twp_crypto_aes_block(twp_pseudonym_permutation(domain), block, tag);
+}
+
+/* Adds a MAC of tag and nonce (the first half) to a partner (the second): hides it, and shows it again. */
+void
+twp_pseudonym_hide_partner(TwpDomain *domain, const uint8 tag[TWP_SALT_TAG_LEN], uint8 salt[TWP_SALT_LEN])
+{
+	uint8		data[TWP_SALT_TAG_LEN + TWP_SALT_LEN / 2];
+	uint8		pad[TWP_MAC_LEN];
+
+	memcpy(data, tag, TWP_SALT_TAG_LEN);
+	memcpy(data + TWP_SALT_TAG_LEN, salt, TWP_SALT_LEN / 2);
+	twp_crypto_mac(twp_pseudonym_salt_mac(domain), "p", 1, data, sizeof(data), pad);
+	for (int i = 0; i < TWP_SALT_LEN / 2; i++)
+		salt[TWP_SALT_LEN / 2 + i] ^= pad[i];
+	twp_crypto_wipe(pad, sizeof(pad));
+}
+
+/* Reads the partner out of a stored salt. */
+int64
+twp_pseudonym_partner(TwpDomain *domain, const uint8 tag[TWP_SALT_TAG_LEN], const uint8 stored[TWP_SALT_LEN])
+{
+	uint8		salt[TWP_SALT_LEN];
 	uint64		n;
 
-	twp_sql_connect();
-	twp_sql_exec("SELECT d.name, k.version::int4 FROM twin_privacy_internal.pseudonym_domain d"
-				 " JOIN twin_privacy_internal.pseudonym_key k ON k.domain_id OPERATOR(pg_catalog.=) d.domain_id"
-				 " WHERE k.wrapped IS NOT NULL", 0, NULL, NULL, NULL);
-	keys = SPI_tuptable;
-	n = SPI_processed;
-	for (uint64 i = 0; i < n; i++)
-	{
-		bool		isnull;
-
-		forget_under(SPI_getvalue(keys->vals[i], keys->tupdesc, 1),
-					 DatumGetInt32(SPI_getbinval(keys->vals[i], keys->tupdesc, 2, &isnull)), subject);
-	}
-	twp_sql_finish();
-	twp_catalog_announce(SALT_TABLE);
-	/* this session must not go on with what it knew, either */
-	salts_known = false;
-	twp_event_emit("pseudonym.forget", NULL, subject, NULL);
+	memcpy(salt, stored, TWP_SALT_LEN);
+	twp_pseudonym_hide_partner(domain, tag, salt);
+	memcpy(&n, salt + TWP_SALT_LEN / 2, sizeof(n));
+	return (int64) pg_ntoh64(n);
 }
 
-/* forget_pseudonyms(subject text) -> void (registrar) */
-Datum
-twp_pseudonym_forget_sql(PG_FUNCTION_ARGS)
+/*
+ * Replaces a number in a subject's row by its partner if it has one; false when
+ * it must not come out at all: it stands in a forgotten subject's row and has none.
+ */
+bool
+twp_pseudonym_swap_number(TwpDomain *domain, const TwpSubject *subject, int bits, int64 *number)
 {
-	TWP_REQUIRE_ARG(0, "subject");
-	twp_role_require(TWP_ROLES(TWP_ROLE_REGISTRAR), "forget a subject's pseudonyms");
-	twp_pseudonym_forget_subject(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	PG_RETURN_VOID();
+	uint8		tag[TWP_SALT_TAG_LEN];
+	uint8		salt[TWP_SALT_LEN];
+	const uint8 *stored;
+
+	if (!any_salts())
+		return true;
+	twp_pseudonym_number_tag(domain, bits, *number, tag);
+	stored = find_stored(domain, tag);
+	if (stored == NULL)
+		return !find_subject_salt(domain, subject, salt);
+	*number = twp_pseudonym_partner(domain, tag, stored);
+	return true;
 }

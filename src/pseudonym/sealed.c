@@ -3,7 +3,7 @@
  *
  * seal() asks for the domain's permission, unseal() for permission to
  * re-identify, and every unseal() is recorded before its text is returned.
- * More than twin_privacy.unseal_limit values a session take a second person:
+ * More than twin_privacy.unseal_limit values a login and day take a second person:
  * see unseal.c.  A value that was altered, or belongs to a key that is gone, is
  * an error; no message says more than that.
  *

@@ -1,12 +1,15 @@
 /*
  * unseal.c - four eyes for unsealing in bulk.
  *
- * A session may unseal twin_privacy.unseal_limit values on its use's approval
- * alone.  More take an order: requested by the person, approved by an officer
+ * A login may unseal twin_privacy.unseal_limit values in 24 hours on its use's
+ * approval alone, in all its sessions together: connecting anew gives nothing
+ * new.  More take an order: requested by the person, approved by an officer
  * under another login, begun once.  What an order allows is added when the
  * transaction that begins it commits, so rolling back gives nothing back.
  *
- * State: two counters of the backend; they only ever shrink what is allowed.
+ * State: accounts of logins in shared memory, until the server stops; what
+ * orders allow in the backend.  Locks: one LWLock over the accounts.  Failure:
+ * with no account free, a login that has none unseals on orders only.
  */
 #include "postgres.h"
 
@@ -18,17 +21,37 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "pseudonym/pseudonym_internal.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(twp_unseal_request);
 PG_FUNCTION_INFO_V1(twp_unseal_approve);
 PG_FUNCTION_INFO_V1(twp_unseal_begin);
 
+#define TRANCHE "twin_privacy unsealing"
+#define MAX_ACCOUNTS 1024
+
 static int	unseal_limit = 100;
 
-/* values unsealed without an order in this session */
-static int64 charged = 0;
+/* What a login unsealed without an order since its first within 24 hours. */
+typedef struct Account
+{
+	Oid			login;			/* InvalidOid: free */
+	TimestampTz since;
+	int64		charged;
+} Account;
+
+typedef struct Shared
+{
+	LWLock	   *lock;
+	Account		accounts[MAX_ACCOUNTS];
+} Shared;
+
+static Shared *shared = NULL;
 
 /* what begun orders still allow, and for which domain */
 static int64 ordered = 0;
@@ -59,15 +82,73 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTransactionId 
 		pending = 0;
 }
 
-/* Charges one value to the session or to its order, or refuses. */
+/* Asks for the accounts; to be called from shmem_request_hook. */
+void
+twp_pseudonym_shmem_request(void)
+{
+	RequestAddinShmemSpace(sizeof(Shared));
+	RequestNamedLWLockTranche(TRANCHE, 1);
+}
+
+/* Finds the accounts; to be called from shmem_startup_hook. */
+void
+twp_pseudonym_shmem_startup(void)
+{
+	bool		found;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct(TRANCHE, sizeof(Shared), &found);
+	if (!found)
+	{
+		memset(shared, 0, sizeof(Shared));
+		shared->lock = &GetNamedLWLockTranche(TRANCHE)[0].lock;
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Finds a login's account, or one it may take: free or a day old; NULL when there is none.  Needs the lock. */
+static Account *
+find_account(Oid login, TimestampTz now)
+{
+	Account    *usable = NULL;
+
+	for (int i = 0; i < MAX_ACCOUNTS; i++)
+	{
+		Account    *account = &shared->accounts[i];
+		bool		old = account->since < now - USECS_PER_DAY;
+
+		if (account->login == login && !old)
+			return account;
+		if (account->login == login || (usable == NULL && (!OidIsValid(account->login) || old)))
+			usable = account;
+	}
+	if (usable != NULL)
+		*usable = (Account) {.login = login,.since = now};
+	return usable;
+}
+
+/* Charges one value to the login; false when it has used up its limit. */
+static bool
+charge_login(void)
+{
+	Account    *account;
+	bool		charged;
+
+	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
+	account = find_account(GetSessionUserId(), GetCurrentTimestamp());
+	charged = account != NULL && account->charged < unseal_limit;
+	if (charged)
+		account->charged++;
+	LWLockRelease(shared->lock);
+	return charged;
+}
+
+/* Charges one value to the login or to its order, or refuses. */
 void
 twp_pseudonym_unseal_charge(const char *domain)
 {
-	if (charged < unseal_limit)
-	{
-		charged++;
+	if (charge_login())
 		return;
-	}
 	if (ordered > 0 && strcmp(ordered_domain, domain) == 0)
 	{
 		ordered--;
@@ -75,7 +156,7 @@ twp_pseudonym_unseal_charge(const char *domain)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_TWP_OUTSIDE_USE),
-			 errmsg("unsealing more than %d values in a session takes a second person", unseal_limit),
+			 errmsg("unsealing more than %d values in 24 hours takes a second person", unseal_limit),
 			 errhint("Ask with twin_privacy.request_unseal(), have an officer approve it, then call twin_privacy.begin_unseal().")));
 }
 
@@ -185,7 +266,7 @@ void
 twp_pseudonym_unseal_init(void)
 {
 	DefineCustomIntVariable("twin_privacy.unseal_limit",
-							"Values a session may unseal before a second person must approve.",
+							"Values a login may unseal in 24 hours before a second person must approve.",
 							NULL,
 							&unseal_limit,
 							100, 0, INT_MAX,

@@ -68,13 +68,13 @@ sub check_values
 check_values($node, 'known', 'values are as computed apart');
 
 $node->safe_psql('masks', q{
-	CREATE TABLE person (id int PRIMARY KEY, small smallint, big bigint, negative int, name text, ref uuid);
-	INSERT INTO person VALUES (17, 17, 17, -5, U&'M\00FCller', '00112233-4455-6677-8899-aabbccddeeff');
+	CREATE TABLE person (id int PRIMARY KEY, small smallint, big bigint, far bigint, negative int, name text, ref uuid);
+	INSERT INTO person VALUES (17, 17, 17, 17000000000, -5, U&'M\00FCller', '00112233-4455-6677-8899-aabbccddeeff');
 	SELECT twin_privacy.protect_table('person', subject => 'id', category => 'demographics');
-	SELECT twin_privacy.label_column('person', c, 'kind=identifier, mask=pseudonym') FROM unnest('{small,big,negative,name,ref}'::name[]) c;
+	SELECT twin_privacy.label_column('person', c, 'kind=identifier, mask=pseudonym') FROM unnest('{small,big,far,negative,name,ref}'::name[]) c;
 	GRANT SELECT ON person TO nurse});
 is($node->safe_psql('masks', q{SET twin_privacy.use = 'FIXED'; SELECT * FROM person}, extra_params => [ '-U', 'nurse' ]),
-	'-797784269|-13682|3910801598563758693|-1960483290|0WMBD40G00F4QAE5P15RJBMQC3Q3EDZ76ZCJ7|3263f230-85f7-8c74-ac41-de926ff54e3d',
+	'-797784269|-13682|-797784269|-6567614851013460370|-1960483290|0WMBD40G00F4QAE5P15RJBMQC3Q3EDZ76ZCJ7|3263f230-85f7-8c74-ac41-de926ff54e3d',
 	'masks are as computed apart');
 
 # A table of values, and a digest of its bytes in binary format.
