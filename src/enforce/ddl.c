@@ -38,8 +38,8 @@ twp_enforce_relation_of(const RangeVar *range)
 }
 
 /* True when the command comes from us, from maintenance, or from an administrator of protection. */
-static bool
-is_trusted(void)
+bool
+twp_enforce_is_trusted(void)
 {
 	return twp_in_maintenance() || twp_sql_is_internal() || twp_sql_is_installing() ||
 		twp_role_has(GetUserId(), TWP_ROLES(TWP_ROLE_ADMIN));
@@ -49,7 +49,7 @@ is_trusted(void)
 void
 twp_enforce_require_admin(Oid relid, const char *what)
 {
-	if (!OidIsValid(relid) || !twp_protect_is_protected(relid) || is_trusted())
+	if (!OidIsValid(relid) || !twp_protect_is_protected(relid) || twp_enforce_is_trusted())
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -72,8 +72,8 @@ twp_enforce_guard_own(Oid relid)
 }
 
 /* True when the query finds a protected table for the object. */
-static bool
-serves_protected(const char *query, Oid object)
+bool
+twp_enforce_serves_protected(const char *query, Oid object)
 {
 	Oid			types[1] = {OIDOID};
 	Datum		values[1] = {ObjectIdGetDatum(object)};
@@ -92,8 +92,8 @@ serves_protected(const char *query, Oid object)
 }
 
 /* Refuses, unless trusted, what would run over raw rows of a protected table. */
-static void
-refuse_untrusted(const char *what)
+void
+twp_enforce_refuse_untrusted(const char *what)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -141,7 +141,7 @@ check_drop_column(Oid relid, const char *column)
 	AttrNumber	attno = get_attnum(relid, column);
 	bool		decides;
 
-	if (p == NULL)
+	if (p == NULL || attno == InvalidAttrNumber)
 		return;
 	decides = attno == p->subject.start || (p->has_label_path && attno == p->labels.start);
 	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
@@ -262,9 +262,9 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 	}
 }
 
-/* Looks at an ALTER TABLE of a protected or own table. */
+/* Looks at an ALTER TABLE of a protected or own table, before it and, again, after. */
 void
-twp_enforce_check_alter_table(const AlterTableStmt *stmt)
+twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 {
 	Oid			relid = twp_enforce_relation_of(stmt->relation);
 	ListCell   *lc;
@@ -283,14 +283,15 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt)
 			Oid			child = twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name);
 
 			refuse_open_parent(relid, child);
-			/* whether its rows keep to the bounds is a question about hidden values */
-			twp_enforce_require_admin(child, "ATTACH PARTITION of rows");
+			/* whether its rows keep to the bounds is a question about hidden values; once attached all are */
+			if (!again)
+				twp_enforce_require_admin(child, "ATTACH PARTITION of rows");
 		}
 	}
-	if (stmt->objtype == OBJECT_TYPE && twp_catalog_installed() && !is_trusted() &&
-		serves_protected("SELECT t.oid FROM pg_class t JOIN pg_class c ON t.reloftype = c.reltype"
+	if (stmt->objtype == OBJECT_TYPE && twp_catalog_installed() && !twp_enforce_is_trusted() &&
+		twp_enforce_serves_protected("SELECT t.oid FROM pg_class t JOIN pg_class c ON t.reloftype = c.reltype"
 						 " WHERE c.oid = $1", relid))
-		refuse_untrusted("a type of a table");
+		twp_enforce_refuse_untrusted("a type of a table");
 	if (!twp_protect_is_protected(relid))
 		return;
 	foreach(lc, stmt->cmds)
@@ -339,7 +340,7 @@ twp_enforce_check_publication(const List *objects)
 
 		if (object->pubtable != NULL)
 			twp_enforce_require_admin(twp_enforce_relation_of(object->pubtable->relation), "a publication");
-		else if (!is_trusted() && twp_protect_labelled_relations() != NIL)
+		else if (!twp_enforce_is_trusted() && twp_protect_labelled_relations() != NIL)
 			ereport(ERROR,
 					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					 errmsg("publishing a whole schema takes an administrator of protection"),
@@ -370,39 +371,11 @@ twp_enforce_check_domain(const AlterDomainStmt *stmt)
 	Oid			type = LookupTypeNameOid(NULL, name, true);
 
 	if ((stmt->subtype == 'C' || stmt->subtype == 'V') && OidIsValid(type) &&
-		twp_catalog_installed() && !is_trusted() &&
-		serves_protected("WITH RECURSIVE t(oid) AS (SELECT $1 UNION SELECT y.oid FROM t, pg_type y"
+		twp_catalog_installed() && !twp_enforce_is_trusted() &&
+		twp_enforce_serves_protected("WITH RECURSIVE t(oid) AS (SELECT $1 UNION SELECT y.oid FROM t, pg_type y"
 						 "  WHERE t.oid IN (y.typbasetype, y.typelem))"
 						 " SELECT a.attrelid FROM t JOIN pg_attribute a ON a.atttypid = t.oid", type))
-		refuse_untrusted("a check of a domain");
-}
-
-/* Looks at a function about to change: an index, check or trigger may run it already. */
-void
-twp_enforce_check_altered_function(List *qualified_name)
-{
-	static const char *const query =
-		"SELECT coalesce(i.indrelid, c.conrelid, d.adrelid, g.tgrelid, p.polrelid, s.stxrelid, a.attrelid)"
-		" FROM pg_proc f JOIN pg_depend e ON e.refclassid = 'pg_proc'::regclass AND e.refobjid = f.oid"
-		" LEFT JOIN pg_index i ON e.classid = 'pg_class'::regclass AND i.indexrelid = e.objid"
-		" LEFT JOIN pg_constraint c ON e.classid = 'pg_constraint'::regclass AND c.oid = e.objid"
-		" LEFT JOIN pg_attribute a ON c.contypid <> 0 AND a.atttypid = c.contypid"
-		" LEFT JOIN pg_attrdef d ON e.classid = 'pg_attrdef'::regclass AND d.oid = e.objid"
-		" LEFT JOIN pg_trigger g ON e.classid = 'pg_trigger'::regclass AND g.oid = e.objid"
-		" LEFT JOIN pg_policy p ON e.classid = 'pg_policy'::regclass AND p.oid = e.objid"
-		" LEFT JOIN pg_statistic_ext s ON e.classid = 'pg_statistic_ext'::regclass AND s.oid = e.objid"
-		" WHERE f.pronamespace = $1 AND f.proname = ";
-	char	   *schema;
-	char	   *name;
-	Oid			nsp;
-
-	if (!twp_catalog_installed() || is_trusted())
-		return;
-	DeconstructQualifiedName(qualified_name, &schema, &name);
-	nsp = schema != NULL ? get_namespace_oid(schema, true) :
-		QualifiedNameGetCreationNamespace(qualified_name, &name);
-	if (OidIsValid(nsp) && serves_protected(psprintf("%s%s", query, quote_literal_cstr(name)), nsp))
-		refuse_untrusted("a function");
+		twp_enforce_refuse_untrusted("a check of a domain");
 }
 
 /* What a child owed to its parent's labels, to be its own once detached. */

@@ -1,9 +1,8 @@
 /*
- * discreet.c - what errors and side effects must not tell.
+ * discreet.c - what errors must not tell.
  *
  * Errors of constraints quote the failing row for roles that row security
- * does not apply to; functions and commands with side effects carry values
- * out of a statement that may not export.
+ * does not apply to.
  */
 #include "postgres.h"
 
@@ -40,35 +39,42 @@ tells_of_protected(const ErrorData *error, bool touches)
 	return !OidIsValid(relid) || twp_protect_is_protected(relid);
 }
 
+/* True for errors whose detail quotes a row. */
+static bool
+quotes_a_row(int sqlerrcode)
+{
+	return ERRCODE_TO_CATEGORY(sqlerrcode) == ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION ||
+		sqlerrcode == ERRCODE_WITH_CHECK_OPTION_VIOLATION;
+}
+
 /*
- * Re-raises the error being handled, without the detail of a constraint that
+ * Raises an error caught before, without the detail of a constraint that
  * would quote a protected row.  Looking the table up is safe: constraint
  * errors come from the executor, not from the caches.
  */
+void
+twp_enforce_rethrow_copied(ErrorData *error, bool touches)
+{
+	if (quotes_a_row(error->sqlerrcode) && !twp_in_maintenance() && tells_of_protected(error, touches))
+	{
+		error->detail = NULL;
+		error->detail_log = NULL;
+	}
+	ReThrowError(error);
+}
+
+/* The same for the error being handled. */
 void
 twp_enforce_rethrow_discreetly(bool touches)
 {
 	ErrorData  *error;
 
-	if ((ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION &&
-		 geterrcode() != ERRCODE_WITH_CHECK_OPTION_VIOLATION) || twp_in_maintenance())
+	if (!quotes_a_row(geterrcode()))
 		PG_RE_THROW();
 	MemoryContextSwitchTo(TopTransactionContext);
 	error = CopyErrorData();
-	if (!tells_of_protected(error, touches))
-		PG_RE_THROW();
 	FlushErrorState();
-	error->detail = NULL;
-	error->detail_log = NULL;
-	ReThrowError(error);
-}
-
-/* Errors of utility commands go on the same way. */
-void
-twp_enforce_utility_failed(void)
-{
-	twp_enforce_adding_foreign_key = false;
-	twp_enforce_rethrow_discreetly(false);
+	twp_enforce_rethrow_copied(error, touches);
 }
 
 /*
@@ -85,107 +91,4 @@ twp_enforce_edit_message(ErrorData *error)
 		return;
 	error->detail = NULL;
 	error->detail_log = NULL;
-}
-
-/* True for functions that carry their arguments somewhere else. */
-static bool
-carries_out(Oid function)
-{
-	static const char *const carriers[] = {
-		"dblink", "dblink_exec", "dblink_open", "dblink_send_query", "dblink_connect",
-		"pg_file_write",
-	};
-	bool		found = false;
-	char	   *name;
-
-	switch (function)
-	{
-		case F_LO_FROM_BYTEA:
-		case F_LO_PUT:
-		case F_LO_CREATE:
-		case F_LOWRITE:
-		case F_LO_EXPORT:
-		case F_PG_NOTIFY:
-		case F_SETVAL_REGCLASS_INT8:
-		case F_SETVAL_REGCLASS_INT8_BOOL:
-		case F_SET_CONFIG:
-			return true;
-		default:
-			break;
-	}
-	name = get_func_name(function);
-	if (name == NULL)
-		return false;
-	if (function < FirstNormalObjectId)
-		found = strcmp(name, "pg_logical_emit_message") == 0;
-	for (int i = 0; function >= FirstNormalObjectId && i < lengthof(carriers); i++)
-		found |= strcmp(name, carriers[i]) == 0;
-	pfree(name);
-	return found;
-}
-
-/* True for users' code: procedural functions that may hold prepared expressions. */
-static bool
-is_users_code(Oid function)
-{
-	return function >= FirstNormalObjectId && get_func_namespace(function) != twp_catalog_internal_schema();
-}
-
-/*
- * Refuses functions that would carry values out of a statement that may not
- * export.  PostgreSQL tells us when a function is set up, not at each call;
- * so when such a statement runs users' code, expressions prepared before are
- * dropped and set up again.
- */
-void
-twp_enforce_function_executes(Oid function)
-{
-	if (!twp_enforce_holds_values() &&
-		(!twp_enforce_has_read() || function == F_SET_CONFIG))
-		return;
-	if (twp_enforce_is_starting() && is_users_code(function))
-		ResetPlanCache();
-	if (!carries_out(function))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_TWP_OUTSIDE_USE),
-			 errmsg("function %s carries values out of the statement", get_func_name(function)),
-			 errhint("Call it in a statement of its own, or ask for a use with export.")));
-}
-
-/*
- * Refuses commands run by functions of a statement that may not export, but
- * for those that neither store nor keep what they are told.
- */
-void
-twp_enforce_check_side_effect(Node *utility)
-{
-	switch (nodeTag(utility))
-	{
-		case T_VariableShowStmt:
-		case T_FetchStmt:
-		case T_ClosePortalStmt:
-		case T_DeclareCursorStmt:
-		case T_ExecuteStmt:
-		case T_DoStmt:
-		case T_CallStmt:
-		case T_ExplainStmt:
-		case T_CopyStmt:
-		case T_LockStmt:
-		case T_ConstraintsSetStmt:
-		case T_CreateTableAsStmt:
-		case T_RefreshMatViewStmt:
-		case T_TransactionStmt:
-			return;
-		default:
-			break;
-	}
-	if (twp_sql_is_internal())
-		return;
-	if (twp_enforce_holds_values() ||
-		(twp_enforce_has_read() && (IsA(utility, NotifyStmt) || IsA(utility, CommentStmt))))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("a command may not run inside a statement that reads protected tables"),
-				 errhint("Run it in a statement of its own, or ask for a use with export.")));
 }

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "catalog/objectaccess.h"
 #include "executor/execdesc.h"
 #include "nodes/parsenodes.h"
 #include "nodes/pathnodes.h"
@@ -45,9 +46,14 @@ typedef struct TwpRun
 {
 	struct TwpRun *outer;
 	struct TwpStatement *statement; /* protected data is being read or written, or NULL */
+	bool		holds;			/* what the statement reads may not be exported */
 	bool		foreign_key;	/* begun under PostgreSQL's foreign-key context */
-	bool		stores;			/* writes to a table that is not protected */
-	bool		finishes;		/* after-triggers run: administrators' and foreign keys' */
+	bool		stores;			/* writes to a table that is not protected, or carries values out */
+	bool		finishes;		/* after-triggers of protected tables run: administrators' */
+	bool		plans;			/* the planner runs */
+	bool		folds;			/* and works out a function into the plan */
+	bool		starts;			/* a plan is being started */
+	Node	   *utility;		/* the command that runs, until it was checked again */
 } TwpRun;
 
 /*
@@ -57,8 +63,10 @@ typedef struct TwpRun
  * which re-raises the error being handled, without what it must not tell.
  */
 extern void twp_enforce_start(QueryDesc *query, int eflags);
-extern void twp_enforce_enter_setup(TwpRun *run);
+extern void twp_enforce_enter_setup(TwpRun *run, bool plans);
 extern void twp_enforce_leave_setup(TwpRun *run);
+extern void twp_enforce_leave_start(TwpRun *run, QueryDesc *query);
+extern void twp_enforce_enter_utility(TwpRun *run, Node *utility);
 extern void twp_enforce_enter_run(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_enter_finish(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_leave(TwpRun *run, QueryDesc *query);
@@ -77,6 +85,8 @@ extern bool twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_str
 									   DestReceiver *dest, QueryCompletion *qc, void **state);
 extern void twp_enforce_utility_after(PlannedStmt *pstmt, void *state);
 /* An error of a utility command, re-raised without values of protected rows. */
-pg_noreturn extern void twp_enforce_utility_failed(void);
+pg_noreturn extern void twp_enforce_utility_failed(Node *utility);
+/* A schema is looked up by name: ours is not to be named by everybody. */
+extern void twp_enforce_schema_named(Oid schema, ObjectAccessNamespaceSearch *search);
 
 #endif							/* TWP_ENFORCE_H */

@@ -37,7 +37,9 @@ extern bool twp_enforce_get_mark(const RangeTblEntry *rte, TwpMark *mark);
 extern bool twp_enforce_is_foreign_key_query(const Query *query);
 /* ALTER TABLE is adding or validating a foreign key, and no query of a user's runs (utility.c). */
 extern bool twp_enforce_adding_foreign_key;
-/* True where PostgreSQL itself is about to run a foreign-key query (statement.c). */
+extern void twp_enforce_check_again(Node *utility);
+extern bool twp_enforce_adds_foreign_key_between(Oid from, Oid to);
+/* True where PostgreSQL itself is about to run a foreign-key query (run.c). */
 extern bool twp_enforce_in_foreign_key_check(void);
 
 /* build.c: expressions over our runtime functions. */
@@ -91,25 +93,42 @@ extern Query *twp_enforce_inner_release;
 /* plan.c */
 extern bool twp_enforce_touches_protected(PlannedStmt *plan);
 extern void twp_enforce_refuse_plan(const RangeTblEntry *rte, bool stale);
+extern void twp_enforce_refuse_in_worker(PlannedStmt *plan);
 extern TwpMarkMode twp_enforce_check_marks(PlannedStmt *plan, uint64 stamp);
 extern List *twp_enforce_marked_relations(PlannedStmt *plan);
 extern bool twp_enforce_keeps_rows(PlanState *state);
 extern bool twp_enforce_gives_scanned_rows(const PlannedStmt *plan);
 
 
-/* True while protected values that may not be exported are in hand (statement.c). */
+/* run.c: what runs within what. */
+extern TwpRun *twp_enforce_running(void);
+extern void twp_enforce_push_run(TwpRun *run, QueryDesc *query, struct TwpStatement *statement, bool holds);
+extern void twp_enforce_pop_run(TwpRun *run, bool gives);
+extern void twp_enforce_begin_start(bool may_export);
+extern void twp_enforce_forget_runs(void);
+extern void twp_enforce_refuse_write_down(const QueryDesc *query);
+extern void twp_enforce_refuse_storing(const QueryDesc *query);
+extern void twp_enforce_refuse_folding(void);
+extern void twp_enforce_note_carrier(bool stores);
+extern void twp_enforce_note_folding(bool folds);
+extern Node *twp_enforce_first_code_of_command(void);
+/* True while protected values that may not be exported are in hand. */
 extern bool twp_enforce_holds_values(void);
-/* True when the client's command has read such values and goes on (statement.c). */
+/* True when the client's command has read such values and goes on. */
 extern bool twp_enforce_has_read(void);
-/* True while a protected plan that may not export is being started. */
-extern bool twp_enforce_is_starting(void);
+
+/* statement.c */
 extern bool twp_enforce_wrote_protected(void);
 /* The transaction changed protected rows by whatever right: what it sees may be undone. */
 extern bool twp_enforce_changed;
 
-/* discreet.c: what errors, EXPLAIN and side-effect functions must not tell. */
+/* discreet.c: what errors must not tell. */
 pg_noreturn extern void twp_enforce_rethrow_discreetly(bool touches_protected);
+pg_noreturn extern void twp_enforce_rethrow_copied(ErrorData *error, bool touches_protected);
+
+/* effect.c: functions and commands that carry values out. */
 extern void twp_enforce_check_side_effect(Node *utility);
+extern bool twp_enforce_command_stores(Node *utility);
 
 /* record.c */
 extern uint64 twp_enforce_mix_policy(uint64 hash, const TwpProtection *p);
@@ -133,13 +152,15 @@ extern bool twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, Query
 /* ddl.c */
 extern Oid	twp_enforce_relation_of(const RangeVar *range);
 extern void twp_enforce_require_admin(Oid relid, const char *what);
+extern bool twp_enforce_is_trusted(void);
+extern bool twp_enforce_serves_protected(const char *query, Oid object);
+extern void twp_enforce_refuse_untrusted(const char *what);
 extern bool twp_enforce_type_change_is_total(Oid relid, const char *column, TypeName *name);
 extern void twp_enforce_guard_own(Oid relid);
-extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt);
+extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again);
 extern void twp_enforce_check_index(const IndexStmt *stmt);
 extern void twp_enforce_check_statistics(const CreateStatsStmt *stmt);
 extern void twp_enforce_check_domain(const AlterDomainStmt *stmt);
-extern void twp_enforce_check_altered_function(List *qualified_name);
 extern void twp_enforce_check_publication(const List *objects);
 extern void twp_enforce_check_truncate(const TruncateStmt *stmt);
 extern List *twp_enforce_remember_detached(const AlterTableStmt *stmt);
@@ -148,13 +169,31 @@ extern void twp_enforce_protect_created(const CreateStmt *stmt);
 extern void twp_enforce_protect_attached(const AlterTableStmt *stmt);
 extern void twp_enforce_refuse_materialized_view(Oid relid);
 
+/* claims.c: what the functions of a query claim of themselves. */
+typedef struct TwpClaims
+{
+	Oid			leakproof;		/* one that is not believed, or InvalidOid */
+	bool		parallel;		/* an interpreted one claims to be safe in workers */
+} TwpClaims;
+
+extern void twp_enforce_claims_init(void);
+extern void twp_enforce_note_claims(Node *node, TwpClaims *claims);
+extern void twp_enforce_refuse_leakproof(const TwpClaims *claims);
+extern bool twp_enforce_claims_exist(void);
+
+/* dependent.c */
+extern void twp_enforce_check_altered_function(List *qualified_name);
+
 /* statistics.c */
 extern void twp_enforce_filter_statistics(RangeTblEntry *rte, int rti);
 
 /* held.c */
-extern void twp_enforce_note_held(void);
+extern void twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export);
+extern void twp_enforce_note_horizon(TimestampTz horizon);
 extern void twp_enforce_close_held(void);
 extern void twp_enforce_check_held(void);
+extern void twp_enforce_check_portal(const QueryDesc *query);
+extern bool twp_enforce_rows_are_held(void);
 
 /* explain.c */
 extern bool twp_enforce_explain_starts(QueryDesc *query, int eflags);

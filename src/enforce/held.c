@@ -1,66 +1,112 @@
 /*
- * held.c - cursors WITH HOLD, whose rows outlive their transaction.
+ * held.c - portals that keep rows already decided upon.
  *
- * Once its transaction commits such a cursor is a store of rows already
- * decided upon; fetching runs no executor and asks nobody.  So each one that
- * holds protected rows is remembered, and is closed for good (its portal is
- * marked failed) as soon as the binding, a consent or a label is not what it
- * was.  News is looked at before every command and every run, and at once
- * when it concerns this session's own binding.
+ * A cursor WITH HOLD whose transaction committed, one over UPDATE ...
+ * RETURNING, and a query over a function that read protected rows keep what
+ * they gave or gathered: fetching from them asks nobody.  So each portal that
+ * keeps protected rows is remembered.  Where PostgreSQL stores its rows, it is
+ * closed for good (marked failed) as soon as the binding, a consent or a label
+ * is not what it was; where it runs on, it is refused the next time it is
+ * fetched from.  News is looked at before every command and every run, and at
+ * once when it concerns this session's own binding.
  *
  * Memory: a list in TopMemoryContext, found again by name and time of
  * creation; entries of portals that are gone are dropped when met.
  */
 #include "postgres.h"
 
+#include "base/errors.h"
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
 #include "tcop/pquery.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
+#include "utils/timestamp.h"
 
-typedef struct HeldCursor
+typedef struct HeldPortal
 {
 	char	   *name;
 	TimestampTz created;
+	bool		gathers;		/* rows come from a statement within the portal's own */
+	bool		may_export;
+	uint64		stamp;			/* of the binding */
 	uint64		uses_epoch;
 	uint64		generation;
 	uint64		revision;
-} HeldCursor;
+	TimestampTz horizon;		/* when something decided may be decided otherwise */
+} HeldPortal;
 
 static List *held = NIL;
 
 /* The portal of an entry, or NULL when it is gone. */
 static Portal
-portal_of(const HeldCursor *cursor)
+portal_of(const HeldPortal *entry)
 {
-	Portal		portal = GetPortalByName(cursor->name);
+	Portal		portal = GetPortalByName(entry->name);
 
-	return PortalIsValid(portal) && portal->creation_time == cursor->created ? portal : NULL;
+	return PortalIsValid(portal) && portal->creation_time == entry->created ? portal : NULL;
 }
 
-/* Remembers the portal being run if it can outlive its transaction. */
+/* The entry of the portal being run, or NULL. */
+static HeldPortal *
+active_entry(void)
+{
+	ListCell   *lc;
+
+	if (ActivePortal == NULL)
+		return NULL;
+	foreach(lc, held)
+		if (portal_of(lfirst(lc)) == ActivePortal)
+			return lfirst(lc);
+	return NULL;
+}
+
+/* Remembers the portal being run if it keeps what this query of it gives. */
 void
-twp_enforce_note_held(void)
+twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
 {
 	MemoryContext old;
-	HeldCursor *cursor;
+	HeldPortal *entry;
+	bool		gathers;
 
-	if (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) == 0)
+	if (ActivePortal == NULL)
 		return;
+	gathers = ActivePortal->queryDesc != query;
+	if (!gathers && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) == 0)
+		return;
+	entry = active_entry();
+	if (entry != NULL)
+	{
+		entry->gathers |= gathers;
+		return;
+	}
 	old = MemoryContextSwitchTo(TopMemoryContext);
-	cursor = palloc0(sizeof(HeldCursor));
-	cursor->name = pstrdup(ActivePortal->name);
-	cursor->created = ActivePortal->creation_time;
-	cursor->uses_epoch = twp_uses_epoch();
-	cursor->generation = twp_protect_generation();
-	cursor->revision = twp_consent_revision();
-	held = lappend(held, cursor);
+	entry = palloc0(sizeof(HeldPortal));
+	entry->name = pstrdup(ActivePortal->name);
+	entry->created = ActivePortal->creation_time;
+	entry->gathers = gathers;
+	entry->may_export = may_export;
+	entry->stamp = stamp;
+	entry->uses_epoch = twp_uses_epoch();
+	entry->generation = twp_protect_generation();
+	entry->revision = twp_consent_revision();
+	entry->horizon = DT_NOEND;
+	held = lappend(held, entry);
 	MemoryContextSwitchTo(old);
 }
 
-/* Closes a held portal for good: whoever fetches from it gets PostgreSQL's error. */
+/* Something decided for the portal being run may be decided otherwise from then on. */
+void
+twp_enforce_note_horizon(TimestampTz horizon)
+{
+	HeldPortal *entry = active_entry();
+
+	if (entry != NULL)
+		entry->horizon = Min(entry->horizon, horizon);
+}
+
+/* Closes a portal for good: whoever fetches from it gets PostgreSQL's error. */
 static void
 close_portal(Portal portal)
 {
@@ -68,7 +114,7 @@ close_portal(Portal portal)
 		portal->status = PORTAL_FAILED;
 }
 
-/* Closes every held cursor; safe where nothing may fail (an assign hook). */
+/* Closes every portal that keeps rows; safe where nothing may fail (an assign hook). */
 void
 twp_enforce_close_held(void)
 {
@@ -83,7 +129,14 @@ twp_enforce_close_held(void)
 	}
 }
 
-/* Closes the held cursors that news has overtaken, and forgets those that are gone. */
+/* True when consents and time are what they were for an entry. */
+static bool
+is_fresh(const HeldPortal *entry)
+{
+	return entry->revision == twp_consent_revision() && GetCurrentTimestamp() < entry->horizon;
+}
+
+/* Closes the portals that news has overtaken, and forgets those that are gone. */
 void
 twp_enforce_check_held(void)
 {
@@ -94,19 +147,53 @@ twp_enforce_check_held(void)
 	AcceptInvalidationMessages();
 	foreach(lc, held)
 	{
-		HeldCursor *cursor = lfirst(lc);
-		Portal		portal = portal_of(cursor);
+		HeldPortal *entry = lfirst(lc);
+		Portal		portal = portal_of(entry);
 
-		if (portal != NULL && portal->holdStore == NULL)
-			continue;			/* still an open query: each fetch decides anew */
-		if (portal != NULL && cursor->uses_epoch == twp_uses_epoch() &&
-			cursor->generation == twp_protect_generation() &&
-			cursor->revision == twp_consent_revision())
+		/* still an open query, or being filled: each fetch decides anew */
+		if (portal != NULL && (portal->holdStore == NULL || portal->status == PORTAL_ACTIVE))
+			continue;
+		if (portal != NULL && entry->uses_epoch == twp_uses_epoch() &&
+			entry->generation == twp_protect_generation() && is_fresh(entry))
 			continue;
 		if (portal != NULL)
 			close_portal(portal);
 		held = foreach_delete_current(held, lc);
-		pfree(cursor->name);
-		pfree(cursor);
+		pfree(entry->name);
+		pfree(entry);
 	}
+}
+
+/* Refuses to go on with a portal whose own query gathered rows of another, when these might be decided otherwise now. */
+void
+twp_enforce_check_portal(const QueryDesc *query)
+{
+	HeldPortal *entry = held != NIL ? active_entry() : NULL;
+
+	if (entry == NULL || !entry->gathers || entry->stamp == 0 || ActivePortal->queryDesc != query)
+		return;
+	twp_decision_begin();
+	if (entry->stamp == twp_decision_stamp() && is_fresh(entry))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+			 errmsg("the binding or a consent changed since the cursor gathered its rows"),
+			 errhint("Declare the cursor anew.")));
+}
+
+/* True when some portal keeps rows that may not be exported: whoever fetches them runs no query. */
+bool
+twp_enforce_rows_are_held(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, held)
+	{
+		const HeldPortal *entry = lfirst(lc);
+		Portal		portal = entry->may_export ? NULL : portal_of(entry);
+
+		if (portal != NULL && portal->holdStore != NULL && portal->status == PORTAL_READY)
+			return true;
+	}
+	return false;
 }

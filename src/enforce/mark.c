@@ -138,20 +138,23 @@ discloses_nothing(List *target_list)
 static bool
 is_initial_check(const Query *query)
 {
+	Oid			relids[2];
 	int			nrelations = 0;
 	ListCell   *lc;
 
+	if (query->commandType != CMD_SELECT || list_length(query->rtable) != 3 ||
+		query->cteList != NIL || query->hasSubLinks || query->hasTargetSRFs)
+		return false;
 	foreach(lc, query->rtable)
 	{
 		const RangeTblEntry *rte = lfirst(lc);
 
-		if (rte->rtekind == RTE_RELATION)
-			nrelations++;
+		if (rte->rtekind == RTE_RELATION && nrelations < 2)
+			relids[nrelations++] = rte->relid;
 		else if (rte->rtekind != RTE_JOIN)
 			return false;
 	}
-	return query->commandType == CMD_SELECT && nrelations == 2 && list_length(query->rtable) == 3 &&
-		query->cteList == NIL && !query->hasSubLinks && !query->hasTargetSRFs;
+	return nrelations == 2 && twp_enforce_adds_foreign_key_between(relids[0], relids[1]);
 }
 
 /*

@@ -49,6 +49,25 @@ twp_enforce_refuse_plan(const RangeTblEntry *rte, bool stale)
 }
 
 /*
+ * Refuses, in a parallel worker, a statement of a function's: marks do not
+ * travel, so a plan with one was made here.  Nobody would record it, and the
+ * leader would not know that values were read.
+ */
+void
+twp_enforce_refuse_in_worker(PlannedStmt *plan)
+{
+	ListCell   *lc;
+	TwpMark		mark;
+
+	foreach(lc, plan->rtable)
+		if (twp_enforce_get_mark(lfirst(lc), &mark))
+			ereport(ERROR,
+					(errcode(ERRCODE_TWP_OUTSIDE_USE),
+					 errmsg("protected tables may not be read by a function in a parallel worker"),
+					 errhint("Declare the function PARALLEL RESTRICTED.")));
+}
+
+/*
  * Checks the mark of every protected relation of a plan; returns the common
  * mode.  Children carry their parent's mark, so the protection's hash is
  * compared only where the mark is the relation's own, and a child whose own

@@ -39,6 +39,7 @@
 typedef struct SurveyContext
 {
 	List	   *relids;			/* protected relations */
+	TwpClaims	claims;
 } SurveyContext;
 
 /* Refuses writes to our own tables other than through our functions. */
@@ -91,6 +92,25 @@ guard_own_rows(Query *query, RangeTblEntry *rte)
 }
 
 /*
+ * Keeps our internal schema from being named: pg_read_all_data may use every
+ * schema, and the functions that rewritten queries call answer whoever calls
+ * them.  A superuser could open it by maintenance and may as well look.
+ */
+void
+twp_enforce_schema_named(Oid schema, ObjectAccessNamespaceSearch *search)
+{
+	if (schema < FirstNormalObjectId || superuser() || twp_sql_is_internal() ||
+		schema != twp_catalog_internal_schema())
+		return;
+	if (search->ereport_on_violation)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("schema \"%s\" is internal to twin_privacy", TWP_INTERNAL_SCHEMA),
+				 errhint("Use the views and functions of schema twin_privacy.")));
+	search->result = false;
+}
+
+/*
  * Refuses to change, in a table that is not protected itself, a column that
  * decides whose rows another table's are.
  */
@@ -117,7 +137,8 @@ guard_steps(const Query *query)
 		}
 	else
 		lc = NULL;
-	if (query->commandType == CMD_UPDATE && lc == NULL)
+	if ((query->commandType == CMD_UPDATE && lc == NULL) ||
+		(query->commandType == CMD_DELETE && !twp_protect_deletes_decide(rte->relid)))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_TWP_OUTSIDE_USE),
@@ -177,6 +198,7 @@ survey(Node *node, SurveyContext *context)
 		}
 		return query_tree_walker(query, survey, context, 0);
 	}
+	twp_enforce_note_claims(node, &context->claims);
 	return expression_tree_walker(node, survey, context);
 }
 
@@ -262,6 +284,8 @@ twp_enforce_plan(Query *query, int *cursor_options)
 	TwpMarkMode mode;
 
 	(void) survey((Node *) query, &context);
+	if (context.claims.parallel && twp_protect_any())
+		*cursor_options &= ~CURSOR_OPT_PARALLEL_OK;
 	if (context.relids == NIL)
 		return false;
 
@@ -280,6 +304,7 @@ twp_enforce_plan(Query *query, int *cursor_options)
 	PG_TRY();
 	{
 		twp_decision_begin();
+		twp_enforce_refuse_leakproof(&context.claims);
 		/* judged as it was written, before relations become sub-queries */
 		if (query == twp_enforce_inner_release && twp_decision_use()->form == TWP_FORM_PRIVATE)
 			twp_enforce_inner_release = NULL;
@@ -340,7 +365,8 @@ twp_enforce_permissive_policies(CmdType command, Relation relation)
 
 /*
  * True for functions whose body would be inlined into a query after it was
- * rewritten: LANGUAGE sql, returning a set.
+ * rewritten: LANGUAGE sql, returning a set, or any that might bring in a call
+ * the query was not looked at for.
  */
 bool
 twp_enforce_keeps_function(Oid function)
@@ -355,7 +381,7 @@ twp_enforce_keeps_function(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	keep = proc->prolang == SQLlanguageId && proc->proretset;
+	keep = proc->prolang == SQLlanguageId && (proc->proretset || twp_enforce_claims_exist());
 	ReleaseSysCache(tuple);
 	return keep;
 }

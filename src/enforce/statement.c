@@ -36,10 +36,6 @@
 typedef TwpStatement Statement;
 
 static Statement *statements = NULL;	/* newest first */
-static TwpRun *stack = NULL;	/* innermost execution */
-static bool has_read = false;	/* within the client's command, values that may not be exported */
-static bool starting = false;	/* a protected plan is being started */
-static bool starting_may_export = false;
 static bool wrote_protected = false;	/* in this transaction */
 bool		twp_enforce_copying_out = false;
 bool		twp_enforce_changed = false;
@@ -73,7 +69,7 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 			*link = statement->next;
 			break;
 		}
-	for (TwpRun *run = stack; run != NULL; run = run->outer)
+	for (TwpRun *run = twp_enforce_running(); run != NULL; run = run->outer)
 		if (run->statement == statement)
 			run->statement = NULL;
 	if (statement->record_id != 0)
@@ -97,7 +93,7 @@ at_transaction_end(XactEvent event, void *arg)
 {
 	twp_enforce_copying_out = false;
 	twp_enforce_adding_foreign_key = false;
-	starting = false;
+	twp_enforce_forget_runs();
 	/* answers kept for repeated questions are told by the counters whether they are still good */
 	if (event == XACT_EVENT_COMMIT && twp_enforce_changed)
 		pgstat_force_next_flush();
@@ -138,57 +134,7 @@ twp_enforce_init(void)
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
 	twp_uses_on_change(twp_enforce_close_held);
 	twp_enforce_scan_init();
-}
-
-/* True when a plan stores rows in a table (or file) that is not protected. */
-static bool
-stores_unprotected(QueryDesc *query)
-{
-	ListCell   *lc;
-
-	if (query->dest != NULL &&
-		(query->dest->mydest == DestIntoRel || query->dest->mydest == DestTransientRel ||
-		 (twp_enforce_copying_out && query->dest->mydest == DestCopyOut)))
-		return true;
-	if (twp_sql_is_internal())
-		return false;
-	foreach(lc, query->plannedstmt->resultRelations)
-	{
-		RangeTblEntry *rte = list_nth(query->plannedstmt->rtable, lfirst_int(lc) - 1);
-
-		/* a view stores nothing: what its INSTEAD OF trigger does is looked at by itself */
-		if (rte->relkind != RELKIND_VIEW && !twp_protect_is_protected(rte->relid))
-			return true;
-	}
-	return false;
-}
-
-/* Raises that values may not be stored. */
-static void
-raise_write_down(void)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_TWP_OUTSIDE_USE),
-			 errmsg("results under use \"%s\" may not be stored in an unprotected table or file",
-					twp_uses_claimed() != NULL ? twp_uses_claimed() : ""),
-			 errhint("Store them in a protected table, or ask for a use with export.")));
-}
-
-/* Refuses to read protected rows where they would be stored outside protection. */
-static void
-refuse_write_down(QueryDesc *query)
-{
-	bool		stores = stores_unprotected(query);
-
-	if (query->dest != NULL && query->dest->mydest == DestTransientRel)
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("a materialized view may not read protected tables"),
-				 errhint("Its rows would be frozen outside consent: fill a protected table instead.")));
-	for (TwpRun *run = stack; run != NULL; run = run->outer)
-		stores |= run->stores;
-	if (stores && !twp_decision_use()->may_export)
-		raise_write_down();
+	twp_enforce_claims_init();
 }
 
 /* Starts keeping a record of a statement. */
@@ -237,7 +183,8 @@ check_plan(QueryDesc *query, int eflags)
 		if (!twp_decision_is_current(twp_decision_stamp()))
 			twp_decision_begin();
 		refuse_explain(query, eflags);
-		refuse_write_down(query);
+		twp_enforce_refuse_write_down(query);
+		twp_enforce_refuse_folding();
 	}
 	return mode;
 }
@@ -249,17 +196,15 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	volatile TwpMarkMode mode = TWP_MARK_NONE;
 	bool		own_plan;
 
-	starting = false;
 	if (!twp_enforce_touches_protected(query->plannedstmt))
 	{
-		if (stack != NULL && (twp_enforce_holds_values() || twp_enforce_has_read()) &&
-			stores_unprotected(query))
-			raise_write_down();
+		twp_enforce_refuse_storing(query);
 		return;
 	}
 	if (IsParallelWorker())
 	{
 		/* marks are not sent to workers; the leader has checked them */
+		twp_enforce_refuse_in_worker(query->plannedstmt);
 		if (!twp_in_maintenance())
 			twp_decision_begin();
 		return;
@@ -281,8 +226,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	if (mode == TWP_MARK_USE)
 	{
 		wrote_protected |= query->operation != CMD_SELECT;
-		starting = true;
-		starting_may_export = twp_decision_use()->may_export;
+		twp_enforce_begin_start(twp_decision_use()->may_export);
 	}
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		open_statement(query, mode == TWP_MARK_MAINTENANCE, own_plan);
@@ -296,7 +240,7 @@ record_intent(Statement *statement, PlannedStmt *plan)
 
 	twp_enforce_describe(&intent, twp_enforce_marked_relations(plan), statement->maintenance);
 	intent.query_fingerprint = plan->queryId;
-	for (TwpRun *run = stack; run != NULL && intent.parent == 0; run = run->outer)
+	for (TwpRun *run = twp_enforce_running(); run != NULL && intent.parent == 0; run = run->outer)
 		intent.parent = run->statement != NULL ? run->statement->record_id : 0;
 	statement->record_id = twp_ledger_intend(&intent);
 }
@@ -352,48 +296,12 @@ check_run(Statement *statement, QueryDesc *query)
 	}
 	/* a portal gets its destination only now */
 	if (!statement->maintenance)
-		refuse_write_down(query);
+		twp_enforce_refuse_write_down(query);
 	if (statement->record_id == 0 && !statement->maintenance)
 		twp_enforce_count_today(statement);
 	if (statement->record_id == 0)
 		record_intent(statement, query->plannedstmt);
-	twp_enforce_note_held();
-}
-
-/* Puts an execution on the stack. */
-static void
-push(TwpRun *run, Statement *statement, bool stores)
-{
-	run->outer = stack;
-	run->statement = statement;
-	run->foreign_key = InNoForceRLSOperation();
-	run->stores = stores;
-	run->finishes = false;
-	stack = run;
-}
-
-/* Takes it off; what one command of a client's read is not held against the next. */
-static void
-pop(TwpRun *run)
-{
-	stack = run->outer;
-	if (stack == NULL)
-		has_read = false;
-}
-
-/* Enters what reads nothing itself but may run users' code: planning, starting, a utility command. */
-void
-twp_enforce_enter_setup(TwpRun *run)
-{
-	push(run, NULL, false);
-}
-
-/* Leaves it, well or not. */
-void
-twp_enforce_leave_setup(TwpRun *run)
-{
-	pop(run);
-	starting = false;
+	twp_enforce_note_held(query, statement->stamp, statement->may_export);
 }
 
 /* Enters a run or a fetch. */
@@ -403,21 +311,10 @@ twp_enforce_enter_run(TwpRun *run, QueryDesc *query)
 	Statement  *statement = find_statement(query);
 
 	twp_enforce_check_held();
+	twp_enforce_check_portal(query);
 	if (statement != NULL)
 		check_run(statement, query);
-	push(run, statement, statement == NULL && stores_unprotected(query));
-}
-
-/*
- * Enters the end of an execution, where after-triggers run.  They belong to
- * administrators and to foreign keys, so what they store is not held against
- * the statement.
- */
-void
-twp_enforce_enter_finish(TwpRun *run, QueryDesc *query)
-{
-	push(run, NULL, false);
-	run->finishes = true;
+	twp_enforce_push_run(run, query, statement, statement != NULL && !statement->may_export);
 }
 
 /* Leaves an execution that went well, counting its rows. */
@@ -426,15 +323,16 @@ twp_enforce_leave(TwpRun *run, QueryDesc *query)
 {
 	Statement  *statement = run->statement;
 
-	pop(run);
-	if (statement != NULL && stack != NULL && !statement->may_export &&
-		(query->operation == CMD_SELECT || query->plannedstmt->hasReturning))
-		has_read = true;
+	twp_enforce_pop_run(run, statement != NULL && !statement->may_export &&
+						(query->operation == CMD_SELECT || query->plannedstmt->hasReturning));
 	if (statement != NULL)
 	{
 		statement->rows += query->estate->es_processed;
 		if (!statement->maintenance)
+		{
 			statement->horizon = Min(statement->horizon, twp_decision_horizon());
+			twp_enforce_note_horizon(twp_decision_horizon());
+		}
 	}
 	if (query->estate != NULL)
 		twp_enforce_explain_ran(query, statement != NULL && statement->own_plan);
@@ -446,7 +344,8 @@ twp_enforce_failed(TwpRun *run, QueryDesc *query)
 {
 	Statement  *statement = find_statement(query);
 
-	pop(run);
+	/* the error's message may tell a handler of values */
+	twp_enforce_pop_run(run, statement != NULL && !statement->may_export);
 	if (statement != NULL)
 	{
 		if (query->estate != NULL)
@@ -472,41 +371,6 @@ twp_enforce_end(QueryDesc *query)
 		twp_enforce_hand_over();
 }
 
-/* True while protected values that may not be exported are in hand. */
-bool
-twp_enforce_holds_values(void)
-{
-	if (starting && !starting_may_export)
-		return true;
-	for (TwpRun *run = stack; run != NULL; run = run->outer)
-		if (run->statement != NULL && !run->statement->may_export)
-			return true;
-	return false;
-}
-
-/*
- * True when the client's command has read values that may not be exported and
- * goes on: a function or block has them in its variables.  After-triggers and
- * PostgreSQL's foreign-key queries are nobody's way to store them.
- */
-bool
-twp_enforce_has_read(void)
-{
-	if (!has_read || twp_enforce_in_foreign_key_check())
-		return false;
-	for (TwpRun *run = stack; run != NULL; run = run->outer)
-		if (run->finishes)
-			return false;
-	return stack != NULL;
-}
-
-/* True while a protected plan that may not export is being started. */
-bool
-twp_enforce_is_starting(void)
-{
-	return starting && !starting_may_export;
-}
-
 /* True when the transaction wrote protected rows, so that its constraints may quote them. */
 bool
 twp_enforce_wrote_protected(void)
@@ -518,17 +382,7 @@ twp_enforce_wrote_protected(void)
 TwpStatement *
 twp_enforce_running(void)
 {
-	return stack != NULL ? stack->statement : NULL;
-}
+	TwpRun	   *run = twp_enforce_running();
 
-/* True where PostgreSQL itself is about to plan or start a foreign-key query. */
-bool
-twp_enforce_in_foreign_key_check(void)
-{
-	if (!InNoForceRLSOperation())
-		return twp_enforce_adding_foreign_key && stack != NULL && stack->outer == NULL;
-	for (TwpRun *run = stack; run != NULL; run = run->outer)
-		if (run->foreign_key)
-			return false;
-	return true;
+	return run != NULL ? run->statement : NULL;
 }

@@ -11,6 +11,7 @@
 #include "base/catalog.h"
 #include "base/guc.h"
 #include "breakglass/breakglass.h"
+#include "catalog/pg_inherits.h"
 #include "enforce/enforce_internal.h"
 #include "utils/lsyscache.h"
 
@@ -21,6 +22,7 @@ typedef struct UtilityState
 } UtilityState;
 
 bool		twp_enforce_adding_foreign_key = false;
+static const AlterTableStmt *adding = NULL; /* valid while that is set */
 
 /*
  * True for an ALTER TABLE that adds foreign keys and nothing else: a check or
@@ -44,6 +46,34 @@ adds_foreign_key(const Node *node)
 	return true;
 }
 
+/* True when a relation is the other or stands below it. */
+static bool
+is_part_of(Oid relid, const RangeVar *range)
+{
+	Oid			whole = twp_enforce_relation_of(range);
+
+	return OidIsValid(whole) &&
+		(relid == whole || list_member_oid(find_all_inheritors(whole, NoLock, NULL), relid));
+}
+
+/* True when the command under way adds a foreign key from the one relation to the other. */
+bool
+twp_enforce_adds_foreign_key_between(Oid from, Oid to)
+{
+	ListCell   *lc;
+
+	if (!twp_enforce_adding_foreign_key || !is_part_of(from, adding->relation))
+		return false;
+	foreach(lc, adding->cmds)
+	{
+		const Constraint *constraint = (const Constraint *) ((const AlterTableCmd *) lfirst(lc))->def;
+
+		if (constraint->pktable != NULL && is_part_of(to, constraint->pktable))
+			return true;
+	}
+	return false;
+}
+
 /* Remembers what must follow a command. */
 static UtilityState *
 remember(Node *node)
@@ -62,12 +92,12 @@ remember(Node *node)
 
 /* Checks commands that define things on one table. */
 static void
-check_definition(Node *node)
+check_definition(Node *node, bool again)
 {
 	switch (nodeTag(node))
 	{
 		case T_AlterTableStmt:
-			twp_enforce_check_alter_table((AlterTableStmt *) node);
+			twp_enforce_check_alter_table((AlterTableStmt *) node, again);
 			break;
 		case T_CreatePolicyStmt:
 			twp_enforce_require_admin(twp_enforce_relation_of(((CreatePolicyStmt *) node)->table), "CREATE POLICY");
@@ -116,6 +146,18 @@ check_definition(Node *node)
 	}
 }
 
+/*
+ * Checks a definition once more, when its tables are locked: until PostgreSQL
+ * had its lock another session might have given a name to another table, or
+ * protected this one.  Before users' code runs in the command, and after it.
+ */
+void
+twp_enforce_check_again(Node *node)
+{
+	if (!IsA(node, TransactionStmt) && !IsA(node, CopyStmt))
+		check_definition(node, true);
+}
+
 /* Refuses, changes or remembers, by kind of command; false when it was carried out here. */
 bool
 twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_string,
@@ -131,11 +173,35 @@ twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_string,
 	twp_enforce_check_side_effect(node);
 	if (IsA(node, CopyStmt))
 		return twp_enforce_copy(pstmt, query_string, qc);
-	check_definition(node);
+	check_definition(node, false);
 	if (IsA(node, RenameStmt) || IsA(node, AlterObjectSchemaStmt) || IsA(node, AlterTableStmt))
 		*state = remember(node);
 	twp_enforce_adding_foreign_key = context == PROCESS_UTILITY_TOPLEVEL && adds_foreign_key(node);
+	adding = twp_enforce_adding_foreign_key ? (const AlterTableStmt *) node : NULL;
 	return true;
+}
+
+/*
+ * An error of a command goes on without values of protected rows, or as our
+ * refusal where the command was none to be given: its error might tell.
+ */
+void
+twp_enforce_utility_failed(Node *node)
+{
+	twp_enforce_adding_foreign_key = false;
+	if (IsA(node, AlterTableStmt) || IsA(node, IndexStmt) || IsA(node, AlterDomainStmt))
+	{
+		ErrorContextCallback *callbacks = error_context_stack;
+		MemoryContext context = MemoryContextSwitchTo(TopTransactionContext);
+		ErrorData  *error = CopyErrorData();
+
+		FlushErrorState();
+		twp_enforce_check_again(node);
+		error_context_stack = callbacks;
+		MemoryContextSwitchTo(context);
+		twp_enforce_rethrow_copied(error, false);
+	}
+	twp_enforce_rethrow_discreetly(false);
 }
 
 /* Lets labels follow renames and protection follow children; ends an emergency with the session. */
@@ -146,6 +212,7 @@ twp_enforce_utility_after(PlannedStmt *pstmt, void *state)
 	UtilityState *mine = state;
 
 	twp_enforce_adding_foreign_key = false;
+	twp_enforce_check_again(node);
 	if (mine != NULL && (mine->labels != NIL || mine->detached != NIL))
 	{
 		CommandCounterIncrement();

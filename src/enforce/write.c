@@ -160,6 +160,31 @@ check_inserted_cells(Query *query, int rti, const TwpTableVerdict *v, const Bitm
 	}
 }
 
+/*
+ * Adds the check of rows that decide whose other tables' rows are, where they
+ * are deleted: among what the rows that passed all conditions give, or last
+ * among the conditions of a MERGE's arm.  As a filter it would judge rows that
+ * stay, too.
+ */
+static void
+check_deleted(Query *query, int rti, const TwpTableVerdict *v)
+{
+	ListCell   *lc;
+
+	if (query->commandType == CMD_DELETE)
+		query->targetList = lappend(query->targetList,
+									makeTargetEntry((Expr *) twp_enforce_row_expr(TWP_FN_ROW_DELETABLE, v, rti),
+													list_length(query->targetList) + 1,
+													pstrdup("twin_privacy deletable"), true));
+	foreach(lc, query->mergeActionList)
+	{
+		MergeAction *action = lfirst(lc);
+
+		if (action->commandType == CMD_DELETE)
+			action->qual = make_and_qual(action->qual, twp_enforce_row_expr(TWP_FN_ROW_DELETABLE, v, rti));
+	}
+}
+
 /* Replaces column references everywhere but in the relation's own security quals and checks. */
 static void
 replace_everywhere(Query *query, int rti, const TwpTableVerdict *v)
@@ -218,8 +243,8 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 	rte = rt_fetch(rti, query->rtable);
 	query->hasRowSecurity = true;
 
-	if (query->commandType == CMD_DELETE && twp_protect_is_on_path(v->relid))
-		rte->securityQuals = lcons(twp_enforce_row_expr(TWP_FN_ROW_DELETABLE, v, rti), rte->securityQuals);
+	if (twp_protect_deletes_decide(v->relid))
+		check_deleted(query, rti, v);
 	if (query->commandType != CMD_INSERT)
 		rte->securityQuals = lcons(twp_enforce_row_expr(TWP_FN_ROW_VISIBLE, v, rti), rte->securityQuals);
 	if (inserts)

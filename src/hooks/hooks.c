@@ -48,7 +48,7 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 
 	twp_pseudonym_check_query(parse);
 	touches = twp_enforce_plan(parse, &cursor_options);
-	twp_enforce_enter_setup(&run);
+	twp_enforce_enter_setup(&run, true);
 	PG_TRY();
 	{
 		if (next_planner != NULL)
@@ -73,7 +73,7 @@ start_executor(QueryDesc *query, int eflags)
 	TwpRun		run;
 
 	twp_enforce_start(query, eflags);
-	twp_enforce_enter_setup(&run);
+	twp_enforce_enter_setup(&run, false);
 	PG_TRY();
 	{
 		if (next_executor_start != NULL)
@@ -82,11 +82,13 @@ start_executor(QueryDesc *query, int eflags)
 			standard_ExecutorStart(query, eflags);
 		twp_enforce_explain_started(query, eflags);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		twp_enforce_leave_setup(&run);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	twp_enforce_leave_start(&run, query);
 }
 
 /* Runs a plan (or fetches from it) with its authority checked and its end recorded. */
@@ -157,7 +159,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 		pstmt = copyObject(pstmt);
 	if (!twp_enforce_utility_before(pstmt, query_string, context, params, dest, qc, &state))
 		return;
-	twp_enforce_enter_setup(&run);
+	twp_enforce_enter_utility(&run, pstmt->utilityStmt);
 	PG_TRY();
 	{
 		if (next_utility != NULL)
@@ -168,7 +170,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 	PG_CATCH();
 	{
 		twp_enforce_leave_setup(&run);
-		twp_enforce_utility_failed();
+		twp_enforce_utility_failed(pstmt->utilityStmt);
 	}
 	PG_END_TRY();
 	twp_enforce_leave_setup(&run);
@@ -193,7 +195,7 @@ needs_fmgr(Oid function)
 	return twp_enforce_keeps_function(function);
 }
 
-/* Looks at functions about to run, and at constraints just made. */
+/* Looks at functions about to run, constraints just made and schemas being named. */
 static void
 access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
@@ -203,6 +205,8 @@ access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		twp_enforce_function_executes(object_id);
 	else if (access == OAT_POST_CREATE && class_id == ConstraintRelationId)
 		twp_pseudonym_check_constraint(object_id);
+	else if (access == OAT_NAMESPACE_SEARCH)
+		twp_enforce_schema_named(object_id, arg);
 }
 
 /* Takes protected values out of messages on their way out. */

@@ -153,9 +153,11 @@ extern const char *twp_protect_kind_name(TwpColumnKind kind);
 
 /* True for a column whose value decides whose row it is: a subject, or a step of some table's path. */
 extern bool twp_protect_decides_subject(Oid relid, AttrNumber attno);
-/* True when some protected table's path leads through the relation. */
+/* True when the relation decides whose rows a protected table's are: by a path through it, or a foreign key's actions. */
 extern bool twp_protect_is_on_path(Oid relid);
-/* Categories of all tables (and their columns) whose paths lead through the relation. */
+/* True when a row deleted there decides, too. */
+extern bool twp_protect_deletes_decide(Oid relid);
+/* Categories of all tables (and their columns) that the relation decides about. */
 extern TwpCategorySet twp_protect_path_needs(Oid relid);
 
 /* Turns row security on (and force) for a relation and all below it. */

@@ -1,41 +1,117 @@
 /*
- * steps.c - tables that other tables' paths lead through.
+ * steps.c - tables that decide whose rows another table's are.
  *
- * Whoever changes such a table's key or value changes whose rows others are.
- * The list of steps is made from all labels at once and kept until any
+ * Other tables' paths lead through them, or foreign keys carry changes of
+ * their keys into the columns that a path begins with (ON UPDATE CASCADE and
+ * its kin).  Whoever changes such a key or value changes whose rows others
+ * are.  The list of steps is made from all labels at once and kept until any
  * protection may have changed.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "protect/protect.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
 
 typedef struct Step
 {
-	Oid			relid;			/* the table a path leads through */
+	Oid			relid;			/* the table that decides */
 	AttrNumber	key_attno;
 	AttrNumber	value_attno;
-	TwpCategorySet needs;		/* of the table the path belongs to */
+	bool		deletes;		/* so does a row that is deleted */
+	TwpCategorySet needs;		/* of the table it decides about */
 } Step;
 
 static MemoryContext step_context = NULL;
 static List *steps = NIL;
 static uint64 steps_generation = 0;
 
+/* Adds one step. */
+static void
+add_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, TwpCategorySet needs)
+{
+	Step	   *step = palloc(sizeof(Step));
+
+	step->relid = relid;
+	step->key_attno = key;
+	step->value_attno = value;
+	step->deletes = deletes;
+	step->needs = needs;
+	steps = lappend(steps, step);
+}
+
 /* Adds the hops of one path. */
 static void
 add_path(const TwpPath *path, TwpCategorySet needs)
 {
 	for (int i = 0; i < path->nhops; i++)
-	{
-		Step	   *step = palloc(sizeof(Step));
+		add_step(path->hops[i].relid, path->hops[i].key_attno, path->hops[i].value_attno, true, needs);
+}
 
-		step->relid = path->hops[i].relid;
-		step->key_attno = path->hops[i].key_attno;
-		step->value_attno = path->hops[i].value_attno;
-		step->needs = needs;
-		steps = lappend(steps, step);
+/* True for a column that a path of the table begins with. */
+static bool
+begins_path(const TwpProtection *p, AttrNumber attno)
+{
+	return attno == p->subject.start || (p->has_label_path && attno == p->labels.start);
+}
+
+/* Adds the step of one foreign key, if its actions would change what a path begins with. */
+static void
+add_foreign_key(const TwpProtection *p, HeapTuple tuple, TwpCategorySet needs)
+{
+	const FormData_pg_constraint *constraint = (Form_pg_constraint) GETSTRUCT(tuple);
+	bool		updates = constraint->confupdtype != FKCONSTR_ACTION_NOACTION &&
+		constraint->confupdtype != FKCONSTR_ACTION_RESTRICT;
+	bool		deletes = constraint->confdeltype == FKCONSTR_ACTION_SETDEFAULT ||
+		constraint->confdeltype == FKCONSTR_ACTION_SETNULL;
+	AttrNumber	own[INDEX_MAX_KEYS];
+	AttrNumber	theirs[INDEX_MAX_KEYS];
+	int			n;
+
+	if (constraint->contype != CONSTRAINT_FOREIGN || !(updates || deletes))
+		return;
+	DeconstructFkConstraintRow(tuple, &n, own, theirs, NULL, NULL, NULL, NULL, NULL);
+	for (int i = 0; i < n; i++)
+	{
+		/* a row without a subject is nobody's, but one without labels asks for less */
+		bool		opens = deletes && (constraint->confdeltype == FKCONSTR_ACTION_SETDEFAULT ||
+										own[i] != p->subject.start);
+
+		if (begins_path(p, own[i]) && (updates || opens))
+			add_step(constraint->confrelid, theirs[i], theirs[i], opens, needs);
 	}
+}
+
+/* Adds the foreign keys of a protected table and of those below it. */
+static void
+add_foreign_keys(Oid relid, TwpCategorySet needs)
+{
+	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
+	ListCell   *lc;
+
+	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	{
+		const TwpProtection *p = twp_protect_lookup(lfirst_oid(lc));
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		if (p == NULL || p->broken != NULL)
+			continue;
+		ScanKeyInit(&key, Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(p->relid));
+		scan = systable_beginscan(constraints, ConstraintRelidTypidNameIndexId, true, NULL, 1, &key);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			add_foreign_key(p, tuple, needs);
+		systable_endscan(scan);
+	}
+	table_close(constraints, AccessShareLock);
 }
 
 /* Adds the paths of one protected table. */
@@ -50,6 +126,7 @@ add_table(const TwpProtection *p)
 	add_path(&p->subject, needs);
 	if (p->has_label_path)
 		add_path(&p->labels, needs);
+	add_foreign_keys(p->relid, needs);
 }
 
 /* Makes the list current. */
@@ -82,7 +159,7 @@ load_steps(void)
 	steps_generation = started;
 }
 
-/* Says whether some path leads through the relation. */
+/* Says whether the relation decides whose rows another's are. */
 bool
 twp_protect_is_on_path(Oid relid)
 {
@@ -91,6 +168,19 @@ twp_protect_is_on_path(Oid relid)
 	load_steps();
 	foreach(lc, steps)
 		if (((Step *) lfirst(lc))->relid == relid)
+			return true;
+	return false;
+}
+
+/* Says whether deleting one of its rows decides, too. */
+bool
+twp_protect_deletes_decide(Oid relid)
+{
+	ListCell   *lc;
+
+	load_steps();
+	foreach(lc, steps)
+		if (((Step *) lfirst(lc))->relid == relid && ((Step *) lfirst(lc))->deletes)
 			return true;
 	return false;
 }

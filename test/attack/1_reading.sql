@@ -296,3 +296,35 @@ SELECT twin_privacy.label_column('lair.big', 'a', 'kind=identifier,mask=partial:
 ANALYZE lair.big;
 --! after
 DROP TABLE lair.big;
+
+--! attack table_builders
+SELECT x.* FROM clinic.patient p, XMLTABLE('/r' PASSING xmlelement(name r, xmlforest(p.genome, p.name)) COLUMNS g text PATH 'genome', n text PATH 'name') x;
+SELECT * FROM clinic.patient p, json_to_record(row_to_json(p)) AS x(genome text, secret text, name text);
+SELECT * FROM clinic.patient p, jsonb_each_text(to_jsonb(p));
+SELECT * FROM clinic.patient p, ROWS FROM (unnest(ARRAY[p.genome, p.name]), jsonb_object_keys(to_jsonb(p)), regexp_split_to_table(p::text, ',')) WITH ORDINALITY;
+SELECT query_to_xml_and_xmlschema('SELECT * FROM clinic.patient', true, false, ''), table_to_xml_and_xmlschema('clinic.patient', true, false, ''), schema_to_xml_and_xmlschema('clinic', true, false, '');
+SELECT ts_rewrite('a'::tsquery, 'SELECT ''a''::tsquery, plainto_tsquery(''simple'', genome || name) FROM clinic.patient');
+SELECT * FROM json_populate_recordset(NULL::clinic.patient, (SELECT json_agg(p) FROM clinic.patient p));
+SELECT unnest(array_agg(p)), (unnest(array_agg(p))).* FROM clinic.patient p;
+SELECT * FROM pg_get_keywords(), LATERAL (SELECT string_agg(genome, '') FROM clinic.patient WHERE word > '') x LIMIT 2;
+--! as doc:CARE owner:CARE bypass:CARE super:CARE
+
+--! attack search_cycle_windows_frames
+WITH RECURSIVE r(id, name, genome) AS (SELECT id, name, genome FROM clinic.patient UNION ALL SELECT p.id, p.name, p.genome FROM r JOIN clinic.patient p ON p.id > r.id) SEARCH DEPTH FIRST BY name, genome SET o CYCLE genome, id SET c USING path SELECT * FROM r;
+WITH RECURSIVE r AS (SELECT p FROM clinic.patient p UNION ALL SELECT r.p FROM r WHERE false) SEARCH BREADTH FIRST BY p SET o SELECT * FROM r;
+SELECT array_agg(p) OVER (ORDER BY secret RANGE BETWEEN 1 PRECEDING AND 100000000 FOLLOWING EXCLUDE CURRENT ROW), last_value(p.genome) OVER (PARTITION BY sex ORDER BY genome GROUPS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING), ntile(3) OVER (ORDER BY genome) FROM clinic.patient p;
+SELECT string_agg(genome, ',') FILTER (WHERE genome > 'A'), string_agg(DISTINCT genome, ','), array_agg(name ORDER BY genome), rank(8675308) WITHIN GROUP (ORDER BY secret) FROM clinic.patient;
+SELECT genome, name, grouping(genome, name), count(*) FROM clinic.patient GROUP BY CUBE (genome, name), ROLLUP (sex);
+SELECT DISTINCT ON (genome) genome, name FROM clinic.patient ORDER BY genome DESC, name FETCH FIRST 3 ROWS WITH TIES;
+--! as doc:CARE owner:CARE bypass:CARE super:CARE
+
+--! attack probes_of_places
+SELECT currtid2('clinic.patient', '(0,4)'), pg_column_size(genome), pg_column_compression(genome), pg_column_size(p) FROM clinic.patient p;
+SELECT left(body, 20), pg_column_size(body) FROM clinic.diary WHERE ctid = ANY (ARRAY(SELECT format('(%s,%s)', a, b)::tid FROM generate_series(0, 3) a, generate_series(1, 12) b));
+SELECT left(body, 20) FROM clinic.diary WHERE tableoid = 'clinic.diary'::regclass AND xmin::text <> '' AND cmin::text <> '';
+SELECT left(body, 20) FROM clinic.diary WHERE ctid BETWEEN '(0,1)' AND '(3,100)' FOR UPDATE;
+DECLARE c CURSOR FOR SELECT left(body, 20) FROM clinic.diary FOR UPDATE;
+FETCH 2 FROM c;
+UPDATE clinic.diary SET body = body WHERE CURRENT OF c RETURNING left(body, 20);
+FETCH ALL FROM c;
+--! as doc:CARE owner:CARE bypass:CARE super:CARE

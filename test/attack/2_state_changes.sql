@@ -360,3 +360,102 @@ FETCH BACKWARD ALL FROM c;
 --! after
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack returning_cursor_after_rebinding
+\o /dev/null
+CREATE FUNCTION lair.open() RETURNS text LANGUAGE plpgsql AS $$DECLARE c refcursor := 'c'; d refcursor := 'd'; BEGIN OPEN c FOR UPDATE clinic.patient SET sex = sex RETURNING *; MOVE FORWARD 1 FROM c;
+ OPEN d FOR WITH u AS (UPDATE clinic.patient SET sex = sex RETURNING *) SELECT * FROM u; MOVE FORWARD 1 FROM d; RETURN c; END$$;
+SELECT lair.open();
+SET twin_privacy.use = 'RES';
+\o
+FETCH ALL FROM c;
+FETCH ALL FROM d;
+--! as owner:CARE bypass:CARE super:CARE
+--! canary IDNT
+
+--! attack function_scan_cursor_after_rebinding
+\o /dev/null
+CREATE FUNCTION lair.f() RETURNS SETOF clinic.patient LANGUAGE plpgsql AS $$BEGIN RETURN QUERY SELECT * FROM clinic.patient; END$$;
+DECLARE c CURSOR FOR SELECT * FROM lair.f();
+FETCH 1 FROM c;
+SET twin_privacy.use = 'RES';
+\o
+FETCH ALL FROM c;
+SELECT twin_privacy.unbind_use();
+FETCH ALL FROM c;
+--! as owner:CARE bypass:CARE super:CARE
+--! canary IDNT
+
+--! attack function_scan_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SELECT lair.f();
+DECLARE c CURSOR FOR SELECT * FROM lair.f();
+DECLARE d CURSOR FOR SELECT x.* FROM (SELECT lair.f() AS x OFFSET 0) y ORDER BY 1;
+FETCH 1 FROM c; FETCH 1 FROM d;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c; FETCH ALL FROM d;
+--! canary IDNTname3
+--! before
+CREATE FUNCTION lair.f() RETURNS SETOF clinic.patient LANGUAGE plpgsql AS $$BEGIN RETURN QUERY SELECT * FROM clinic.patient; END$$;
+--! after
+DROP FUNCTION lair.f;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack immutable_function_folded_into_a_plan
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+PREPARE p AS SELECT lair.imm(1);
+EXECUTE p;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+EXECUTE p;
+--! canary IDNTname3
+--! before
+CREATE FUNCTION lair.imm(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN (SELECT string_agg(name, ',') FROM clinic.patient); END$$;
+--! after
+DROP FUNCTION lair.imm;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack immutable_function_folded_for_another_role
+\o /dev/null
+PREPARE p AS SELECT lair.imm(1);
+EXECUTE p;
+SET ROLE att_nobody;
+\o
+EXECUTE p;
+RESET ROLE;
+SET twin_privacy.use = 'RES';
+EXECUTE p;
+SELECT twin_privacy.unbind_use();
+EXECUTE p;
+--! as super:CARE
+--! canary IDNT
+--! before
+CREATE FUNCTION lair.imm(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN (SELECT string_agg(name, ',') FROM clinic.patient); END$$;
+--! after
+DROP FUNCTION lair.imm;
+
+--! attack immutable_function_after_expiry
+\o /dev/null
+PREPARE p AS SELECT lair.imm(1);
+EXECUTE p;
+SELECT pg_sleep(1.2);
+\o
+EXECUTE p;
+--! canary IDNTname3
+--! before
+CREATE FUNCTION lair.imm(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN (SELECT string_agg(name, ',') FROM clinic.patient); END$$;
+SELECT twin_privacy.withdraw_all_consent('5500000003', 'x');
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', valid => tstzrange(now(), now() + interval '1 second'));
+--! after
+DROP FUNCTION lair.imm;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');

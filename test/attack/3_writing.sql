@@ -370,3 +370,126 @@ DO $$BEGIN EXECUTE format('COMMENT ON SCHEMA lair IS %L', (SELECT min(sex) FROM 
 SELECT 'STORED' || obj_description('lair'::regnamespace);
 --! as super:CARE super:RES
 --! canary STORED[fm]
+
+--! attack subject_moved_by_a_cascade_from_ones_own_table
+CREATE TABLE lair.people (id bigint PRIMARY KEY);
+ALTER TABLE clinic.diary ADD FOREIGN KEY (patient_id) REFERENCES lair.people ON UPDATE CASCADE NOT VALID;
+INSERT INTO lair.people SELECT 770000000 * 10::bigint + 4;
+UPDATE lair.people SET id = 550000000 * 10::bigint + 1;
+SELECT patient_id, left(body, 20) FROM clinic.diary;
+--! as owner:CARE
+--! canary CNRYtoast
+
+--! attack subject_moved_by_a_default_on_delete
+ALTER TABLE clinic.diary ALTER patient_id SET DEFAULT 550000000 * 10::bigint + 1;
+CREATE TABLE lair.people (id bigint PRIMARY KEY);
+ALTER TABLE clinic.diary ADD FOREIGN KEY (patient_id) REFERENCES lair.people ON DELETE SET DEFAULT NOT VALID;
+INSERT INTO lair.people SELECT 770000000 * 10::bigint + n FROM generate_series(0, 9) n;
+INSERT INTO lair.people SELECT 550000000 * 10::bigint + n FROM generate_series(0, 9) n;
+DELETE FROM lair.people WHERE id > 600000000 * 10::bigint;
+SELECT patient_id, left(body, 20) FROM clinic.diary;
+--! as owner:CARE
+--! canary CNRYtoast
+
+--! attack subject_moved_by_a_cascade_of_a_protected_table
+UPDATE lair.person SET id = 550000000 * 10::bigint + 3 WHERE id = 550000000 * 10::bigint + 1;
+SELECT * FROM lair.gene;
+--! as doc:CARE2 owner:CARE2 bypass:CARE2 super:CARE2
+--! canary CNRYgene
+--! before
+CREATE TABLE lair.person (id bigint PRIMARY KEY);
+CREATE TABLE lair.gene (person_id bigint REFERENCES lair.person ON UPDATE CASCADE, g text);
+INSERT INTO lair.person VALUES (5500000001); INSERT INTO lair.gene VALUES (5500000001, 'CNRYgene');
+GRANT ALL ON lair.person, lair.gene TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.person', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.protect_table('lair.gene', subject => 'person_id', category => 'genomics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.gene, lair.person;
+
+--! attack subject_moved_by_a_cascade_into_a_child
+CREATE TABLE lair.people (id bigint PRIMARY KEY);
+ALTER TABLE clinic.derived ADD FOREIGN KEY (patient_id) REFERENCES lair.people ON UPDATE CASCADE NOT VALID;
+INSERT INTO lair.people SELECT 770000000 * 10::bigint + 4;
+UPDATE lair.people SET id = 550000000 * 10::bigint + 1;
+MERGE INTO lair.people USING (VALUES (1)) v(x) ON true WHEN MATCHED THEN UPDATE SET id = 550000000 * 10::bigint + 1;
+INSERT INTO lair.people SELECT 770000000 * 10::bigint + 4 ON CONFLICT (id) DO UPDATE SET id = 550000000 * 10::bigint + 2;
+SELECT * FROM clinic.base;
+--! as owner:CARE
+--! canary CNRYderived
+
+--! attack path_moved_by_merge
+MERGE INTO clinic.lab_order o USING (VALUES (1)) s(id) ON o.id = s.id WHEN MATCHED THEN DELETE;
+INSERT INTO clinic.lab_order VALUES (1, 550000000 * 10::bigint + 3, 'GLU', 1);
+SELECT gene FROM clinic.result WHERE id = 10;
+--! as owner:CARE2 doc:CARE2
+--! canary CNRYgene10
+--! before
+ALTER TABLE clinic.result DROP CONSTRAINT result_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES clinic.lab_order DEFERRABLE INITIALLY DEFERRED, ADD gene text;
+UPDATE clinic.result SET gene = 'CNRYgene' || id;
+SELECT twin_privacy.label_column('clinic.result', 'gene', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+ALTER TABLE clinic.result DROP CONSTRAINT result_order_id_fkey, ADD FOREIGN KEY (order_id) REFERENCES clinic.lab_order ON DELETE CASCADE, DROP gene;
+
+--! attack labels_changed_by_a_cascade
+UPDATE lair.codes SET code = 'N' WHERE code = 'R';
+SELECT * FROM lair.labelled;
+--! as owner:CARE doc:CARE
+--! canary CNRYlabelled
+--! before
+CREATE TABLE lair.codes (code text PRIMARY KEY); INSERT INTO lair.codes VALUES ('R');
+CREATE TABLE lair.labelled (id bigint, note text, label text REFERENCES lair.codes ON UPDATE CASCADE ON DELETE SET NULL);
+INSERT INTO lair.labelled VALUES (5500000001, 'CNRYlabelled', 'R');
+GRANT ALL ON lair.codes, lair.labelled TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.labelled', subject => 'id', category => 'clinical', label_column => 'label') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.labelled, lair.codes;
+
+--! attack labels_emptied_by_a_delete
+DELETE FROM lair.codes;
+SELECT * FROM lair.labelled;
+--! as owner:CARE doc:CARE
+--! canary CNRYlabelled
+--! before
+CREATE TABLE lair.codes (code text PRIMARY KEY); INSERT INTO lair.codes VALUES ('R');
+CREATE TABLE lair.labelled (id bigint, note text, label text REFERENCES lair.codes ON UPDATE CASCADE ON DELETE SET NULL);
+INSERT INTO lair.labelled VALUES (5500000001, 'CNRYlabelled', 'R');
+GRANT ALL ON lair.codes, lair.labelled TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.labelled', subject => 'id', category => 'clinical', label_column => 'label') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.labelled, lair.codes;
+
+--! attack labels_taken_off_by_an_update
+UPDATE clinic.visit SET labels = '{}';
+UPDATE clinic.visit SET labels = NULL, note = note WHERE labels IS NOT NULL;
+INSERT INTO clinic.visit SELECT 5, 550000000 * 10::bigint + 1, NULL, 'x', '{R}', 1;
+SELECT * FROM clinic.visit;
+--! canary CNRYlabelled
+--! as owner:CARE doc:CARE super:CARE
+
+--! attack merge_every_arm_with_a_leaky_function
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE FUNCTION lair.say(text) RETURNS text LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN 'x'; END$$;
+MERGE INTO clinic.patient p USING clinic.lab_order s ON p.id = s.patient_id AND lair.tell(p.genome) AND lair.tell(p.name) AND lair.tell(s.code)
+WHEN MATCHED AND lair.tell(p.genome) AND lair.tell(p::text) THEN UPDATE SET zip = lair.say(s.code)
+WHEN MATCHED AND lair.tell(p.name || s.code) THEN DELETE
+WHEN NOT MATCHED AND lair.tell(s.code) THEN INSERT (id, name, sex) VALUES (1, lair.say(s.code), 'f');
+MERGE INTO clinic.patient p USING (SELECT q, q.genome AS g FROM clinic.patient q) s ON lair.tell(s.g) AND lair.tell(s.q::text) AND lair.tell(p.genome)
+WHEN MATCHED THEN UPDATE SET extra = lair.say(p::text) WHEN NOT MATCHED THEN DO NOTHING;
+--! as doc:CARE owner:CARE bypass:CARE super:CARE
+
+--! attack on_conflict_with_whole_rows
+CREATE FUNCTION lair.say(text) RETURNS text LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN 'x'; END$$;
+INSERT INTO clinic.patient AS p (id, name, sex) SELECT 550000000 * 10::bigint + 1, 'a', 'f'
+ON CONFLICT (id) DO UPDATE SET extra = lair.say(p::text), zip = lair.say((SELECT p.genome || excluded::text)) WHERE lair.say(p.genome) IS NOT NULL AND lair.say(excluded::text || p::text) IS NOT NULL RETURNING lair.say(p::text), p, (SELECT p.genome);
+INSERT INTO clinic.patient AS p SELECT (q).* FROM (SELECT q FROM clinic.patient q) x ON CONFLICT (id) DO UPDATE SET extra = excluded.genome, zip = coalesce(excluded.genome, p.genome) RETURNING *;
+--! as doc:CARE owner:CARE bypass:CARE super:CARE
+
+--! attack assignments_from_other_rows
+UPDATE clinic.patient p SET (zip, extra) = (SELECT q.genome, lair.say(q::text) FROM clinic.patient q WHERE q.ctid = p.ctid) RETURNING *;
+UPDATE clinic.patient p SET extra = lair.say(q::text || q.genome) FROM clinic.patient q, LATERAL (SELECT q.*, p.*) l(a, b, c, d, e, f) WHERE q.ctid = p.ctid AND lair.say(l::text) = 'x' RETURNING p.*, q.*, l;
+DELETE FROM clinic.diary d USING clinic.patient p WHERE p.id = d.patient_id AND lair.say(p::text) = 'x' AND lair.say(left(d::text, 40)) = 'x' RETURNING left(d.body, 12), p;
+--! as doc:CARE owner:CARE bypass:CARE super:CARE
+--! before
+CREATE FUNCTION lair.say(text) RETURNS text LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN 'x'; END$$;
+--! after
+DROP FUNCTION lair.say;

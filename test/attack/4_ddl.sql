@@ -393,3 +393,133 @@ DO $$BEGIN
     END LOOP;
 END$$;
 --! as owner:none owner:RES owner:CARE
+
+--! attack replaced_function_of_an_operator
+CREATE OR REPLACE FUNCTION lair.quiet(text, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+UPDATE clinic.patient SET sex = sex;
+ALTER FUNCTION lair.quiet(text, text) SET search_path = lair;
+--! as owner:CARE
+--! before
+CREATE FUNCTION lair.quiet(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+ALTER FUNCTION lair.quiet OWNER TO att_owner;
+CREATE OPERATOR lair.~== (FUNCTION = lair.quiet, LEFTARG = text, RIGHTARG = text);
+ALTER TABLE clinic.patient ADD CONSTRAINT quiet CHECK (genome OPERATOR(lair.~==) 'x');
+--! after
+ALTER TABLE clinic.patient DROP CONSTRAINT quiet;
+DROP OPERATOR lair.~== (text, text); DROP FUNCTION lair.quiet;
+
+--! attack replaced_function_of_a_domain_of_an_array
+CREATE OR REPLACE FUNCTION lair.quiet(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+UPDATE lair.own SET b = b || '{}'::lair.dom[];
+UPDATE lair.own SET c = (c::text)::lair.dom2;
+--! as owner:CARE
+--! before
+CREATE FUNCTION lair.quiet(text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+ALTER FUNCTION lair.quiet OWNER TO att_owner;
+CREATE DOMAIN lair.dom AS text CHECK (lair.quiet(VALUE));
+CREATE DOMAIN lair.dom2 AS lair.dom;
+CREATE TABLE lair.own (id bigint, b lair.dom[], c lair.dom2);
+INSERT INTO lair.own VALUES (5500000001, '{CNRYarr}', 'CNRYdom');
+GRANT ALL ON lair.own TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.own', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.own; DROP DOMAIN lair.dom2; DROP DOMAIN lair.dom; DROP FUNCTION lair.quiet;
+
+--! attack strict_child_below_a_plain_parent
+ALTER TABLE clinic.diary RENAME body TO note;
+ALTER TABLE clinic.diary ADD id int;
+ALTER TABLE clinic.diary INHERIT clinic.base;
+SELECT left(note, 20) FROM clinic.base;
+SELECT left(note, 20) FROM clinic.diary;
+--! as owner:RES
+
+--! attack event_trigger_beside_a_new_foreign_key
+CREATE FUNCTION lair.et() RETURNS event_trigger LANGUAGE plpgsql AS $$DECLARE r record; BEGIN FOR r IN SELECT a.name, a.genome FROM clinic.patient a LEFT JOIN clinic.patient b ON a.id = b.id LOOP RAISE NOTICE '% %', r.name, r.genome; END LOOP; END$$;
+CREATE EVENT TRIGGER et ON ddl_command_start EXECUTE FUNCTION lair.et();
+CREATE EVENT TRIGGER et2 ON ddl_command_end EXECUTE FUNCTION lair.et();
+CREATE TABLE lair.other (id int PRIMARY KEY);
+CREATE TABLE lair.mine (x int);
+ALTER TABLE lair.mine ADD FOREIGN KEY (x) REFERENCES lair.other;
+--! as super:CARE super:none super:RES
+
+--! attack replaced_runtime_function
+CREATE OR REPLACE FUNCTION twin_privacy_internal.row_visible(oid, bigint, "any", "any", "any", "any", "any") RETURNS boolean LANGUAGE internal AS 'booltrue';
+CREATE FUNCTION twin_privacy_internal.row_visible("any") RETURNS boolean LANGUAGE internal AS 'booltrue';
+SELECT * FROM clinic.patient;
+--! as super:CARE
+
+--! attack names_swapped_under_a_waiting_command
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+\! sleep 0.1
+ALTER TABLE lair.mine ALTER b TYPE text USING lair.say(b);
+ALTER TABLE lair.mine DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
+SELECT * FROM lair.mine;
+--! as owner:none
+--! commit
+--! before
+CREATE FUNCTION lair.say(text) RETURNS text LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN 'x'; END$$;
+CREATE TABLE lair.target (a bigint, b text); INSERT INTO lair.target VALUES (7700000004, 'CNRYtarget');
+CREATE TABLE lair.mine (a bigint, b text); INSERT INTO lair.mine VALUES (1, 'x');
+ALTER TABLE lair.target OWNER TO att_owner; ALTER TABLE lair.mine OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.mine, lair.was_mine; DROP FUNCTION lair.say;
+
+--! attack rls_switched_off_under_a_waiting_command
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+\! sleep 0.1
+ALTER TABLE lair.mine DISABLE ROW LEVEL SECURITY;
+SELECT 'O' || 'FF' || relname FROM pg_class WHERE oid = 'lair.mine'::regclass AND NOT relrowsecurity;
+--! as owner:none
+--! canary OFFmine
+--! commit
+--! before
+CREATE TABLE lair.target (a bigint, b text); INSERT INTO lair.target VALUES (7700000004, 'CNRYtarget');
+CREATE TABLE lair.mine (a bigint, b text); INSERT INTO lair.mine VALUES (1, 'x');
+ALTER TABLE lair.target OWNER TO att_owner; ALTER TABLE lair.mine OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.mine, lair.was_mine;
+
+--! attack trigger_under_a_waiting_command
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+\! sleep 0.1
+CREATE TRIGGER t BEFORE UPDATE ON lair.mine FOR EACH ROW EXECUTE FUNCTION lair.trig();
+SELECT 'TRIG' || 'GER' FROM pg_trigger WHERE tgname = 't' AND tgrelid = 'lair.mine'::regclass;
+--! as owner:none
+--! canary TRIGGER$
+--! commit
+--! before
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', OLD; RETURN NEW; END$$;
+CREATE TABLE lair.target (a bigint, b text); INSERT INTO lair.target VALUES (7700000004, 'CNRYtarget');
+CREATE TABLE lair.mine (a bigint, b text); INSERT INTO lair.mine VALUES (1, 'x');
+ALTER TABLE lair.target OWNER TO att_owner; ALTER TABLE lair.mine OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.mine, lair.was_mine; DROP FUNCTION lair.trig;
+
+--! attack cast_error_under_a_waiting_command
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+\! sleep 0.1
+ALTER TABLE lair.mine ALTER b TYPE int USING b::int;
+--! as owner:none
+--! commit
+--! before
+CREATE TABLE lair.target (a bigint, b text); INSERT INTO lair.target VALUES (7700000004, 'CNRYtarget');
+CREATE TABLE lair.mine (a bigint, b text); INSERT INTO lair.mine VALUES (1, '5');
+ALTER TABLE lair.target OWNER TO att_owner; ALTER TABLE lair.mine OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.mine, lair.was_mine;

@@ -477,3 +477,80 @@ SET client_min_messages = log; SET debug_print_plan = on; SET debug_pretty_print
 SELECT 1 FROM clinic.visit_1 WHERE note = 'CN' || 'RYlabelled';
 --! canary plan_rows [3-9] 
 --! as analyst:RES doc:CARE owner:CARE
+
+--! attack leakproof_function_by_mistake
+SELECT count(*) FROM clinic.patient WHERE lair.tell(name) AND lair.tell(sex);
+SELECT count(*) FROM clinic.visit WHERE lair.tell(note);
+SELECT count(*) FROM clinic.lab_order o JOIN clinic.patient p ON lair.tell(o.code) AND p.id = o.patient_id AND lair.tell(p.name);
+SELECT count(*) FROM clinic.lab_order WHERE code OPERATOR(lair.===) 'x';
+--! as doc:CARE owner:CARE bypass:CARE super:CARE
+--! before
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql LEAKPROOF COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE FUNCTION lair.tell2(text, text) RETURNS boolean LANGUAGE plpgsql LEAKPROOF COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE OPERATOR lair.=== (FUNCTION = lair.tell2, LEFTARG = text, RIGHTARG = text, RESTRICT = eqsel, JOIN = eqjoinsel);
+--! after
+DROP OPERATOR lair.=== (text, text); DROP FUNCTION lair.tell, lair.tell2;
+
+--! attack leakproof_estimator
+EXPLAIN SELECT count(*) FROM clinic.lab_order WHERE code OPERATOR(lair.===) 'x';
+EXPLAIN SELECT count(*) FROM clinic.lab_order WHERE price OPERATOR(lair.===) 5;
+EXPLAIN SELECT count(*) FROM clinic.visit WHERE note OPERATOR(lair.===) 'x';
+--! as analyst:RES doc:CARE owner:CARE bypass:CARE super:CARE
+--! before
+CREATE FUNCTION lair.tell2(text, text) RETURNS boolean LANGUAGE plpgsql LEAKPROOF COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE FUNCTION lair.tell2(numeric, numeric) RETURNS boolean LANGUAGE plpgsql LEAKPROOF COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE OPERATOR lair.=== (FUNCTION = lair.tell2, LEFTARG = text, RIGHTARG = text, RESTRICT = eqsel, JOIN = eqjoinsel);
+CREATE OPERATOR lair.=== (FUNCTION = lair.tell2, LEFTARG = numeric, RIGHTARG = numeric, RESTRICT = eqsel, JOIN = eqjoinsel);
+--! after
+DROP OPERATOR lair.=== (text, text), lair.=== (numeric, numeric); DROP FUNCTION lair.tell2(text, text), lair.tell2(numeric, numeric);
+
+--! attack runtime_functions_called_by_name
+SELECT 'FOU' || 'ND' FROM clinic.patient p WHERE p.name = twin_privacy_internal.cell('IDN' || 'Tname1'::text, 'clinic.patient'::regclass, (SELECT substring(lair.expl() from '''(-?\d+)''::bigint')::bigint), 2::smallint, 550000000 * 10::bigint + 1);
+SELECT 'FOU' || 'ND' FROM clinic.patient WHERE name = 'IDN' || 'Tname1';
+--! as reader:RES
+--! canary FOUND
+--! before
+CREATE FUNCTION lair.expl() RETURNS text LANGUAGE plpgsql AS $$DECLARE l text; a text := ''; BEGIN FOR l IN EXECUTE 'EXPLAIN VERBOSE SELECT name FROM clinic.patient' LOOP a := a || l; END LOOP; RETURN a; END$$;
+--! after
+DROP FUNCTION lair.expl;
+
+--! attack subjects_of_ones_own_pseudonymised_reading
+SELECT id, sex FROM clinic.patient;
+SELECT twin_privacy.subjects_of(record_id) FROM twin_privacy.disclosures;
+SELECT * FROM twin_privacy.disclosures_of('55' || '00000001');
+--! as analyst:RES
+
+--! attack inspecting_extensions
+SELECT encode(get_raw_page('clinic.patient', 0), 'escape');
+SELECT t_attrs FROM heap_page_item_attrs(get_raw_page('clinic.patient', 0), 'clinic.patient');
+SELECT encode(data::bytea, 'escape') FROM bt_page_items('clinic.patient_pkey', 1);
+--! as doc:CARE owner:CARE bypass:CARE reader:none
+--! open super:none
+--! canary CNRY|434e5259
+--! before
+CREATE EXTENSION IF NOT EXISTS pageinspect;
+--! after
+DROP EXTENSION pageinspect;
+
+--! attack ledger_misses_a_parallel_function
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql PARALLEL SAFE STABLE AS $$BEGIN RETURN (SELECT min(name) FROM clinic.patient); END$$;
+SET force_parallel_mode = on; SET debug_parallel_query = on;
+SELECT count(*) AS n FROM twin_privacy.disclosures \gset
+SELECT left(lair.one(), 4) = 'IDNT' AS got \gset
+SELECT CASE WHEN :'got' = 't' AND count(*) <= :n THEN 'UNRECORDED' END FROM twin_privacy.disclosures;
+--! as doc:CARE owner:CARE
+--! canary UNRECORDED
+
+--! attack database_wide_exports_by_functions
+SELECT cursor_to_xmlschema('c', true, false, ''), database_to_xml_and_xmlschema(true, false, '');
+SELECT xmlserialize(CONTENT query_to_xml('SELECT name FROM clinic.patient', false, true, '') AS text);
+SELECT * FROM crosstab('SELECT id, sex, genome FROM clinic.patient ORDER BY 1, 2') AS t(i bigint, a text);
+SELECT * FROM crosstab('SELECT id, sex, genome FROM clinic.patient ORDER BY 1', 'SELECT DISTINCT name FROM clinic.patient') AS t(i bigint, a text, b text, c text, d text, e text, f text);
+SELECT * FROM connectby('clinic.patient', 'name', 'genome', 'x', 0) AS t(a text, b text, l int);
+SELECT word FROM ts_stat('SELECT to_tsvector(''simple'', genome) FROM clinic.patient');
+--! canary (?i)CNRY
+--! as analyst:RES doc:CARE owner:CARE super:CARE bypass:CARE
+--! before
+CREATE EXTENSION IF NOT EXISTS tablefunc;
+--! after
+DROP EXTENSION tablefunc;

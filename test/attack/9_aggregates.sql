@@ -53,3 +53,42 @@ SELECT count(*), max(score) FROM (SELECT score FROM clinic.cohort WHERE score > 
 SELECT 'N' || count(*) || 'S' || sum(secret) FROM clinic.patient; SELECT 'N' || count(*) FROM clinic.diary; SELECT 'N' || count(*) || max(code) FROM clinic.lab_order;
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT count(*) FROM clinic.patient;
 --! canary N[36]\b|N[36]S|N[36]GLU|rows=[36]
+
+--! attack aggregates_of_one_among_zeros
+SELECT sum(CASE WHEN id = 560000000 * 10::bigint + 7 THEN score ELSE 0 END) FROM clinic.cohort;
+SELECT sum(score * (id = 560000000 * 10::bigint + 7)::int) FROM clinic.cohort;
+SELECT round(avg(CASE id WHEN 560000000 * 10::bigint + 7 THEN score ELSE 0 END) * 40) FROM clinic.cohort;
+SELECT sum(coalesce(nullif(score, 1), 0) - score + CASE WHEN tag <> 'tag' THEN score ELSE 0 END) FROM clinic.cohort;
+SELECT sum(least(score, 1e9) * greatest(0, 1 - abs(id - 560000000 * 10::bigint - 7))) FROM clinic.cohort;
+SELECT sum(x) FROM (SELECT CASE WHEN id = 560000000 * 10::bigint + 7 THEN score ELSE 0 END AS x FROM clinic.cohort) q;
+SELECT sum(score) FILTER (WHERE id = 560000000 * 10::bigint + 7) FROM clinic.cohort;
+SELECT sum(v.w * score) FROM clinic.cohort JOIN (VALUES (560000000 * 10::bigint + 7, 1)) v(i, w) ON v.i = id;
+SELECT sum(coalesce(v.w, 0) * score) FROM clinic.cohort LEFT JOIN (VALUES (560000000 * 10::bigint + 7, 1)) v(i, w) ON v.i = id;
+--! as analyst:AGG owner:AGG super:AGG analyst:DP
+--! canary 424242
+
+--! attack yes_or_no_about_one
+SELECT 'BOOL' || bool_or(score > 400000) FROM clinic.cohort;
+SELECT 'BOOL' || NOT every(score < 400000) FROM clinic.cohort;
+SELECT 'BOOL' || (bit_or((score > 400000)::int) = 1) FROM clinic.cohort;
+SELECT 'BOOL' || (max((score > 400000)::int) = 1) FROM clinic.cohort;
+SELECT 'BOOL' || (count(*) FILTER (WHERE score > 400000) = 1) FROM clinic.cohort;
+SELECT 'BOOL' || (count(CASE WHEN score > 400000 THEN 1 END) = 1) FROM clinic.cohort;
+SELECT 'BOOL' || (sum((score > 400000)::int) = 1) FROM clinic.cohort;
+SELECT 'BOOL' || (count(nullif(score > 400000, false)) = 1) FROM clinic.cohort;
+SELECT 'BOOL' || (count(DISTINCT score > 400000) = 2) FROM clinic.cohort;
+--! as analyst:AGG owner:AGG super:AGG analyst:DP
+--! canary BOOLtrue
+
+--! attack having_and_order_by_ask
+SELECT 'TRUE' || 'ANS' FROM clinic.cohort HAVING max(score) = 42424 * 10 + 2;
+SELECT 'TRUE' || 'ANS' FROM clinic.cohort HAVING sum(score) FILTER (WHERE id = 560000000 * 10::bigint + 7) > 400000;
+SELECT 'TRUE' || 'ANS' FROM clinic.cohort HAVING bool_or(tag <> 'tag');
+SELECT 'TRUE' || 'ANS' WHERE EXISTS (SELECT 1 FROM clinic.cohort WHERE tag <> 'tag');
+SELECT 'TRUE' || 'ANS' WHERE (SELECT count(*) FROM clinic.cohort WHERE tag <> 'tag') = 1;
+SELECT 'TRUE' || 'ANS' WHERE 424 * 1000 < ANY (SELECT score FROM clinic.cohort);
+SELECT 'TRUE' || 'ANS' FROM generate_series(1, 50) g WHERE g IN (SELECT 7 FROM clinic.cohort WHERE tag <> 'tag');
+SELECT CASE WHEN max(score) > 400000 THEN 'TRUE' || 'ANS' END FROM clinic.cohort;
+SELECT b.bucket FROM (VALUES (0), (1)) b(bucket) ORDER BY (SELECT max(score) FROM clinic.cohort c WHERE c.bucket = b.bucket);
+--! as analyst:AGG owner:AGG super:AGG analyst:DP
+--! canary TRUEANS

@@ -1,0 +1,199 @@
+/*
+ * effect.c - functions and commands with effects beside their result.
+ *
+ * They carry values out of a statement that may not export: a large object, a
+ * notification, a table's name, a program's command line.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "base/catalog.h"
+#include "base/errors.h"
+#include "catalog/pg_proc.h"
+#include "enforce/enforce_internal.h"
+#include "nodes/parsenodes.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/portal.h"
+
+/* True for functions of PostgreSQL's that carry their arguments somewhere else. */
+static bool
+is_builtin_carrier(Oid function)
+{
+	switch (function)
+	{
+		case F_LO_FROM_BYTEA:
+		case F_LO_PUT:
+		case F_LO_CREATE:
+		case F_LO_IMPORT_TEXT_OID:
+		case F_LOWRITE:
+		case F_LO_EXPORT:
+		case F_PG_NOTIFY:
+		case F_SETVAL_REGCLASS_INT8:
+		case F_SETVAL_REGCLASS_INT8_BOOL:
+		case F_PG_CREATE_RESTORE_POINT:
+		case F_PG_REPLICATION_ORIGIN_CREATE:
+			return true;
+		default:
+			break;
+	}
+	return false;
+}
+
+/* True for functions, known by their names alone, that carry their arguments somewhere else. */
+static bool
+is_named_carrier(Oid function)
+{
+	static const char *const builtin[] = {
+		"pg_logical_emit_message", "pg_create_physical_replication_slot",
+		"pg_create_logical_replication_slot", "pg_copy_physical_replication_slot",
+		"pg_copy_logical_replication_slot", "pg_backup_start", "pg_restore_relation_stats",
+		"pg_restore_attribute_stats",
+	};
+	static const char *const extensions[] = {
+		"dblink", "dblink_exec", "dblink_open", "dblink_send_query", "dblink_connect",
+		"dblink_connect_u", "pg_file_write", "pg_file_rename",
+	};
+	char	   *name = get_func_name(function);
+	bool		found = false;
+
+	if (name == NULL)
+		return false;
+	if (function < FirstNormalObjectId)
+		for (int i = 0; i < lengthof(builtin); i++)
+			found |= strcmp(name, builtin[i]) == 0;
+	else
+		for (int i = 0; i < lengthof(extensions); i++)
+			found |= strcmp(name, extensions[i]) == 0;
+	pfree(name);
+	return found;
+}
+
+/*
+ * Looks at a function being set up: refuses carriers while there are values
+ * to carry, notes them otherwise, and notes what the planner folds.
+ */
+void
+twp_enforce_function_executes(Oid function)
+{
+	bool		holds = twp_enforce_holds_values();
+	bool		in_hand = holds || twp_enforce_has_read();
+	bool		carrier;
+
+	if (function >= FirstNormalObjectId && !twp_protect_any())
+		return;
+	if (function >= FirstNormalObjectId)
+	{
+		Node	   *utility = twp_enforce_first_code_of_command();
+
+		if (utility != NULL)
+			twp_enforce_check_again(utility);
+		twp_enforce_note_folding(func_volatile(function) == PROVOLATILE_IMMUTABLE);
+	}
+	/* settings stay in the session: what a client's program could keep as well */
+	if (function == F_SET_CONFIG)
+		carrier = holds;
+	else
+		carrier = is_builtin_carrier(function) ||
+			((in_hand || function >= FirstNormalObjectId) && is_named_carrier(function));
+	if (carrier || function == F_SET_CONFIG)
+		twp_enforce_note_carrier(carrier);
+	if (!carrier || !in_hand)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("function %s carries values out of the statement", get_func_name(function)),
+			 errhint("Call it in a statement of its own, or ask for a use with export.")));
+}
+
+/* True for commands that neither store nor keep what they are told. */
+static bool
+keeps_nothing(Node *utility)
+{
+	switch (nodeTag(utility))
+	{
+		case T_VariableShowStmt:
+		case T_FetchStmt:
+		case T_ClosePortalStmt:
+		case T_ExecuteStmt:
+		case T_DoStmt:
+		case T_CallStmt:
+		case T_ExplainStmt:
+		case T_LockStmt:
+		case T_ConstraintsSetStmt:
+		case T_RefreshMatViewStmt:
+		case T_TransactionStmt:
+			return true;
+		case T_DeclareCursorStmt:
+			return (((DeclareCursorStmt *) utility)->options & CURSOR_OPT_HOLD) == 0;
+		case T_CreateTableAsStmt:
+			/* with data it is the executor that stores */
+			return !((CreateTableAsStmt *) utility)->into->skipData;
+		case T_CopyStmt:
+			return !((CopyStmt *) utility)->is_from && ((CopyStmt *) utility)->filename == NULL;
+		default:
+			return false;
+	}
+}
+
+/* True for commands that keep what they are told in the session, or tell of existing objects only. */
+static bool
+stays_in_session(Node *utility)
+{
+	switch (nodeTag(utility))
+	{
+		case T_DeclareCursorStmt:
+		case T_VariableSetStmt:
+		case T_PrepareStmt:
+		case T_DeallocateStmt:
+		case T_DiscardStmt:
+		case T_ListenStmt:
+		case T_UnlistenStmt:
+		case T_TruncateStmt:
+		case T_VacuumStmt:
+		case T_ClusterStmt:
+		case T_ReindexStmt:
+		case T_CheckPointStmt:
+		case T_DropStmt:
+		case T_GrantStmt:
+		case T_GrantRoleStmt:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Refuses commands that could store, or make names of, values that may not be exported. */
+void
+twp_enforce_check_side_effect(Node *utility)
+{
+	if (keeps_nothing(utility) || twp_sql_is_internal())
+		return;
+	if (twp_enforce_holds_values() || (twp_enforce_has_read() && !stays_in_session(utility)))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a command that could store values may not run where protected tables were read"),
+				 errhint("Run it as a command of its own, or ask for a use with export.")));
+}
+
+/*
+ * True for commands that store what functions in them give: defaults and
+ * conversions of a rewrite, index expressions, statistics, bounds, rows of
+ * COPY.  What is stored with a protected table is protected.
+ */
+bool
+twp_enforce_command_stores(Node *utility)
+{
+	const RangeVar *relation = NULL;
+
+	if (IsA(utility, CopyStmt) ? !((CopyStmt *) utility)->is_from :
+		keeps_nothing(utility) || IsA(utility, DeclareCursorStmt) || IsA(utility, CreateTableAsStmt))
+		return false;
+	if (IsA(utility, CopyStmt))
+		relation = ((CopyStmt *) utility)->relation;
+	else if (IsA(utility, AlterTableStmt))
+		relation = ((AlterTableStmt *) utility)->relation;
+	else if (IsA(utility, IndexStmt))
+		relation = ((IndexStmt *) utility)->relation;
+	return relation == NULL || !twp_protect_is_protected(twp_enforce_relation_of(relation));
+}

@@ -1,0 +1,358 @@
+/*
+ * run.c - what runs within what, and so: what was read may be stored where?
+ *
+ * Executions, plannings and utility commands are kept on a stack.  From it
+ * follow whether a foreign-key query is PostgreSQL's own, whether protected
+ * values are in hand while something stores, and whether a command of the
+ * client's has read such values before it stores: a function or block may
+ * have them in its variables.
+ *
+ * Glossary.  Carrier: a function that takes its arguments out of the
+ * statement (large objects, notifications, sequences).  PostgreSQL tells us
+ * when a function is set up, not when it is called, so a query in which one
+ * was set up counts as storing whenever it runs.
+ *
+ * Memory: runs live in their hooks' frames; what is remembered of a query
+ * lives in the query's own memory and goes with it.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/catalog.h"
+#include "base/errors.h"
+#include "catalog/pg_class.h"
+#include "enforce/enforce_internal.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "tcop/pquery.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/plancache.h"
+
+/* A query in which a carrier was set up. */
+typedef struct CarryingQuery
+{
+	QueryDesc  *query;
+	struct CarryingQuery *next;
+	MemoryContextCallback gone;
+} CarryingQuery;
+
+static TwpRun *stack = NULL;	/* innermost execution */
+static CarryingQuery *carrying = NULL;
+/* start of the client's command that read values that may not be exported; 0: none did */
+static TimestampTz has_read = 0;
+static bool starting = false;	/* a protected plan that may not export is being started */
+static bool carrier_prepared = false;	/* in this transaction, outside any query */
+
+/* Innermost execution, or NULL. */
+TwpRun *
+twp_enforce_running(void)
+{
+	return stack;
+}
+
+/* Forgets a query whose memory goes. */
+static void
+forget_carrying(void *arg)
+{
+	for (CarryingQuery **link = &carrying; *link != NULL; link = &(*link)->next)
+		if (*link == arg)
+		{
+			*link = (*link)->next;
+			break;
+		}
+}
+
+/* Remembers that a query just started has a carrier in it. */
+static void
+remember_carrying(QueryDesc *query)
+{
+	CarryingQuery *entry = MemoryContextAllocZero(query->estate->es_query_cxt, sizeof(CarryingQuery));
+
+	entry->query = query;
+	entry->next = carrying;
+	entry->gone.func = forget_carrying;
+	entry->gone.arg = entry;
+	MemoryContextRegisterResetCallback(query->estate->es_query_cxt, &entry->gone);
+	carrying = entry;
+}
+
+/* True when a carrier was set up in the query. */
+static bool
+carries(const QueryDesc *query)
+{
+	for (CarryingQuery *entry = carrying; entry != NULL; entry = entry->next)
+		if (entry->query == query)
+			return true;
+	return false;
+}
+
+/* True when a plan stores rows in a table (or file) that is not protected. */
+static bool
+stores_unprotected(const QueryDesc *query)
+{
+	ListCell   *lc;
+
+	if (query->dest != NULL &&
+		(query->dest->mydest == DestIntoRel || query->dest->mydest == DestTransientRel ||
+		 (twp_enforce_copying_out && query->dest->mydest == DestCopyOut)))
+		return true;
+	if (twp_sql_is_internal())
+		return false;
+	foreach(lc, query->plannedstmt->resultRelations)
+	{
+		RangeTblEntry *rte = list_nth(query->plannedstmt->rtable, lfirst_int(lc) - 1);
+
+		/* a view stores nothing: what its INSTEAD OF trigger does is looked at by itself */
+		if (rte->relkind != RELKIND_VIEW && !twp_protect_is_protected(rte->relid))
+			return true;
+	}
+	return false;
+}
+
+/* True when all that a plan writes is protected: the triggers there are administrators'. */
+static bool
+writes_only_protected(const QueryDesc *query)
+{
+	return query->plannedstmt->resultRelations != NIL && !stores_unprotected(query);
+}
+
+/* Raises that values may not be stored. */
+static void
+raise_write_down(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("results under use \"%s\" may not be stored in an unprotected table or file",
+					twp_uses_claimed() != NULL ? twp_uses_claimed() : ""),
+			 errhint("Store them in a protected table, or ask for a use with export.")));
+}
+
+/* Refuses to read protected rows where they would be stored outside protection. */
+void
+twp_enforce_refuse_write_down(const QueryDesc *query)
+{
+	bool		stores = stores_unprotected(query);
+
+	if (query->dest != NULL && query->dest->mydest == DestTransientRel)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a materialized view may not read protected tables"),
+				 errhint("Its rows would be frozen outside consent: fill a protected table instead.")));
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		stores |= run->stores;
+	if (stores && !twp_decision_use()->may_export)
+		raise_write_down();
+}
+
+/* Refuses a plan of no protected table that would store what is in hand. */
+void
+twp_enforce_refuse_storing(const QueryDesc *query)
+{
+	if ((twp_enforce_holds_values() || twp_enforce_has_read()) &&
+		(stores_unprotected(query) || carries(query)))
+		raise_write_down();
+}
+
+/*
+ * Refuses to read protected rows while the planner works out a function that
+ * claims to be IMMUTABLE: the result would become part of a plan, and be
+ * given to whoever runs it later.
+ */
+void
+twp_enforce_refuse_folding(void)
+{
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->folds)
+			ereport(ERROR,
+					(errcode(ERRCODE_TWP_OUTSIDE_USE),
+					 errmsg("a function that is marked IMMUTABLE may not read protected tables"),
+					 errhint("What it gives depends on the use and on consents: declare it STABLE.")));
+}
+
+/* Puts an execution on the stack. */
+static void
+push(TwpRun *run, struct TwpStatement *statement, bool stores)
+{
+	memset(run, 0, sizeof(TwpRun));
+	run->outer = stack;
+	run->statement = statement;
+	run->foreign_key = InNoForceRLSOperation();
+	run->stores = stores;
+	stack = run;
+}
+
+/* True where the client's own portal runs, and not what a function or a trigger at commit opened. */
+static bool
+is_clients_own(void)
+{
+	return stack == NULL && ActivePortal != NULL && ActivePortal->name[0] == '\0';
+}
+
+/* Takes it off; what one command of a client's read is not held against the next. */
+static void
+pop(TwpRun *run)
+{
+	stack = run->outer;
+	if (is_clients_own())
+		has_read = 0;
+}
+
+/* Enters what reads nothing itself but may run users' code: planning, or starting a plan. */
+void
+twp_enforce_enter_setup(TwpRun *run, bool plans)
+{
+	push(run, NULL, false);
+	run->plans = plans;
+	run->starts = !plans;
+}
+
+/* Leaves it, well or not. */
+void
+twp_enforce_leave_setup(TwpRun *run)
+{
+	pop(run);
+	starting = false;
+}
+
+/* Leaves the start of a plan that went well. */
+void
+twp_enforce_leave_start(TwpRun *run, QueryDesc *query)
+{
+	if (run->stores)
+		remember_carrying(query);
+	twp_enforce_leave_setup(run);
+}
+
+/* Enters a utility command; most of them store what functions in them give. */
+void
+twp_enforce_enter_utility(TwpRun *run, Node *utility)
+{
+	push(run, NULL, twp_enforce_command_stores(utility));
+	run->utility = utility;
+}
+
+/* The command in which a user's function is set up, the first time; else NULL. */
+Node *
+twp_enforce_first_code_of_command(void)
+{
+	Node	   *utility = stack != NULL ? stack->utility : NULL;
+
+	if (utility != NULL)
+		stack->utility = NULL;
+	return utility;
+}
+
+/* Enters a run or a fetch that reads for the statement, or for none. */
+void
+twp_enforce_push_run(TwpRun *run, QueryDesc *query, struct TwpStatement *statement, bool holds)
+{
+	bool		carrier = carries(query);
+
+	push(run, statement, carrier || (statement == NULL && stores_unprotected(query)));
+	run->holds = holds;
+	if (carrier && (twp_enforce_holds_values() || twp_enforce_has_read()))
+	{
+		pop(run);
+		raise_write_down();
+	}
+}
+
+/*
+ * Enters the end of an execution, where after-triggers run.  Those of
+ * protected tables belong to administrators and to foreign keys, so what they
+ * store is not held against the statement.
+ */
+void
+twp_enforce_enter_finish(TwpRun *run, QueryDesc *query)
+{
+	push(run, NULL, false);
+	run->finishes = writes_only_protected(query);
+}
+
+/* Takes an execution off; gives says whether whoever called it has protected values now. */
+void
+twp_enforce_pop_run(TwpRun *run, bool gives)
+{
+	pop(run);
+	if (gives && !is_clients_own())
+		has_read = GetCurrentStatementStartTimestamp();
+}
+
+/* A protected plan is about to be started. */
+void
+twp_enforce_begin_start(bool may_export)
+{
+	starting = !may_export;
+	/* expressions prepared before are set up again, where each carrier is seen */
+	if (starting && carrier_prepared)
+		ResetPlanCache();
+}
+
+/* At the end of a transaction: nothing is prepared or started any more. */
+void
+twp_enforce_forget_runs(void)
+{
+	starting = false;
+	carrier_prepared = false;
+}
+
+/* A carrier was set up; when it stores, whatever runs it may not come to read values meanwhile. */
+void
+twp_enforce_note_carrier(bool stores)
+{
+	if (stack == NULL || !stack->starts)
+		carrier_prepared = true;
+	if (stack != NULL)
+		stack->stores |= stores;
+}
+
+/* The planner works out a call of a function to put the result into a plan. */
+void
+twp_enforce_note_folding(bool folds)
+{
+	if (stack != NULL && stack->plans)
+		stack->folds = folds;
+}
+
+/* True while protected values that may not be exported are in hand. */
+bool
+twp_enforce_holds_values(void)
+{
+	if (starting)
+		return true;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->statement != NULL && run->holds)
+			return true;
+	return false;
+}
+
+/*
+ * True when the client's command has read values that may not be exported and
+ * goes on: a function or block has them in its variables, or may fetch them
+ * from a cursor that keeps them.  After-triggers of protected tables and PostgreSQL's foreign-key queries are nobody's way to
+ * store them.
+ */
+bool
+twp_enforce_has_read(void)
+{
+	if ((has_read != GetCurrentStatementStartTimestamp() && !twp_enforce_rows_are_held()) ||
+		twp_enforce_in_foreign_key_check())
+		return false;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->finishes)
+			return false;
+	return !is_clients_own();
+}
+
+/* True where PostgreSQL itself is about to plan or start a foreign-key query. */
+bool
+twp_enforce_in_foreign_key_check(void)
+{
+	if (!InNoForceRLSOperation())
+		return twp_enforce_adding_foreign_key && stack != NULL && stack->outer == NULL;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->foreign_key)
+			return false;
+	return true;
+}

@@ -1,0 +1,203 @@
+--! everybody doc:CARE owner:CARE bypass:CARE super:CARE
+
+--! attack write_down_after_trigger_of_ones_own
+CREATE TABLE lair.copy (stored text);
+CREATE TABLE lair.bait (x text);
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.copy VALUES (s); RETURN NULL; END$$;
+CREATE TRIGGER t AFTER INSERT ON lair.bait FOR EACH ROW EXECUTE FUNCTION lair.trig();
+INSERT INTO lair.bait VALUES ('x');
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_deferred_trigger
+CREATE TABLE lair.copy (stored text);
+CREATE TABLE lair.bait (x text);
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.copy VALUES (s); RETURN NULL; END$$;
+CREATE CONSTRAINT TRIGGER t AFTER INSERT ON lair.bait DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION lair.trig();
+INSERT INTO lair.bait VALUES ('x');
+SELECT 'STORED' || stored FROM lair.copy;
+DROP TABLE lair.copy, lair.bait; DROP FUNCTION lair.trig;
+--! canary STORED[fm]
+--! commit
+
+--! attack write_down_message_of_an_error
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.raise(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION '%', $1; END$$;
+DO $$DECLARE m text; BEGIN BEGIN PERFORM lair.raise(sex) FROM clinic.patient; EXCEPTION WHEN OTHERS THEN GET STACKED DIAGNOSTICS m = MESSAGE_TEXT; END; INSERT INTO lair.copy VALUES (m); END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_names_without_data
+CREATE FUNCTION lair.name_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('CREATE TABLE lair.%I AS SELECT 1 WITH NO DATA', 'stored_' || $1); RETURN ''; END$$;
+CREATE FUNCTION lair.name_it2(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('CREATE MATERIALIZED VIEW lair.%I AS SELECT 1 WITH NO DATA', 'storedm_' || $1); RETURN ''; END$$;
+SELECT lair.name_it(min(sex)) FROM clinic.patient;
+SELECT lair.name_it2(min(sex)) FROM clinic.patient;
+DO $$BEGIN EXECUTE format('CREATE TABLE lair.%I AS SELECT 1 WITH NO DATA', 'stored3_' || (SELECT min(sex) FROM clinic.patient)); END$$;
+SELECT 'SEEN' || relname FROM pg_class WHERE relname LIKE 'stored%';
+--! canary SEENstored\w?_[fm]
+
+--! attack write_down_names_after_reading
+DO $$BEGIN EXECUTE format('CREATE TABLE lair.%I ()', 'stored_' || (SELECT min(sex) FROM clinic.patient)); END$$;
+DO $$BEGIN EXECUTE format('CREATE SEQUENCE lair.%I', 'stored2_' || (SELECT min(sex) FROM clinic.patient)); END$$;
+DO $$BEGIN EXECUTE format('CREATE TYPE lair.stored3 AS ENUM (%L)', 'stored3_' || (SELECT min(sex) FROM clinic.patient)); END$$;
+DO $$BEGIN EXECUTE format('CREATE FUNCTION lair.stored4() RETURNS text LANGUAGE sql AS %L', 'SELECT ''stored4_' || (SELECT min(sex) FROM clinic.patient) || ''''); END$$;
+DO $$BEGIN EXECUTE format('CREATE VIEW lair.stored5 AS SELECT %L', 'stored5_' || (SELECT min(sex) FROM clinic.patient)); END$$;
+SELECT 'SEEN' || relname FROM pg_class WHERE relname LIKE 'stored%' UNION ALL SELECT 'SEEN' || enumlabel FROM pg_enum WHERE enumlabel LIKE 'stored%'
+UNION ALL SELECT 'SEEN' || substr(prosrc, 9) FROM pg_proc WHERE prosrc LIKE '%stored4%' UNION ALL SELECT 'SEEN' || substr(pg_get_viewdef('lair.stored5'::regclass), 10, 9);
+--! canary SEEN'?stored\w?_[fm]
+
+--! attack write_down_hold_cursor_of_a_constant
+CREATE FUNCTION lair.hold_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('DECLARE c CURSOR WITH HOLD FOR SELECT ''STO'' || ''RED'' || %L', $1); RETURN ''; END$$;
+BEGIN;
+SELECT lair.hold_it(min(sex)) FROM clinic.patient;
+COMMIT;
+SELECT twin_privacy.unbind_use();
+FETCH ALL FROM c;
+DROP FUNCTION lair.hold_it;
+--! commit
+--! canary STORED[fm]
+
+--! attack write_down_copy_from_program
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.prog(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('COPY lair.copy FROM PROGRAM %L', 'echo ' || $1); RETURN ''; END$$;
+SELECT lair.prog(min(sex)) FROM clinic.patient;
+DO $$BEGIN EXECUTE format('COPY lair.copy FROM PROGRAM %L', 'echo ' || (SELECT min(sex) FROM clinic.patient)); END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+--! as super:CARE super:RES
+--! canary STORED[fm]
+
+--! attack write_down_copy_to_program_text
+\! rm -f /tmp/twp_attack_copy
+CREATE TABLE lair.empty (x text);
+CREATE FUNCTION lair.prog(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('COPY lair.empty TO PROGRAM %L', 'echo ' || $1 || ' >> /tmp/twp_attack_copy'); RETURN ''; END$$;
+SELECT lair.prog(min(sex)) FROM clinic.patient;
+DO $$BEGIN PERFORM lair.prog((SELECT min(sex) FROM clinic.patient)); END$$;
+\! test -s /tmp/twp_attack_copy && echo STO''RED1
+\! rm -f /tmp/twp_attack_copy
+--! as super:CARE super:RES
+--! canary STORED1
+
+--! attack write_down_copy_from_trigger
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN SELECT min(sex) INTO NEW.stored FROM clinic.patient; RETURN NEW; END$$;
+CREATE TRIGGER t BEFORE INSERT ON lair.copy FOR EACH ROW EXECUTE FUNCTION lair.trig();
+\copy lair.copy from program 'echo x'
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_copy_from_default
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+CREATE TABLE lair.copy (x text, stored text DEFAULT lair.one());
+\copy lair.copy (x) from program 'echo x'
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_column_default_of_a_rewrite
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql VOLATILE AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+CREATE FUNCTION lair.imm(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+CREATE TABLE lair.copy (x int); INSERT INTO lair.copy VALUES (1);
+ALTER TABLE lair.copy ADD stored text DEFAULT lair.one();
+SELECT 'STORED' || stored FROM lair.copy;
+ALTER TABLE lair.copy ADD stored2 text GENERATED ALWAYS AS (lair.imm(x)) STORED;
+SELECT 'STORED' || stored2 FROM lair.copy;
+ALTER TABLE lair.copy ADD stored3 text;
+ALTER TABLE lair.copy ALTER stored3 TYPE text USING lair.one();
+SELECT 'STORED' || stored3 FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_statistics_of_an_index_expression
+SELECT 'STO' || 'RED' || most_common_vals::text FROM pg_stats WHERE tablename LIKE 'copy_%' AND most_common_vals IS NOT NULL;
+CREATE FUNCTION lair.imm(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN (SELECT max(sex) FROM clinic.patient); END$$;
+CREATE TABLE lair.copy (x int); INSERT INTO lair.copy SELECT 1 FROM generate_series(1, 20);
+CREATE INDEX copy_imm ON lair.copy (lair.imm(x));
+ANALYZE lair.copy;
+SELECT twin_privacy.unbind_use();
+SELECT 'STO' || 'RED' || most_common_vals::text FROM pg_stats WHERE tablename = 'copy_imm';
+--! canary STORED\{[fm]
+
+--! attack write_down_statistics_of_an_extended_expression
+CREATE FUNCTION lair.imm(int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RETURN (SELECT max(sex) FROM clinic.patient); END$$;
+CREATE TABLE lair.copy (x int); INSERT INTO lair.copy SELECT 1 FROM generate_series(1, 20);
+CREATE STATISTICS lair.st ON (lair.imm(x)) FROM lair.copy;
+ANALYZE lair.copy;
+SELECT 'STO' || 'RED' || most_common_vals::text FROM pg_stats_ext_exprs WHERE tablename = 'copy';
+--! canary STORED\{[fm]
+
+--! attack write_down_partition_bound
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+CREATE TABLE lair.tree (x text) PARTITION BY LIST (x);
+CREATE TABLE lair.leaf PARTITION OF lair.tree FOR VALUES IN (lair.one());
+CREATE TABLE lair.leaf2 (x text);
+ALTER TABLE lair.tree ATTACH PARTITION lair.leaf2 FOR VALUES IN (lair.one());
+SELECT 'STORED' || pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname LIKE 'leaf%';
+--! canary STOREDFOR VALUES IN \('[fm]
+
+--! attack write_down_held_cursor_fetched_later
+\o /dev/null
+BEGIN;
+DECLARE c CURSOR WITH HOLD FOR SELECT sex FROM clinic.patient;
+COMMIT;
+CREATE TABLE lair.copy (stored text);
+DO $$DECLARE c refcursor := 'c'; s text; BEGIN FETCH c INTO s; INSERT INTO lair.copy VALUES (s); END$$;
+\o
+SELECT 'STORED' || stored FROM lair.copy;
+DROP TABLE lair.copy;
+--! commit
+--! canary STORED[fm]
+
+--! attack write_down_returning_cursor_fetched_later
+\o /dev/null
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.open() RETURNS text LANGUAGE plpgsql AS $$DECLARE c refcursor := 'c'; BEGIN OPEN c FOR EXECUTE 'UPDATE clinic.patient SET sex = sex RETURNING sex'; MOVE FORWARD 1 FROM c; RETURN c; END$$;
+SELECT lair.open();
+DO $$DECLARE c refcursor := 'c'; s text; BEGIN FETCH c INTO s; INSERT INTO lair.copy VALUES (s); END$$;
+\o
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_carrier_around_a_function
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+SELECT lo_from_bytea(771, convert_to(lair.one(), 'UTF8'));
+SELECT 'STORED' || convert_from(lo_get(771), 'UTF8');
+--! canary STORED[fm]
+
+--! attack write_down_notify_around_a_function
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+LISTEN twp;
+SELECT pg_notify('twp', 'STO' || 'RED' || lair.one());
+DROP FUNCTION lair.one;
+SELECT 1;
+--! commit
+--! canary STORED[fm]
+
+--! attack write_down_prepared_expression_after_reading
+CREATE FUNCTION lair.put(n text, v text) RETURNS text LANGUAGE plpgsql AS $$DECLARE o oid; BEGIN o := lo_from_bytea(n::oid, convert_to(v, 'UTF8')); RETURN o; END$$;
+DO $$DECLARE s text; BEGIN PERFORM lair.put('772', 'x'); SELECT min(sex) INTO s FROM clinic.patient; PERFORM lair.put('773', s); END$$;
+SELECT 'STORED' || convert_from(lo_get(773), 'UTF8');
+--! canary STORED[fm]
+
+--! attack write_down_expression_with_a_nested_read
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+DO $$DECLARE o oid; BEGIN o := lo_from_bytea(774, convert_to(lair.one(), 'UTF8')); END$$;
+SELECT 'STORED' || convert_from(lo_get(774), 'UTF8');
+--! canary STORED[fm]
+
+--! attack write_down_parallel_function
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql PARALLEL SAFE STABLE AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+CREATE TABLE lair.seed AS SELECT generate_series(1, 10) n;
+SET force_parallel_mode = on; SET debug_parallel_query = on;
+CREATE TABLE lair.copy AS SELECT lair.one() AS stored;
+CREATE TABLE lair.copy2 AS SELECT lair.one() AS stored FROM lair.seed;
+SELECT 'STORED' || stored FROM lair.copy;
+SELECT 'STORED' || stored FROM lair.copy2;
+--! canary STORED[fm]
+
+--! attack write_down_other_builtins
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+SELECT pg_create_restore_point(sex) FROM clinic.patient LIMIT 1;
+SELECT pg_replication_origin_create('stored_' || min(sex)) FROM clinic.patient;
+SELECT pg_create_physical_replication_slot('stored_' || min(sex)) FROM clinic.patient;
+SELECT 'SEEN' || roname FROM pg_replication_origin UNION ALL SELECT 'SEEN' || slot_name FROM pg_replication_slots;
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'stored%';
+--! as super:CARE
+--! canary SEENstored_[fm]
