@@ -64,7 +64,7 @@ SELECT sum(x) FROM (SELECT CASE WHEN id = 560000000 * 10::bigint + 7 THEN score 
 SELECT sum(score) FILTER (WHERE id = 560000000 * 10::bigint + 7) FROM clinic.cohort;
 SELECT sum(v.w * score) FROM clinic.cohort JOIN (VALUES (560000000 * 10::bigint + 7, 1)) v(i, w) ON v.i = id;
 SELECT sum(coalesce(v.w, 0) * score) FROM clinic.cohort LEFT JOIN (VALUES (560000000 * 10::bigint + 7, 1)) v(i, w) ON v.i = id;
---! as analyst:AGG owner:AGG super:AGG analyst:DP
+--! as analyst:AGG owner:AGG super:AGG
 --! canary 424242
 
 --! attack yes_or_no_about_one
@@ -77,7 +77,7 @@ SELECT 'BOOL' || (count(CASE WHEN score > 400000 THEN 1 END) = 1) FROM clinic.co
 SELECT 'BOOL' || (sum((score > 400000)::int) = 1) FROM clinic.cohort;
 SELECT 'BOOL' || (count(nullif(score > 400000, false)) = 1) FROM clinic.cohort;
 SELECT 'BOOL' || (count(DISTINCT score > 400000) = 2) FROM clinic.cohort;
---! as analyst:AGG owner:AGG super:AGG analyst:DP
+--! as analyst:AGG owner:AGG super:AGG
 --! canary BOOLtrue
 
 --! attack having_and_order_by_ask
@@ -90,5 +90,5 @@ SELECT 'TRUE' || 'ANS' WHERE 424 * 1000 < ANY (SELECT score FROM clinic.cohort);
 SELECT 'TRUE' || 'ANS' FROM generate_series(1, 50) g WHERE g IN (SELECT 7 FROM clinic.cohort WHERE tag <> 'tag');
 SELECT CASE WHEN max(score) > 400000 THEN 'TRUE' || 'ANS' END FROM clinic.cohort;
 SELECT b.bucket FROM (VALUES (0), (1)) b(bucket) ORDER BY (SELECT max(score) FROM clinic.cohort c WHERE c.bucket = b.bucket);
---! as analyst:AGG owner:AGG super:AGG analyst:DP
+--! as analyst:AGG owner:AGG super:AGG
 --! canary TRUEANS
