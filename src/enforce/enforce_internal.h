@@ -101,7 +101,7 @@ extern bool twp_enforce_gives_scanned_rows(const PlannedStmt *plan);
 
 
 /* run.c: what runs within what. */
-extern TwpRun *twp_enforce_running(void);
+extern TwpRun *twp_enforce_innermost(void);
 extern void twp_enforce_push_run(TwpRun *run, QueryDesc *query, struct TwpStatement *statement, bool holds);
 extern void twp_enforce_pop_run(TwpRun *run, bool gives);
 extern void twp_enforce_begin_start(bool may_export);

@@ -46,7 +46,7 @@ static bool carrier_prepared = false;	/* in this transaction, outside any query 
 
 /* Innermost execution, or NULL. */
 TwpRun *
-twp_enforce_running(void)
+twp_enforce_innermost(void)
 {
 	return stack;
 }

@@ -69,7 +69,7 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 			*link = statement->next;
 			break;
 		}
-	for (TwpRun *run = twp_enforce_running(); run != NULL; run = run->outer)
+	for (TwpRun *run = twp_enforce_innermost(); run != NULL; run = run->outer)
 		if (run->statement == statement)
 			run->statement = NULL;
 	if (statement->record_id != 0)
@@ -240,7 +240,7 @@ record_intent(Statement *statement, PlannedStmt *plan)
 
 	twp_enforce_describe(&intent, twp_enforce_marked_relations(plan), statement->maintenance);
 	intent.query_fingerprint = plan->queryId;
-	for (TwpRun *run = twp_enforce_running(); run != NULL && intent.parent == 0; run = run->outer)
+	for (TwpRun *run = twp_enforce_innermost(); run != NULL && intent.parent == 0; run = run->outer)
 		intent.parent = run->statement != NULL ? run->statement->record_id : 0;
 	statement->record_id = twp_ledger_intend(&intent);
 }
@@ -382,7 +382,7 @@ twp_enforce_wrote_protected(void)
 TwpStatement *
 twp_enforce_running(void)
 {
-	TwpRun	   *run = twp_enforce_running();
+	TwpRun	   *run = twp_enforce_innermost();
 
 	return run != NULL ? run->statement : NULL;
 }
