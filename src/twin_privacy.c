@@ -19,6 +19,7 @@
 #include "keys/keys.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
+#include "operations/operations.h"
 #include "protect/protect.h"
 #include "pseudonym/pseudonym.h"
 #include "uses/uses.h"
@@ -49,6 +50,7 @@ _PG_init(void)
 	twp_breakglass_init();
 	twp_anonymity_init();
 	twp_enforce_init();
+	twp_operations_init();
 	twp_hooks_init();
 	twp_guc_init_finish();
 }

@@ -6,6 +6,7 @@
 # base
 REGRESS += base_install
 TAP += test/t/001_preload.pl
+TAP += test/t/010_newcomer.pl
 
 # crypto
 REGRESS += crypto_vectors

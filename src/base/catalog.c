@@ -121,23 +121,29 @@ twp_role_has(Oid roleid, int roles)
 	return false;
 }
 
-/* Refuses the action unless the current user holds one of the roles. */
-void
-twp_role_require(int roles, const char *action)
+/* Names roles of a set, joined by "or". */
+char *
+twp_role_names(int roles)
 {
 	StringInfoData names;
-
-	if (twp_role_has(GetUserId(), roles))
-		return;
 
 	initStringInfo(&names);
 	for (int role = 0; role < lengthof(role_names); role++)
 		if ((roles & TWP_ROLES(role)) != 0)
 			appendStringInfo(&names, "%s%s", names.len > 0 ? " or " : "", role_names[role]);
+	return names.data;
+}
+
+/* Refuses the action unless the current user holds one of the roles. */
+void
+twp_role_require(int roles, const char *action)
+{
+	if (twp_role_has(GetUserId(), roles))
+		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("permission denied to %s", action),
-			 errhint("Ask for membership in %s.", names.data)));
+			 errhint("Ask for membership in %s.", twp_role_names(roles))));
 }
 
 /* Opens an SPI connection for twp_sql_exec(). */

@@ -43,6 +43,8 @@ extern void twp_catalog_announce(const char *table);
 
 /* True when the current user (or role) holds one of the roles in the set. */
 extern bool twp_role_has(Oid roleid, int roles);
+/* Names of the roles in the set, joined by "or". */
+extern char *twp_role_names(int roles);
 /* Raises 42501 naming the roles that may, unless the current user is one. */
 extern void twp_role_require(int roles, const char *action);
 

@@ -17,6 +17,7 @@
 #include "hooks/hooks.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
+#include "operations/operations.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "pseudonym/pseudonym.h"
@@ -209,11 +210,12 @@ access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		twp_enforce_schema_named(object_id, arg);
 }
 
-/* Takes protected values out of messages on their way out. */
+/* Takes protected values out of messages on their way out, and puts hints in. */
 static void
 edit_message(ErrorData *error)
 {
 	twp_enforce_edit_message(error);
+	twp_operations_add_hint(error);
 	if (next_emit_log != NULL)
 		next_emit_log(error);
 }

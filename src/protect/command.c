@@ -26,6 +26,15 @@ PG_FUNCTION_INFO_V1(twp_protect_table);
 PG_FUNCTION_INFO_V1(twp_protect_unprotect_table);
 PG_FUNCTION_INFO_V1(twp_protect_label_column);
 
+static TwpProtectedListener protected_listener = NULL;
+
+/* Registers what is to be said of a table that was protected; called once, from an upper room's init. */
+void
+twp_protect_register_protected(TwpProtectedListener listener)
+{
+	protected_listener = listener;
+}
+
 /* Schema-qualified, quoted name of a relation. */
 static char *
 qualified_name(Oid relid)
@@ -178,6 +187,8 @@ twp_protect_table(PG_FUNCTION_ARGS)
 	label.native_rls = twp_protect_label_text(relid, 0) == NULL ? has_row_security(relid) :
 		twp_protect_lookup(relid)->native_rls;
 	set_label(psprintf("TABLE %s", name), twp_protect_format_table_label(&label));
+	if (protected_listener != NULL)
+		protected_listener(relid);
 	PG_RETURN_VOID();
 }
 

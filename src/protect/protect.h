@@ -124,6 +124,10 @@ typedef struct TwpProtection
 
 extern void twp_protect_init(void);
 
+/* Registers what is to be said of a table that protect_table has protected. */
+typedef void (*TwpProtectedListener) (Oid relid);
+extern void twp_protect_register_protected(TwpProtectedListener listener);
+
 /* The protection of a relation, or NULL when it has none. */
 extern const TwpProtection *twp_protect_lookup(Oid relid);
 /* A deep copy in the context, for what must outlive the next lookup. */
