@@ -54,6 +54,13 @@ SELECT metric, kind, label, a.value > b.value AS grew FROM twin_privacy.twin_pri
 SELECT metric, kind, a.value >= b.value + 2 AS grew FROM twin_privacy.twin_privacy_stat AS a JOIN before AS b USING (metric, kind)
  WHERE metric = 'twin_privacy_statements_total';
 SELECT label, value FROM twin_privacy.twin_privacy_stat WHERE metric = 'twin_privacy_uses' ORDER BY label;
+-- Consents were looked up one by one; with a map built, it answers.
+SELECT twin_privacy_internal.consent_map_build() >= 0 AS built;
+SET SESSION AUTHORIZATION status_reader;
+SELECT count(*) FROM public.chart;
+RESET SESSION AUTHORIZATION;
+SELECT metric, kind, a.label, a.value > b.value AS grew FROM twin_privacy.twin_privacy_stat AS a JOIN before AS b USING (metric, kind)
+ WHERE metric LIKE '%consent%total' AND a.label IS NOT DISTINCT FROM b.label ORDER BY metric, label;
 
 RESET twin_privacy.use;
 SET twin_privacy.maintenance = on;

@@ -170,6 +170,10 @@ CREATE FUNCTION twin_privacy_internal.consent_map(
     OUT built_at timestamptz, OUT horizon timestamptz) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'twp_consent_map_figures' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
 REVOKE ALL ON FUNCTION twin_privacy_internal.consent_map() FROM PUBLIC;
+CREATE FUNCTION twin_privacy_internal.consent_counters(
+    OUT builds bigint, OUT with_map bigint, OUT without_map bigint, OUT lookups bigint) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'twp_consent_counters' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
+REVOKE ALL ON FUNCTION twin_privacy_internal.consent_counters() FROM PUBLIC;
 CREATE FUNCTION twin_privacy_internal.consent_map_build() RETURNS double precision
 AS 'MODULE_PATHNAME', 'twp_consent_map_build_sql' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION twin_privacy_internal.consent_map_build() FROM PUBLIC;

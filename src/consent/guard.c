@@ -31,11 +31,13 @@ PG_FUNCTION_INFO_V1(twp_consent_stamp);
 PG_FUNCTION_INFO_V1(twp_consent_keep);
 PG_FUNCTION_INFO_V1(twp_consent_map_figures);
 PG_FUNCTION_INFO_V1(twp_consent_map_build_sql);
+PG_FUNCTION_INFO_V1(twp_consent_counters);
 
 TWP_EXPORT Datum twp_consent_stamp(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_keep(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_map_figures(PG_FUNCTION_ARGS);
 TWP_EXPORT Datum twp_consent_map_build_sql(PG_FUNCTION_ARGS);
+TWP_EXPORT Datum twp_consent_counters(PG_FUNCTION_ARGS);
 
 /* Trigger: stamps a new row and announces it. */
 Datum
@@ -90,6 +92,21 @@ twp_consent_map_figures(PG_FUNCTION_ARGS)
 	values[3] = Int64GetDatum((int64) figures.bytes);
 	values[4] = TimestampTzGetDatum(figures.built_at);
 	values[5] = TimestampTzGetDatum(figures.horizon);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	return (Datum) 0;
+}
+
+/* consent_counters(): one row, from the server's start. */
+Datum
+twp_consent_counters(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum		values[TWP_MAP_COUNTERS];
+	bool		nulls[TWP_MAP_COUNTERS] = {false};
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < TWP_MAP_COUNTERS; i++)
+		values[i] = Int64GetDatum((int64) twp_map_counted(i));
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	return (Datum) 0;
 }

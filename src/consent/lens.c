@@ -184,8 +184,10 @@ twp_consent_refresh(TwpLens *lens, TimestampTz now)
 		lens->horizon = DT_NOEND;
 	}
 	lens->now = now;
+	twp_map_count(TWP_MAP_LOOKUPS, lens->probes);
 	lens->probes = 0;
 	look_for_map(lens);
+	twp_map_count(lens->use_map ? TWP_MAP_SERVED : TWP_MAP_ABSENT, 1);
 }
 
 /* When an answer given since may change. */

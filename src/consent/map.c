@@ -57,6 +57,7 @@ typedef struct MapControl
 	dsa_handle	area;
 	int			tranche;
 	uint64		last_version;
+	pg_atomic_uint64 counters[TWP_MAP_COUNTERS];
 	MapSlot		slots[SLOTS];
 } MapControl;
 
@@ -98,8 +99,25 @@ twp_consent_shmem_startup(void)
 	{
 		memset(control, 0, sizeof(*control));
 		control->tranche = LWLockNewTrancheId();
+		for (int i = 0; i < TWP_MAP_COUNTERS; i++)
+			pg_atomic_init_u64(&control->counters[i], 0);
 	}
 	LWLockRelease(AddinShmemInitLock);
+}
+
+/* Counts something n times. */
+void
+twp_map_count(TwpMapCounter counter, uint64 n)
+{
+	if (control != NULL && n > 0)
+		pg_atomic_fetch_add_u64(&control->counters[counter], n);
+}
+
+/* How often it was counted since the server started. */
+uint64
+twp_map_counted(TwpMapCounter counter)
+{
+	return control == NULL ? 0 : pg_atomic_read_u64(&control->counters[counter]);
 }
 
 /* Attaches the area, or makes it; false when there is no shared memory. */
@@ -467,5 +485,6 @@ twp_map_build(TimestampTz now)
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(end_building, Int32GetDatum(slot));
 	end_building(0, Int32GetDatum(slot));
+	twp_map_count(TWP_MAP_BUILDS, 1);
 	return true;
 }

@@ -197,6 +197,19 @@ typedef struct TwpMapFigures
 } TwpMapFigures;
 
 extern bool twp_map_describe(TwpMapFigures *figures);
+
+/* What is counted from the server's start, for all its databases. */
+typedef enum TwpMapCounter
+{
+	TWP_MAP_BUILDS,				/* maps built */
+	TWP_MAP_SERVED,				/* times a statement began to ask with a map */
+	TWP_MAP_ABSENT,				/* and without one */
+	TWP_MAP_LOOKUPS,			/* subjects looked up in the index */
+	TWP_MAP_COUNTERS
+} TwpMapCounter;
+
+extern void twp_map_count(TwpMapCounter counter, uint64 n);
+extern uint64 twp_map_counted(TwpMapCounter counter);
 /* Called by the stamp trigger: this transaction has changes only it may see. */
 extern void twp_map_note_own_change(void);
 

@@ -222,6 +222,13 @@ BEGIN ATOMIC
         ('consent_map_subjects', 'gauge', NULL::text, coalesce(m.known, 0)::numeric),
         ('consent_map_bytes', 'gauge', NULL, coalesce(m.bytes, 0))) AS f(metric, kind, label, value)
     UNION ALL
+    SELECT f.* FROM twin_privacy_internal.consent_counters() AS c
+     CROSS JOIN LATERAL (VALUES
+        ('consent_questions_total', 'counter', 'map', c.with_map::numeric),
+        ('consent_questions_total', 'counter', 'index', c.without_map),
+        ('consent_lookups_total', 'counter', NULL, c.lookups),
+        ('consent_map_builds_total', 'counter', NULL, c.builds)) AS f(metric, kind, label, value)
+    UNION ALL
     SELECT 'uses', 'gauge', s.status, (SELECT count(*) FROM twin_privacy_internal.approved_use AS u WHERE u.status = s.status)
       FROM (VALUES ('proposed'), ('approved'), ('suspended')) AS s(status)
     UNION ALL
@@ -239,5 +246,5 @@ REVOKE ALL ON twin_privacy.twin_privacy_stat FROM PUBLIC;
 GRANT SELECT ON twin_privacy.twin_privacy_stat
     TO twin_privacy_admin, twin_privacy_officer, twin_privacy_registrar, twin_privacy_auditor, pg_monitor;
 COMMENT ON VIEW twin_privacy.twin_privacy_stat IS
-    'Figures for monitoring, one row a value: metric (name as for Prometheus), kind (counter, gauge), label (SQLSTATE, status or severity; NULL: none), value. '
+    'Figures for monitoring, one row a value: metric (name as for Prometheus), kind (counter, gauge), label (SQLSTATE, way, status or severity; NULL: none), value. '
     'Counters are the server''s and count from its start; ledger_* are the server''s, too; the rest is this database''s. For the four roles and pg_monitor.';

@@ -144,6 +144,27 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION twin_privacy_internal.report_consents(timestamptz, timestamptz, text[]) FROM PUBLIC;
 
+CREATE FUNCTION twin_privacy_internal.quasi_risk(target oid, OUT memberships bigint, OUT smallest bigint, OUT alone bigint, OUT complete boolean)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'twp_operations_risk'
+    LANGUAGE C STABLE STRICT PARALLEL UNSAFE ROWS 1;
+REVOKE ALL ON FUNCTION twin_privacy_internal.quasi_risk(oid) FROM PUBLIC;
+
+-- Who stands alone with their quasi-identifiers, table by table: the worst case, before masks.
+CREATE FUNCTION twin_privacy_internal.report_risk() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT '<h2>Re-identification risk</h2><p class="sub">How many patients share a combination of quasi-identifiers, by the values as stored. Uses of form pseudonymised show them masked.</p>'
+        || twin_privacy_internal.report_table('{table,quasi-identifiers,patient and combination,smallest group,alone,share alone}', (
+            SELECT jsonb_agg(jsonb_build_array(t.target, t.quasi, r.memberships || CASE WHEN r.complete THEN '' ELSE ' (first rows only)' END, r.smallest, r.alone,
+                                               round(100.0 * r.alone / nullif(r.memberships, 0), 1) || ' %') ORDER BY r.alone DESC, t.target)
+              FROM (SELECT c.target::text AS target, c.target::oid AS relid, string_agg(c.column_name::text, ', ' ORDER BY c.column_name) AS quasi
+                      FROM twin_privacy.protected_columns AS c JOIN twin_privacy.protected_tables AS p ON p.target = c.target AND p.source = p.target
+                     WHERE c.labelled AND c.kind = 'quasi' GROUP BY c.target) AS t
+             CROSS JOIN LATERAL twin_privacy_internal.quasi_risk(t.relid) AS r), '{3,4,5,6}');
+END;
+REVOKE ALL ON FUNCTION twin_privacy_internal.report_risk() FROM PUBLIC;
+
 CREATE FUNCTION twin_privacy_internal.report_state(since timestamptz, until timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -156,13 +177,14 @@ BEGIN ATOMIC
                                                coalesce(to_char(lower(u.valid) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'ever') || ' to ' || coalesce(to_char(upper(u.valid) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'further notice'),
                                                CASE WHEN u.export THEN 'yes' ELSE 'no' END, u.epsilon) ORDER BY u.code)
               FROM twin_privacy_internal.approved_use AS u LEFT JOIN twin_privacy.purposes AS p ON p.code = u.purpose), '{9}')
-        || '<h2>Protection</h2>' || twin_privacy_internal.report_table('{table,category,identifiers,quasi-identifiers,other columns,without label}', (
+        || '<h2>Protection</h2>' || twin_privacy_internal.report_table('{table,category,identifiers,quasi-identifiers,other columns,without label: hidden}', (
             SELECT jsonb_agg(jsonb_build_array(g.target, g.category, g.identifiers, g.quasi, g.others, g.unlabelled) ORDER BY g.target)
               FROM (SELECT t.target::text AS target, t.category, count(*) FILTER (WHERE c.labelled AND c.kind = 'identifier') AS identifiers,
                            count(*) FILTER (WHERE c.labelled AND c.kind = 'quasi') AS quasi, count(*) FILTER (WHERE c.labelled AND c.kind NOT IN ('identifier', 'quasi')) AS others,
-                           count(*) FILTER (WHERE NOT c.labelled) AS unlabelled
+                           string_agg(c.column_name::text, ', ' ORDER BY c.column_name) FILTER (WHERE NOT c.labelled) AS unlabelled
                       FROM twin_privacy.protected_tables AS t LEFT JOIN twin_privacy.protected_columns AS c ON c.target = t.target
-                     WHERE t.source = t.target GROUP BY 1, 2) AS g), '{3,4,5,6}')
+                     WHERE t.source = t.target GROUP BY 1, 2) AS g), '{3,4,5}')
+        || twin_privacy_internal.report_risk()
         || '<h2>What to look at</h2>' || twin_privacy_internal.report_table('{severity,where,finding,what to do}', (
             SELECT jsonb_agg(jsonb_build_array(f.severity, f.object, f.finding, f.hint) ORDER BY f.severity, f.object, f.finding) FROM twin_privacy.check_protection() AS f));
 END;
@@ -199,6 +221,6 @@ END
 $$;
 COMMENT ON FUNCTION twin_privacy.report(timestamptz, timestamptz) IS
     'A page of HTML about a period, for the privacy officer (officer, auditor): reads by purpose over time and by use, refusals, consents and withdrawals, emergencies with their reviews (patients are named there), uses, '
-    'protection and what to look at. Self-contained: inline SVG and style, no script, every text escaped; for screen, telephone and paper, light and dark. since, until: [since, until). NULL: error 22004. Errors: 22023 empty or infinite period.';
+    'protection, re-identification risk and what to look at. Self-contained: inline SVG and style, no script, every text escaped; for screen, telephone and paper, light and dark. since, until: [since, until). NULL: error 22004. Errors: 22023 empty or infinite period.';
 REVOKE ALL ON FUNCTION twin_privacy.report(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.report(timestamptz, timestamptz) TO twin_privacy_officer, twin_privacy_auditor;

@@ -87,5 +87,32 @@ for my $name (split /\n/, $node->safe_psql(
 	ok($reference =~ /`\Q$name\E[`(]/, "the reference names $name");
 }
 
+# The table of settings says of each who sets it and what holds without.
+my %who = (user => 'all', superuser => 'superuser', sighup => 'reload', postmaster => 'restart');
+for (split /\n/, $node->safe_psql(
+		'postgres', q{
+		SELECT name, context, CASE WHEN vartype = 'integer' AND unit IS NOT NULL AND boot_val <> '0' THEN
+			replace(replace(pg_size_pretty(boot_val::numeric * CASE unit WHEN 'kB' THEN 1024 WHEN 'MB' THEN 1048576 END), 'bytes', ''), '  ', ' ') ELSE boot_val END
+		  FROM pg_settings WHERE name LIKE 'twin\_privacy.%' ORDER BY 1}))
+{
+	my ($name, $context, $default) = split /\|/, $_, 3;
+	my ($row) = grep { /^\|[^|]*`\Q$name\E`/ } split /\n/, $reference;
+	my (undef, undef, $sets, $value) = map { s/^\s+|\s+$//gr } split /\|/, $row // '';
+	is($sets, $who{$context}, "who sets $name");
+	(my $shown = $value // '') =~ s/`//g;
+	is($shown eq '' ? '' : $shown, $default eq '0' && $shown eq '' ? '' : $default, "its default") unless $name eq 'twin_privacy.ledger_directory' && $shown eq $default;
+}
+
+# Every function that a page names exists, those of the article tables among them.
+my %exists = map { $_ => 1 } split /\n/, $node->safe_psql('postgres', q{
+	SELECT proname FROM pg_proc WHERE pronamespace IN ('twin_privacy'::regnamespace, 'twin_privacy_internal'::regnamespace, 'pg_catalog'::regnamespace, 'public'::regnamespace)});
+for my $file ("$src/README.md", sort glob "$src/doc/*.md")
+{
+	my ($name) = $file =~ m{([^/]+)\.md$};
+	my %named = map { $_ => 1 } slurp_file($file) =~ /(?:`|twin_privacy\.)([a-z]\w+)\(/g;
+	my @missing = grep { !$exists{$_} } sort keys %named;
+	is("@missing", '', "$name.md names no function that does not exist");
+}
+
 $node->stop;
 done_testing();
