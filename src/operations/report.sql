@@ -175,13 +175,14 @@ BEGIN ATOMIC
         || '<h2>Uses</h2>' || twin_privacy_internal.report_table('{use,purpose,form,status,proposed by,approved by,valid,export,budget}', (
             SELECT jsonb_agg(jsonb_build_array(u.code, u.purpose, u.disclosure, CASE WHEN p.prohibited THEN 'purpose prohibited' ELSE u.status END, u.proposed_by, u.approved_by,
                                                coalesce(to_char(lower(u.valid) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'ever') || ' to ' || coalesce(to_char(upper(u.valid) AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'further notice'),
-                                               CASE WHEN u.export THEN 'yes' ELSE 'no' END, u.epsilon) ORDER BY u.code)
-              FROM twin_privacy_internal.approved_use AS u LEFT JOIN twin_privacy.purposes AS p ON p.code = u.purpose), '{9}')
+                                               CASE WHEN u.export THEN 'yes' ELSE 'no' END, coalesce(trim_scale(b.spent) || ' of ' || trim_scale(b.epsilon) || ' spent', trim_scale(u.epsilon)::text)) ORDER BY u.code)
+              FROM twin_privacy_internal.approved_use AS u LEFT JOIN twin_privacy.purposes AS p ON p.code = u.purpose
+              LEFT JOIN twin_privacy.privacy_budget AS b ON b.use_code = u.code), '{9}')
         || '<h2>Protection</h2>' || twin_privacy_internal.report_table('{table,category,identifiers,quasi-identifiers,other columns,without label: hidden}', (
             SELECT jsonb_agg(jsonb_build_array(g.target, g.category, g.identifiers, g.quasi, g.others, g.unlabelled) ORDER BY g.target)
               FROM (SELECT t.target::text AS target, t.category, count(*) FILTER (WHERE c.labelled AND c.kind = 'identifier') AS identifiers,
                            count(*) FILTER (WHERE c.labelled AND c.kind = 'quasi') AS quasi, count(*) FILTER (WHERE c.labelled AND c.kind NOT IN ('identifier', 'quasi')) AS others,
-                           string_agg(c.column_name::text, ', ' ORDER BY c.column_name) FILTER (WHERE NOT c.labelled) AS unlabelled
+                           string_agg(c.column_name::text, ', ' ORDER BY c.column_name) FILTER (WHERE NOT c.labelled AND quote_ident(c.column_name) <> t.subject) AS unlabelled
                       FROM twin_privacy.protected_tables AS t LEFT JOIN twin_privacy.protected_columns AS c ON c.target = t.target
                      WHERE t.source = t.target GROUP BY 1, 2) AS g), '{3,4,5}')
         || twin_privacy_internal.report_risk()

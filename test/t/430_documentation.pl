@@ -89,18 +89,15 @@ for my $name (split /\n/, $node->safe_psql(
 
 # The table of settings says of each who sets it and what holds without.
 my %who = (user => 'all', superuser => 'superuser', sighup => 'reload', postmaster => 'restart');
-for (split /\n/, $node->safe_psql(
-		'postgres', q{
-		SELECT name, context, CASE WHEN vartype = 'integer' AND unit IS NOT NULL AND boot_val <> '0' THEN
-			replace(replace(pg_size_pretty(boot_val::numeric * CASE unit WHEN 'kB' THEN 1024 WHEN 'MB' THEN 1048576 END), 'bytes', ''), '  ', ' ') ELSE boot_val END
-		  FROM pg_settings WHERE name LIKE 'twin\_privacy.%' ORDER BY 1}))
+for (split /\n/, $node->safe_psql('postgres', q{SELECT name, context, boot_val, unit FROM pg_settings WHERE name LIKE 'twin\_privacy.%' ORDER BY 1}))
 {
-	my ($name, $context, $default) = split /\|/, $_, 3;
+	my ($name, $context, $default, $unit) = split /\|/, $_, 4;
 	my ($row) = grep { /^\|[^|]*`\Q$name\E`/ } split /\n/, $reference;
-	my (undef, undef, $sets, $value) = map { s/^\s+|\s+$//gr } split /\|/, $row // '';
+	my (undef, undef, $sets, $said) = map { s/^[\s`]+|[\s`]+$//gr } split /\|/, $row // '';
 	is($sets, $who{$context}, "who sets $name");
-	(my $shown = $value // '') =~ s/`//g;
-	is($shown eq '' ? '' : $shown, $default eq '0' && $shown eq '' ? '' : $default, "its default") unless $name eq 'twin_privacy.ledger_directory' && $shown eq $default;
+	my ($number, $prefix) = $said =~ /^([\d.e-]+)(?: ([kM])B)?$/;
+	$number *= 1024 if ($prefix // '') eq 'M' && $unit eq 'kB';
+	ok(defined $number ? $number == $default : $said eq $default, "its default ($default$unit)") or diag($said);
 }
 
 # Every function that a page names exists, those of the article tables among them.

@@ -54,7 +54,9 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM page, unnest(xpath('//rec
 like($page, qr/permits \(3\)/, 'three permits');
 like($page, qr/withdrawals \(1\)/, 'one withdrawal');
 like($page, qr/<td>justified<\/td>/, 'the emergency has its verdict');
-like($page, qr/without label/, 'columns without label are counted');
+like($page, qr/without label: hidden.*<td>note<\/td>/s, 'columns without label are named');
+like($page, qr/Re-identification risk.*<td>public\.patient<\/td><td>born, zip<\/td><td class="n">3<\/td><td class="n">1<\/td><td class="n">1<\/td><td class="n">33.3 %<\/td>/s, 'who stands alone');
+like($page, qr/<td>SUMS<\/td>.*<td class="n">0 of 1 spent<\/td>/, 'budgets');
 
 # Every period there is has its buckets; a bar lies inside the chart.
 for my $days (1, 40, 200, 900)
