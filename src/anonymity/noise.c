@@ -318,6 +318,13 @@ list_quantities(Work *work)
 	}
 }
 
+/* A number without its sign; bounds are far from the type's own. */
+static int64
+magnitude(int64 value)
+{
+	return value < 0 ? -value : value;
+}
+
 /* By how much one subject can move a quantity, over all groups together. */
 static uint128
 sensitivity(const Work *work, const Quantity *quantity)
@@ -330,7 +337,7 @@ sensitivity(const Work *work, const Quantity *quantity)
 		case QUANTITY_SUBJECTS:
 			return work->max_groups;
 		case QUANTITY_SUM:
-			return rows * Max(Abs(column->origin), Abs(column->origin + column->width));
+			return rows * Max(magnitude(column->origin), magnitude(column->origin + column->width));
 		case QUANTITY_CENTRED:
 			return rows * column->width;
 		case QUANTITY_SQUARES:
