@@ -74,7 +74,9 @@ REGRESS += anonymity_anonymize
 REGRESS += anonymity_protected
 REGRESS += anonymity_aggregate
 REGRESS += anonymity_private
+REGRESS += anonymity_guard
 TAP += test/t/070_anonymity_adult.pl
+TAP += test/t/071_anonymity_guard.pl
 
 # decision
 REGRESS += decision_derivations

@@ -185,3 +185,42 @@ CREATE AGGREGATE twin_privacy_internal.at_least_split("any", boolean, integer) (
     COMBINEFUNC = twin_privacy_internal.cohort_combine,
     SERIALFUNC = twin_privacy_internal.cohort_serialize,
     DESERIALFUNC = twin_privacy_internal.cohort_deserialize, PARALLEL = SAFE);
+
+-- The differencing guard: sketches of a group's figures, the gate in front of
+-- the groups, and what it says.
+CREATE FUNCTION twin_privacy_internal.guard_cell_add(internal, "any", integer, text, integer[], VARIADIC "any") RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_cell_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_subjects_add(internal, "any") RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_subjects_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_cell_combine(internal, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_cell_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_cell_serialize(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_cell_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_cell_deserialize(bytea, internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_cell_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_cell_final(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_cell_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_subjects_final(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_subjects_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE twin_privacy_internal.guard_cell("any", integer, text, integer[], VARIADIC "any") (
+    SFUNC = twin_privacy_internal.guard_cell_add, STYPE = internal, SSPACE = 1024,
+    FINALFUNC = twin_privacy_internal.guard_cell_final,
+    COMBINEFUNC = twin_privacy_internal.guard_cell_combine,
+    SERIALFUNC = twin_privacy_internal.guard_cell_serialize,
+    DESERIALFUNC = twin_privacy_internal.guard_cell_deserialize, PARALLEL = SAFE);
+CREATE AGGREGATE twin_privacy_internal.guard_subjects("any") (
+    SFUNC = twin_privacy_internal.guard_subjects_add, STYPE = internal, SSPACE = 2048,
+    FINALFUNC = twin_privacy_internal.guard_subjects_final, PARALLEL = SAFE);
+CREATE FUNCTION twin_privacy_internal.guard_gate(text, integer, integer[], bytea[], boolean[]) RETURNS bigint
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_gate' LANGUAGE C WINDOW VOLATILE PARALLEL RESTRICTED;
+CREATE FUNCTION twin_privacy_internal.guard_shows(bigint, integer) RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_shows' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_counted(bytea) RETURNS bigint
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_counted' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+CREATE FUNCTION twin_privacy.forget_releases(use text, reason text) RETURNS bigint
+AS 'MODULE_PATHNAME', 'twp_anonymity_forget_releases' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.forget_releases(text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.forget_releases(text, text) TO twin_privacy_officer;
+COMMENT ON FUNCTION twin_privacy.forget_releases(text, text) IS
+'(officer) Forgets what an aggregate-only use has released and gives the number of figures: from then on new figures are compared with none of them, so that they may be subtracted from each other. For a use whose memory is full, or after its data was replaced. Holds at once, also when the transaction is rolled back; recorded as use.forget_releases. Errors: 22004 NULL argument, 42501 not an officer, 42704 unknown use, TP005 the file cannot be written.';

@@ -7,6 +7,7 @@
 
 #include "access/htup_details.h"
 #include "anonymity/anonymity_internal.h"
+#include "anonymity/guard_internal.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/namespace.h"
@@ -527,9 +528,10 @@ twp_anonymity_anonymize(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(figures)));
 }
 
-/* The room has no settings and no hooks of its own. */
+/* Starts the room: its settings. */
 void
 twp_anonymity_init(void)
 {
 	twp_anonymity_define_private_settings();
+	twp_guard_init();
 }

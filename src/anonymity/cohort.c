@@ -17,10 +17,8 @@
  */
 #include "postgres.h"
 
+#include "anonymity/cohort.h"
 #include "base/compat.h"
-#include "base/subject.h"
-#include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "fmgr.h"
 #include "libpq/pqformat.h"
 #include "nodes/execnodes.h"
@@ -45,8 +43,16 @@ typedef struct Cohort
 
 #define COHORT_SIZE(k) (offsetof(Cohort, keys) + 2 * (Size) (k) * sizeof(uint64))
 
-/* Largest k of which a state can be kept. */
-#define MAX_K 100000
+/* Raises unless a cohort of that size can be counted. */
+void
+twp_cohort_check_size(int32 k)
+{
+	if (k < 1 || k > TWP_COHORT_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the cohort must lie between 1 and %d", TWP_COHORT_MAX),
+				 errhint("It is the use's min_cohort.")));
+}
 
 /* Makes an empty state. */
 static Cohort *
@@ -57,37 +63,11 @@ create_cohort(FunctionCallInfo fcinfo, int32 k)
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "called outside an aggregate");
-	if (k < 1 || k > MAX_K)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the cohort must lie between 1 and %d", MAX_K),
-				 errhint("It is the use's min_cohort.")));
+	twp_cohort_check_size(k);
 	cohort = MemoryContextAllocZero(context, COHORT_SIZE(k));
 	cohort->k = k;
 	cohort->type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
 	return cohort;
-}
-
-/* The 64-bit key of a subject. */
-static inline uint64
-subject_key(Oid type, Datum value)
-{
-	TwpSubject	subject;
-
-	switch (type)
-	{
-		case INT4OID:
-			return (uint64) (int64) DatumGetInt32(value);
-		case INT8OID:
-			return (uint64) DatumGetInt64(value);
-		default:
-			twp_subject_from_datum(&subject, type, value);
-			if (subject.kind == TWP_SUBJECT_INT)
-				return (uint64) subject.key.number;
-			if (subject.kind == TWP_SUBJECT_UUID)
-				return hash_bytes_extended(subject.key.uuid, sizeof(subject.key.uuid), 0);
-			return hash_bytes_extended((const unsigned char *) subject.key.text.data, subject.key.text.len, 0);
-	}
 }
 
 /* Adds a key to one side. */
@@ -115,7 +95,7 @@ add_row(FunctionCallInfo fcinfo, int side, int k_argument)
 	else
 		cohort = (Cohort *) PG_GETARG_POINTER(0);
 	if (cohort->n[side] < cohort->k && !PG_ARGISNULL(1))
-		add_key(cohort, side, subject_key(cohort->type, PG_GETARG_DATUM(1)));
+		add_key(cohort, side, twp_cohort_key(cohort->type, PG_GETARG_DATUM(1)));
 	PG_RETURN_POINTER(cohort);
 }
 
@@ -184,7 +164,7 @@ twp_anonymity_cohort_deserialize(PG_FUNCTION_ARGS)
 	Cohort	   *cohort = palloc(size);
 
 	memcpy(cohort, VARDATA_ANY(packed), size);
-	if (size < offsetof(Cohort, keys) || cohort->k < 1 || cohort->k > MAX_K || size != COHORT_SIZE(cohort->k))
+	if (size < offsetof(Cohort, keys) || cohort->k < 1 || cohort->k > TWP_COHORT_MAX || size != COHORT_SIZE(cohort->k))
 		elog(ERROR, "malformed cohort state");
 	PG_RETURN_POINTER(cohort);
 }

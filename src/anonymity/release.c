@@ -25,7 +25,7 @@
 #include "anonymity/release_internal.h"
 #include "base/compat.h"
 #include "base/errors.h"
-#include "catalog/pg_collation.h"
+#include "catalog/heap.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -184,18 +184,27 @@ twp_anonymity_sublink(TwpLevel *level, SubLink *sublink)
 						   "a sub-query over protected rows in a condition");
 }
 
-/* A column of a source as an expression. */
-static Node *
-source_column(const TwpLevel *level, int rti, AttrNumber attno)
+/* A column of a source (or a system column of a relation) as an expression. */
+Node *
+twp_anonymity_column(const TwpLevel *level, int rti, AttrNumber attno)
 {
 	RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
 	Oid			type;
 	int32		typmod;
 	Oid			collation;
+	Var		   *var;
 
 	if (rte->rtekind == RTE_SUBQUERY)
 		return (Node *) makeVarFromTargetEntry(rti, get_tle_by_resno(rte->subquery->targetList, attno));
-	if (rte->rtekind == RTE_RELATION)
+	if (attno < 0)
+	{
+		const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
+
+		type = att->atttypid;
+		typmod = att->atttypmod;
+		collation = att->attcollation;
+	}
+	else if (rte->rtekind == RTE_RELATION)
 		get_atttypetypmodcoll(rte->relid, attno, &type, &typmod, &collation);
 	else
 	{
@@ -203,7 +212,9 @@ source_column(const TwpLevel *level, int rti, AttrNumber attno)
 		typmod = list_nth_int(rte->coltypmods, attno - 1);
 		collation = list_nth_oid(rte->colcollations, attno - 1);
 	}
-	return (Node *) makeVar(rti, attno, type, typmod, collation, 0);
+	var = makeVar(rti, attno, type, typmod, collation, 0);
+	twp_compat_set_nulling(var, level->sources[rti - 1].nulling);
+	return (Node *) var;
 }
 
 /* The subject of a level as an expression: a column, or what a path leads to, as text. */
@@ -214,13 +225,12 @@ twp_anonymity_subject(const TwpLevel *level)
 	const TwpSource *source = &level->sources[rti - 1];
 
 	if (source->path == NULL)
-		return source_column(level, rti, source->subject);
-	return (Node *) makeFuncExpr(twp_anonymity_function("subject_key"), TEXTOID,
-								 list_make2(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
-													  ObjectIdGetDatum(rt_fetch(rti, level->query->rtable)->relid),
-													  false, true),
-											source_column(level, rti, source->path->start)),
-								 DEFAULT_COLLATION_OID, InvalidOid, COERCE_EXPLICIT_CALL);
+		return twp_anonymity_column(level, rti, source->subject);
+	return twp_anonymity_make_call("subject_key", TEXTOID,
+								   list_make2(makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+														ObjectIdGetDatum(rt_fetch(rti, level->query->rtable)->relid),
+														false, true),
+											  twp_anonymity_column(level, rti, source->path->start)));
 }
 
 /* Adds an output column in front of the junk ones; gives its number. */

@@ -1,32 +1,27 @@
 /*
- * release_cell.c - the figures that a release gives, and its cohort.
+ * release_cell.c - the figures that a release gives.
  *
- * Each group wants the cohort in HAVING, which is evaluated before anything
- * else of the group; what the user wrote there is asked only of groups that
- * pass.  An aggregate that sees only a part of its group (FILTER, CASE, NULL
+ * Each group wants the cohort before anything else of it is looked at; what
+ * the user asks of groups is asked only of those that pass (release_split.c).
+ * An aggregate that sees only a part of its group (FILTER, CASE, NULL
  * arguments) becomes NULL unless the part and the rest are large enough.
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/transam.h"
+#include "anonymity/guard_internal.h"
 #include "anonymity/release_internal.h"
-#include "base/catalog.h"
 #include "base/compat.h"
-#include "base/errors.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
-#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 /* Aggregates that a release may give. */
 static const char *const released[] = {
@@ -143,59 +138,11 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 		(mark == TWP_DATA_VALUE || mark == TWP_DATA_SUBJECT_VALUE);
 }
 
-/* OID of one of our functions; its schema is closed to those who are about to use it. */
-Oid
-twp_anonymity_function(const char *name)
-{
-	Oid			schema = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
-	Oid			oid = InvalidOid;
-	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-
-	for (int i = 0; i < list->n_members; i++)
-	{
-		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (OidIsValid(schema) && proc->pronamespace == schema)
-			oid = proc->oid;
-	}
-	ReleaseSysCacheList(list);
-	if (!OidIsValid(oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_NOT_READY),
-				 errmsg("extension twin_privacy is not installed in this database"),
-				 errhint("Run CREATE EXTENSION twin_privacy CASCADE.")));
-	return oid;
-}
-
-/* Makes a call of one of our cohort aggregates. */
-static Aggref *
-make_cohort(const char *name, List *arguments)
-{
-	Aggref	   *agg = makeNode(Aggref);
-	ListCell   *lc;
-
-	foreach(lc, arguments)
-	{
-		agg->aggargtypes = lappend_oid(agg->aggargtypes, exprType(lfirst(lc)));
-		agg->args = lappend(agg->args, makeTargetEntry(lfirst(lc), foreach_current_index(lc) + 1, NULL, false));
-	}
-	agg->aggfnoid = twp_anonymity_function(name);
-	agg->aggtype = BOOLOID;
-	agg->inputcollid = exprCollation(linitial(arguments));
-	agg->aggkind = AGGKIND_NORMAL;
-	agg->aggsplit = AGGSPLIT_SIMPLE;
-	agg->aggno = -1;
-	agg->aggtransno = -1;
-	agg->location = -1;
-	return agg;
-}
-
 /* The cohort as a constant. */
-static Node *
-make_k(const TwpLevel *level)
+Node *
+twp_anonymity_make_k(const TwpLevel *level)
 {
-	return (Node *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
-							  Int32GetDatum(level->analysis->terms->min_cohort), false, true);
+	return twp_anonymity_make_int(level->analysis->terms->min_cohort);
 }
 
 /* Zero of a number's type. */
@@ -228,18 +175,6 @@ make_zero(Oid type)
 	return makeConst(type, -1, InvalidOid, get_typlen(type), zero, false, get_typbyval(type));
 }
 
-/* A test that an expression is not NULL. */
-static Node *
-make_not_null(Node *expr)
-{
-	NullTest   *test = makeNode(NullTest);
-
-	test->arg = (Expr *) copyObject(expr);
-	test->nulltesttype = IS_NOT_NULL;
-	test->location = -1;
-	return (Node *) test;
-}
-
 /* A test that a number is not zero. */
 static Node *
 make_not_zero(Node *expr)
@@ -261,9 +196,9 @@ is_filled(const TwpLevel *level, const Var *var)
 	return source->filled != NULL && !source->nullable && var->varattno > 0 && source->filled[var->varattno - 1];
 }
 
-/* Judges the value that an aggregate sums, and adds what may make a row not count. */
+/* Judges the value that an aggregate sums, and adds what may make a row not count; *summed: a column that is. */
 static List *
-judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions)
+judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, Var **summed)
 {
 	TwpData	mark;
 	Var		   *var;
@@ -277,8 +212,10 @@ judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions)
 		if (!counts && !is_number(exprType(value)))
 			twp_anonymity_refuse(level->analysis, NULL, "aggregate %s of something else than a number",
 							   get_func_name(agg->aggfnoid));
+		if (!counts)
+			*summed = var;
 		if (!is_filled(level, var))
-			conditions = lappend(conditions, make_not_null(value));
+			conditions = lappend(conditions, twp_anonymity_make_not_null(value));
 		if (mark == TWP_DATA_SUBJECT_VALUE && !counts)
 			conditions = lappend(conditions, make_not_zero(value));
 		return conditions;
@@ -288,12 +225,12 @@ judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions)
 						   "Sum a column of a protected table, a figure of each subject, or CASE WHEN condition THEN such a column ELSE 0 END; compute with the released figures.",
 						   "the argument of %s is computed", get_func_name(agg->aggfnoid));
 	twp_anonymity_check(level, value);
-	return lappend(conditions, make_not_null(value));
+	return lappend(conditions, twp_anonymity_make_not_null(value));
 }
 
-/* Judges an aggregate of a release; gives the conditions that split its group. */
+/* Judges an aggregate of a release; gives the conditions that split its group, and *summed: the column it sums. */
 static List *
-judge_aggregate(TwpLevel *level, Aggref *agg)
+judge_aggregate(TwpLevel *level, Aggref *agg, Var **summed)
 {
 	Node	   *argument = only_argument(agg);
 	List	   *conditions = NIL;
@@ -331,52 +268,94 @@ judge_aggregate(TwpLevel *level, Aggref *agg)
 		conditions = lappend(conditions, copyObject(when->expr));
 		argument = (Node *) when->result;
 	}
-	return judge_value(level, agg, argument, conditions);
+	return judge_value(level, agg, argument, conditions, summed);
 }
 
-/* Guards an aggregate that sees only a part of its group. */
+/* True for a count of different subjects. */
+static bool
+counts_subjects(const Aggref *agg)
+{
+	return agg->aggdistinct != NIL;
+}
+
+/* Guards an aggregate; gives the reference to what the release gives of it. */
 static Node *
 guard_aggregate(TwpLevel *level, Aggref *agg)
 {
-	List	   *conditions = judge_aggregate(level, agg);
-	CaseExpr   *guard;
-	CaseWhen   *when;
+	TwpReleaseFigure figure = {NULL};
+	List	   *conditions = judge_aggregate(level, agg, &figure.value);
+	Node	   *cell = (Node *) agg;
+	int			number = -1;
 
-	if (conditions == NIL)
-		return (Node *) agg;
-	when = makeNode(CaseWhen);
-	when->expr = (Expr *) make_cohort("at_least_split",
-									  list_make3(twp_anonymity_subject(level), make_ands_explicit(conditions), make_k(level)));
-	when->result = (Expr *) agg;
-	when->location = -1;
-	guard = makeNode(CaseExpr);
-	guard->casetype = agg->aggtype;
-	guard->casecollid = agg->aggcollid;
-	guard->args = list_make1(when);
-	guard->defresult = (Expr *) makeNullConst(agg->aggtype, -1, agg->aggcollid);
-	guard->location = -1;
-	return (Node *) guard;
+	if (conditions != NIL)
+	{
+		figure.condition = (Node *) make_ands_explicit(conditions);
+		figure.shown = (Node *) twp_anonymity_make_aggregate("at_least_split", BOOLOID,
+															 list_make3(twp_anonymity_subject(level), figure.condition,
+																		twp_anonymity_make_k(level)));
+	}
+	if (twp_guard_enabled)
+	{
+		if (counts_subjects(agg))
+		{
+			figure.subjects = twp_anonymity_make_subjects(level, agg);
+			cell = twp_anonymity_make_call("guard_counted", INT8OID, list_make1(copyObject(figure.subjects)));
+		}
+		number = twp_anonymity_add_figure(level, &figure);
+	}
+	if (figure.shown != NULL)
+		cell = twp_anonymity_make_case(copyObject(figure.shown), cell, NULL);
+	cell = twp_anonymity_release_column(level, cell);
+	return number >= 0 && figure.value != NULL ? twp_anonymity_show_figure(level, number, cell) : cell;
 }
 
-/* Rewrites an expression on groups: its aggregates are guarded, the rest sees visible groups only. */
+/* The reference to a key of the groups that an expression is; NULL when it is none. */
+static Node *
+find_key(TwpLevel *level, Node *expr)
+{
+	ListCell   *lc;
+
+	foreach(lc, level->columns)
+	{
+		const TargetEntry *tle = lfirst(lc);
+
+		if (tle->ressortgroupref > 0 && equal(tle->expr, expr))
+			return twp_anonymity_release_column(level, expr);
+	}
+	return NULL;
+}
+
+/* Refuses a column that identifies. */
+static void
+check_ungrouped(TwpLevel *level, Node *node)
+{
+	TwpData	mark;
+	Var		   *var;
+
+	if (twp_anonymity_mark(level, node, &mark, &var) &&
+		(mark == TWP_DATA_SUBJECT || mark == TWP_DATA_IDENTIFIER))
+		twp_anonymity_refuse(level->analysis, NULL, "a column that identifies, in the result");
+}
+
+/* Rewrites an expression on groups: it refers to what the release gives. */
 static Node *
 rewrite_cells(Node *node, TwpLevel *level)
 {
+	Node	   *key;
+
 	if (node == NULL)
 		return NULL;
+	if ((key = find_key(level, node)) != NULL)
+		return key;
 	if (IsA(node, Aggref))
 		return guard_aggregate(level, (Aggref *) node);
 	if (IsA(node, GroupingFunc))
 		twp_anonymity_refuse(level->analysis, NULL, "GROUPING()");
 	if (IsA(node, Var))
 	{
-		TwpData	mark;
-		Var		   *var;
-
-		if (twp_anonymity_mark(level, node, &mark, &var) &&
-			(mark == TWP_DATA_SUBJECT || mark == TWP_DATA_IDENTIFIER))
-			twp_anonymity_refuse(level->analysis, NULL, "a column that identifies, in the result");
-		return node;
+		/* determined by the keys */
+		check_ungrouped(level, node);
+		return twp_anonymity_release_column(level, node);
 	}
 	if (IsA(node, SubLink))
 	{
@@ -393,11 +372,25 @@ rewrite_cells(Node *node, TwpLevel *level)
 	return expression_tree_mutator(node, rewrite_cells, level);
 }
 
-/* True when an output column is a key of the groups. */
-static bool
-is_key(const Query *query, const TargetEntry *tle)
+/* Judges the keys of the groups and makes them columns of the release. */
+static void
+take_keys(TwpLevel *level)
 {
-	return tle->ressortgroupref > 0 && get_sortgroupref_clause_noerr(tle->ressortgroupref, query->groupClause) != NULL;
+	ListCell   *lc;
+
+	foreach(lc, level->query->groupClause)
+	{
+		SortGroupClause *clause = lfirst(lc);
+		TargetEntry *tle = get_sortgroupclause_tle(clause, level->query->targetList);
+		TargetEntry *key;
+
+		twp_anonymity_check(level, (Node *) tle->expr);
+		twp_anonymity_check_collation(level, (Node *) tle->expr);
+		/* a clause each, even where two turned out to be the same */
+		key = makeTargetEntry(tle->expr, list_length(level->columns) + 1, "key", false);
+		key->ressortgroupref = clause->tleSortGroupRef;
+		level->columns = lappend(level->columns, key);
+	}
 }
 
 /* Judges and rewrites a release. */
@@ -405,39 +398,19 @@ void
 twp_anonymity_cells(TwpLevel *level)
 {
 	Query	   *q = level->query;
-	Node	   *cohort;
+	Node	   *having;
 	ListCell   *lc;
 
+	twp_compat_flatten_output(q);
+	if (twp_guard_enabled)
+		(void) twp_anonymity_release_column(level, (Node *) makeNullConst(INT8OID, -1, InvalidOid));
+	take_keys(level);
 	foreach(lc, q->targetList)
 	{
 		TargetEntry *tle = lfirst(lc);
 
-		if (is_key(q, tle))
-		{
-			twp_anonymity_check(level, (Node *) tle->expr);
-			twp_anonymity_check_collation(level, (Node *) tle->expr);
-		}
-		else
-			tle->expr = (Expr *) rewrite_cells((Node *) tle->expr, level);
+		tle->expr = (Expr *) rewrite_cells((Node *) tle->expr, level);
 	}
-	cohort = (Node *) make_cohort("at_least", list_make2(twp_anonymity_subject(level), make_k(level)));
-	if (q->havingQual != NULL)
-	{
-		CaseWhen   *when = makeNode(CaseWhen);
-		CaseExpr   *guard = makeNode(CaseExpr);
-
-		when->expr = (Expr *) cohort;
-		when->result = (Expr *) rewrite_cells(q->havingQual, level);
-		when->location = -1;
-		guard->casetype = BOOLOID;
-		guard->args = list_make1(when);
-		guard->defresult = (Expr *) makeBoolConst(false, false);
-		guard->location = -1;
-		cohort = (Node *) guard;
-	}
-	q->havingQual = cohort;
-	q->hasAggs = true;
-	/* keeps conditions of outer queries from being evaluated before the cohort */
-	if (q->limitOffset == NULL)
-		q->limitOffset = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(0), false, true);
+	having = rewrite_cells(q->havingQual, level);
+	twp_anonymity_split(level, having);
 }

@@ -257,6 +257,8 @@ twp_anonymity_judge_from(TwpLevel *level, Node *node, bool nullable)
 			side = collect_rtis(join->rarg, NULL);
 		else if (join->jointype == JOIN_RIGHT)
 			side = collect_rtis(join->larg, NULL);
+		for (int rti = -1; (rti = bms_next_member(side, rti)) >= 0;)
+			level->sources[rti - 1].nulling = bms_add_member(level->sources[rti - 1].nulling, join->rtindex);
 		add_conjuncts(level, join->quals, side);
 	}
 	else

@@ -40,6 +40,7 @@ typedef struct TwpSource
 	bool	   *filled;			/* never NULL in this source, index attno - 1; or NULL */
 	TwpBounds  *bounds;			/* of numbers, index attno - 1; or NULL */
 	bool		once;			/* no subject has more than one row */
+	Bitmapset  *nulling;		/* outer joins behind which it is */
 	AttrNumber	subject;		/* 0 when a path leads to it */
 	const TwpPath *path;		/* from a column of the source to its subject, or NULL */
 } TwpSource;
@@ -69,6 +70,15 @@ typedef struct TwpAnalysis
 	List	   *judged;			/* RangeTblEntry *: protected relations that were judged */
 } TwpAnalysis;
 
+/* A figure of a release: what the differencing guard sketches. */
+typedef struct TwpReleaseFigure
+{
+	Node	   *condition;		/* rows that count, or NULL for all */
+	Var		   *value;			/* what is summed; NULL: rows are counted */
+	Aggref	   *subjects;		/* different subjects are counted: the aggregate that does */
+	Node	   *shown;			/* whether the part of the group is large enough, or NULL */
+} TwpReleaseFigure;
+
 typedef struct TwpLevel
 {
 	TwpAnalysis *analysis;
@@ -81,6 +91,8 @@ typedef struct TwpLevel
 	List	   *conjuncts;
 	List	   *ctes;			/* TwpOutput *, as query->cteList */
 	int			subject_rti;	/* the source whose subject stands for the level's */
+	List	   *columns;		/* TargetEntry *: what the groups of a release give */
+	List	   *figures;		/* TwpReleaseFigure * */
 } TwpLevel;
 
 /* Refuses the query; hint may be NULL. */
@@ -93,8 +105,8 @@ extern bool twp_anonymity_touches(Node *node);
 extern bool twp_anonymity_refers_out(Query *query);
 /* The subject of a level as an expression. */
 extern Node *twp_anonymity_subject(const TwpLevel *level);
-/* OID of one of our functions; its schema is closed to those who are about to use it. */
-extern Oid	twp_anonymity_function(const char *name);
+/* A column of a source (or a system column of a relation) as an expression. */
+extern Node *twp_anonymity_column(const TwpLevel *level, int rti, AttrNumber attno);
 extern void twp_anonymity_sublink(TwpLevel *level, SubLink *sublink);
 /* True when no subject has more than one row of a level's join. */
 extern bool twp_anonymity_gives_once(const TwpLevel *level);
@@ -125,6 +137,8 @@ extern void twp_anonymity_check_public(TwpLevel *level, Query *query);
 
 /* release_cell.c */
 extern void twp_anonymity_cells(TwpLevel *level);
+/* The cohort as a constant. */
+extern Node *twp_anonymity_make_k(const TwpLevel *level);
 extern bool twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg);
 
 /* private.c */
@@ -133,5 +147,32 @@ extern void twp_anonymity_noisy_cells(TwpLevel *level);
 extern TwpBounds twp_anonymity_bounds(const TwpLevel *level, Node *expr);
 /* Takes off LEAST and GREATEST with constants, which bounds say as well. */
 extern Node *twp_anonymity_unclamp(Node *expr, TwpBounds *clamp);
+
+/* release_tree.c: nodes of query trees. */
+/* OID of one of our functions; its schema is closed to those who are about to use it. */
+extern Oid	twp_anonymity_function(const char *name);
+extern Aggref *twp_anonymity_make_aggregate(const char *name, Oid type, List *arguments);
+extern Node *twp_anonymity_make_call(const char *name, Oid type, List *arguments);
+extern Node *twp_anonymity_make_text(const char *text);
+extern Node *twp_anonymity_make_int(int32 value);
+extern Node *twp_anonymity_make_ints(const int32 *values, int n);
+/* CASE WHEN condition THEN result ELSE otherwise (NULL: the NULL) END. */
+extern Node *twp_anonymity_make_case(Node *condition, Node *result, Node *otherwise);
+extern Node *twp_anonymity_make_not_null(Node *expr);
+
+/* release_split.c: a release becomes a query of its own below the rest of its level. */
+/* Makes an expression on groups a column of the release; gives the reference to it. */
+extern Node *twp_anonymity_release_column(TwpLevel *level, Node *expr);
+extern void twp_anonymity_split(TwpLevel *level, Node *having);
+
+/* release_figure.c: what the differencing guard is told. */
+/* Number of a figure; the same for equal ones. */
+extern int	twp_anonymity_add_figure(TwpLevel *level, const TwpReleaseFigure *figure);
+/* The aggregate that counts different subjects, guarded. */
+extern Aggref *twp_anonymity_make_subjects(TwpLevel *level, const Aggref *count);
+/* The value of a figure where the guard shows it. */
+extern Node *twp_anonymity_show_figure(TwpLevel *level, int number, Node *column);
+/* Puts the guard in front of the groups; gives the condition on them. */
+extern Node *twp_anonymity_guard_groups(TwpLevel *level);
 
 #endif							/* TWP_RELEASE_INTERNAL_H */

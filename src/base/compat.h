@@ -24,6 +24,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_relation.h"
 
 /* 16 moved the varlena macros out of postgres.h (commit d952373a987). */
@@ -168,6 +169,50 @@ twp_compat_forget_sources(Query *query)
 #endif
 #if TWP_PG18_GE
 	query->hasGroupRTE = false;
+#endif
+}
+
+/*
+ * Puts the expressions themselves in place of references to joins' columns
+ * and (18: see above) to groups, in what a query gives and asks of its groups.
+ * 16 gave the function its first argument (commit a61b1f74823).
+ */
+static inline void
+twp_compat_flatten_output(Query *query)
+{
+#if TWP_PG18_GE
+	if (query->hasGroupRTE)
+	{
+		query->targetList = (List *) flatten_group_exprs(NULL, query, (Node *) query->targetList);
+		query->havingQual = flatten_group_exprs(NULL, query, query->havingQual);
+		query->hasGroupRTE = false;
+	}
+#endif
+#if TWP_PG16_GE
+	query->targetList = (List *) flatten_join_alias_vars(NULL, query, (Node *) query->targetList);
+	query->havingQual = flatten_join_alias_vars(NULL, query, query->havingQual);
+#else
+	query->targetList = (List *) flatten_join_alias_vars(query, (Node *) query->targetList);
+	query->havingQual = flatten_join_alias_vars(query, query->havingQual);
+#endif
+}
+
+/* Says which outer joins may make a column NULL (16: commit 2489d76c490). */
+static inline void
+twp_compat_set_nulling(Var *var, Bitmapset *joins)
+{
+#if TWP_PG16_GE
+	var->varnullingrels = bms_copy(joins);
+#endif
+}
+
+/* Moves the permissions of all entries of a query to another one (16: see above). */
+static inline void
+twp_compat_hand_permissions(Query *from, Query *to)
+{
+#if TWP_PG16_GE
+	to->rteperminfos = from->rteperminfos;
+	from->rteperminfos = NIL;
 #endif
 }
 

@@ -124,6 +124,18 @@ remap_vars(Node *node, RemapContext *context)
 	return expression_tree_walker(node, remap_vars, context);
 }
 
+/*
+ * True when system columns are what they are: under aggregate-only uses no
+ * query may name them but what tells rows apart for the differencing guard.
+ */
+static bool
+keeps_system_columns(void)
+{
+	TwpForm		form = twp_decision_use()->form;
+
+	return form == TWP_FORM_IDENTIFIED || form == TWP_FORM_AGGREGATE;
+}
+
 /* Says whether any used column is more than simply shown. */
 static bool
 needs_wrapping(const TwpTableVerdict *v, const Bitmapset *used)
@@ -134,7 +146,7 @@ needs_wrapping(const TwpTableVerdict *v, const Bitmapset *used)
 	{
 		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
 
-		if (attno < 0 && twp_decision_use()->form != TWP_FORM_IDENTIFIED)
+		if (attno < 0 && !keeps_system_columns())
 			return true;
 		if (attno == 0)
 		{
@@ -173,7 +185,7 @@ system_column(const TwpTableVerdict *v, AttrNumber attno)
 {
 	const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
 
-	if (twp_decision_use()->form == TWP_FORM_IDENTIFIED)
+	if (keeps_system_columns())
 		return (Expr *) makeVar(1, attno, att->atttypid, att->atttypmod, att->attcollation, 0);
 	if (attno == TableOidAttributeNumber)
 		return (Expr *) makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),

@@ -1,0 +1,205 @@
+-- The differencing guard: what an aggregate-only use may not be asked after what it was asked.
+CREATE SCHEMA gd;
+CREATE TABLE gd.patient (id int PRIMARY KEY, sex text NOT NULL, city text NOT NULL, weight numeric(6, 2) NOT NULL, flag int NOT NULL);
+INSERT INTO gd.patient SELECT i, (ARRAY['f', 'm'])[1 + i % 2], (ARRAY['Ulm', 'Jena', 'Kiel'])[1 + i % 3], 50 + i % 47 + 0.25, (i <= 4)::int FROM generate_series(1, 300) AS i;
+UPDATE gd.patient SET city = 'Hof' WHERE id IN (5, 6, 7);
+-- no key: its rows are told apart by their place
+CREATE TABLE gd.obs (patient_id int NOT NULL, day int NOT NULL, site int NOT NULL, value float8 NOT NULL);
+INSERT INTO gd.obs SELECT 1 + i % 300, i / 300, (i * 31 + i / 300) % 7, 80 + i * 7919 % 101 FROM generate_series(0, 5999) AS i;
+-- every patient has two rows: joining it doubles what is joined
+CREATE TABLE gd.twice (patient_id int NOT NULL, part int NOT NULL, PRIMARY KEY (patient_id, part));
+INSERT INTO gd.twice SELECT i, p FROM generate_series(1, 300) AS i, generate_series(1, 2) AS p;
+CREATE VIEW gd.seen AS SELECT * FROM gd.obs;
+CREATE TABLE gd.extreme (patient_id int NOT NULL, x float8 NOT NULL);
+INSERT INTO gd.extreme SELECT i, CASE WHEN i = 1 THEN float8 'NaN' WHEN i = 2 THEN 'Infinity' ELSE i END FROM generate_series(1, 300) AS i;
+SELECT twin_privacy.protect_table(t, s, 'laboratory') FROM (VALUES ('gd.patient'::regclass, 'id'), ('gd.obs', 'patient_id'), ('gd.twice', 'patient_id'), ('gd.extreme', 'patient_id')) AS v(t, s);
+CREATE ROLE gd_one LOGIN; CREATE ROLE gd_two LOGIN; CREATE ROLE gd_analyst LOGIN;
+GRANT twin_privacy_officer, twin_privacy_registrar TO gd_one, gd_two;
+GRANT USAGE, CREATE ON SCHEMA gd TO gd_analyst;
+GRANT SELECT ON ALL TABLES IN SCHEMA gd TO gd_analyst;
+SET SESSION AUTHORIZATION gd_one;
+SELECT count(twin_privacy.propose_use('U' || i, purpose => 'HRESCH', recipient => 'university', categories => '{laboratory}', disclosure => 'aggregate')::text) FROM generate_series(1, 20) AS i;
+SELECT count(twin_privacy.record_consent(i::text, decision => 'permit', purpose => 'HRESCH')) FROM generate_series(1, 300) AS i;
+SET SESSION AUTHORIZATION gd_two;
+SELECT count(twin_privacy.approve_use('U' || i)::text || twin_privacy.grant_use('U' || i, 'gd_analyst')::text) FROM generate_series(1, 20) AS i;
+RESET SESSION AUTHORIZATION;
+ALTER ROLE gd_analyst SET search_path = gd;
+SET search_path = gd;
+\set VERBOSITY terse
+
+-- without it each pair gives away a few people
+SET twin_privacy.differencing_guard = off;
+SET SESSION AUTHORIZATION gd_analyst;
+SET twin_privacy.use = 'U1';
+SELECT count(*) FROM obs WHERE day < 5;
+SELECT count(*) FROM obs WHERE day < 5 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT count(*) FROM patient;
+SELECT city, count(*), sum(count(*)) OVER () FROM patient GROUP BY city ORDER BY city;
+SELECT sum(a.value) FROM obs a JOIN twice t ON t.patient_id = a.patient_id WHERE NOT a.patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
+SELECT sum(value) * 2 FROM obs;
+SELECT sum(n) FROM (SELECT patient_id, count(*) AS n FROM obs WHERE NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof') GROUP BY patient_id) AS s;
+SELECT sum(flag) FROM patient;
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.differencing_guard = on;
+SET SESSION AUTHORIZATION gd_analyst;
+
+-- differences of rows, of values, of subjects
+SET twin_privacy.use = 'U2';
+SELECT count(*) FROM obs WHERE day < 5;
+SELECT count(*) FROM obs WHERE day < 5 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+-- equal figures pass, however they are asked for; so does what differs by many, and what is refused once is refused again
+SELECT count(*) FROM obs WHERE NOT day >= 5;
+SELECT count(*) FROM obs o JOIN patient p ON p.id = o.patient_id WHERE o.day IN (0, 1, 2, 3, 4);
+SELECT count(1) AS n FROM seen WHERE day < 5 HAVING count(*) > 3;
+SELECT sum(n) FROM (SELECT patient_id, count(*) AS n FROM obs WHERE day < 5 GROUP BY patient_id) AS s;
+SELECT count(*) FROM obs WHERE day < 6;
+SELECT count(*) FROM obs WHERE day < 5 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT count(*) FROM seen WHERE day < 5 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT sum(n) FROM (SELECT patient_id, count(*) AS n FROM obs WHERE day < 5 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof') GROUP BY patient_id) AS s;
+-- the same patients, one row more of one of them: sets of patients alone would not tell
+SELECT sum(value) FROM obs WHERE day < 9;
+SELECT sum(value) FROM obs WHERE day < 9 OR (day = 11 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT avg(value) FROM obs WHERE day < 9 OR (day = 11 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT stddev(value) FROM obs WHERE day < 9 OR (day = 11 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+-- a sum of ones is a count
+SELECT sum(1) FROM obs WHERE day < 5 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT sum(CASE WHEN day < 5 THEN 3 ELSE 0 END) FROM obs WHERE day < 5 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT count(DISTINCT patient_id) FROM obs;
+SELECT count(DISTINCT patient_id) FROM obs WHERE NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
+SELECT count(*) FROM patient WHERE city <> 'Hof';
+
+-- a total less its visible parts, either way round
+SET twin_privacy.use = 'U3';
+SELECT count(*) FROM patient;
+SELECT city, count(*) FROM patient GROUP BY city;
+SET twin_privacy.use = 'U4';
+SELECT city, count(*) FROM patient GROUP BY city ORDER BY city;
+SELECT count(*) FROM patient;
+SELECT count(*) FROM patient WHERE sex = 'f';
+SELECT city, sex, count(*) FROM patient GROUP BY city, sex ORDER BY 1, 2;
+
+-- what is joined doubles every row, which a factor of two takes out again
+SET twin_privacy.use = 'U5';
+SELECT sum(value) FROM obs;
+SELECT sum(a.value) FROM obs a JOIN twice t ON t.patient_id = a.patient_id WHERE NOT a.patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
+SELECT sum(a.value) FROM obs a JOIN twice t ON t.patient_id = a.patient_id;
+
+-- parts of one query
+SET twin_privacy.use = 'U6';
+SELECT count(*) FILTER (WHERE day < 5), count(*) FILTER (WHERE day < 5 OR (day = 7 AND site = 3 AND value < 95)) FROM obs;
+SELECT count(*) FILTER (WHERE day < 5), count(*) FILTER (WHERE day > 5) FROM obs;
+SELECT sum(CASE WHEN day < 5 THEN value END), sum(value) FILTER (WHERE day > 5) FROM obs;
+-- what is shown of no one is kept for no one: the suppressed part does not count
+SELECT count(*) FILTER (WHERE city = 'Hof') FROM patient;
+
+-- a sum that rests on few
+SET twin_privacy.use = 'U7';
+SELECT sum(flag), avg(flag), count(*) FROM patient;
+SELECT sum(flag), sum(id_mod) FROM (SELECT id, sum(flag) AS flag, count(*) AS id_mod FROM patient GROUP BY id) AS s;
+
+-- ROLLBACK forgets nothing, nor does an error after the first row, a cursor, a savepoint
+SET twin_privacy.use = 'U8';
+BEGIN;
+SELECT count(*) FROM obs WHERE day < 3;
+ROLLBACK;
+SELECT count(*) FROM obs WHERE day < 3 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof'));
+BEGIN;
+SAVEPOINT a;
+DECLARE c CURSOR FOR SELECT site, count(*) FROM obs WHERE day < 7 GROUP BY site ORDER BY site;
+FETCH 1 FROM c;
+ROLLBACK TO a;
+COMMIT;
+SELECT count(*) FROM obs WHERE day < 7 AND site = 3 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
+SELECT 1 / (count(*) - count(*)) FROM obs WHERE day < 12;
+SELECT count(*) FROM obs WHERE day < 12 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
+
+-- prepared, in functions, in COPY; the user's code sees nothing before the gate
+SET twin_privacy.use = 'U9';
+SET plan_cache_mode = force_generic_plan;
+PREPARE below(int) AS SELECT count(*) FROM obs WHERE day < $1;
+EXECUTE below(4);
+EXECUTE below(8);
+PREPARE city(text) AS SELECT count(*) FROM obs WHERE day < 4 AND NOT patient_id IN (SELECT id FROM patient WHERE patient.city = $1);
+EXECUTE city('Ulm');
+EXECUTE city('Hof');
+RESET plan_cache_mode;
+COPY (SELECT count(*) FROM obs WHERE day < 4 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof')) TO STDOUT;
+DO $$ BEGIN PERFORM count(*) FROM gd.obs WHERE day < 4 AND NOT patient_id IN (SELECT id FROM gd.patient WHERE city = 'Hof'); END $$;
+CREATE FUNCTION gd.tell(n bigint) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS $$ BEGIN RAISE NOTICE 'saw %', n; RETURN true; END $$;
+SELECT count(*) FROM obs WHERE day < 4 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof') HAVING gd.tell(count(*));
+SELECT site, gd.tell(count(*)) FROM obs WHERE day < 4 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof') GROUP BY site HAVING 1 / (count(*) - count(*)) > 0;
+SELECT n FROM (SELECT count(*) AS n FROM obs WHERE day < 4 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof')) AS s WHERE gd.tell(n);
+
+-- averaging and cloning: the same again, under other names
+SET twin_privacy.use = 'U10';
+SELECT count(*) FROM obs WHERE site = 2;
+SELECT count(*) FROM obs WHERE site = 2 AND site = 2 AND day >= -5;
+SELECT count(*) FROM (SELECT * FROM obs WHERE site = 2) AS s WHERE day < 1000;
+-- empty sets
+SELECT count(*) FROM obs WHERE false;
+SELECT site, count(*) FROM obs WHERE day < 0 GROUP BY site;
+SELECT count(*) FILTER (WHERE false), sum(value) FILTER (WHERE day > 1000) FROM obs WHERE site = 2;
+-- not a number, infinite, and what would overflow a sum of the guard's
+SELECT count(*), sum(x) FROM extreme;
+SELECT sum(x) FROM extreme WHERE x <> 'NaN';
+SELECT sum(x) FROM extreme WHERE x < 250 AND x <> 'NaN';
+SELECT count(*) FROM extreme WHERE x < 250;
+SELECT count(*) FROM extreme WHERE x < 250 AND x > 2;
+
+-- uses are apart; what a use released an officer may forget, at once
+SET twin_privacy.use = 'U11';
+SELECT count(*) FROM obs WHERE day < 5 OR (day = 7 AND patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'f'));
+SELECT count(*) FROM obs WHERE day < 5;
+SELECT twin_privacy.forget_releases('U11', 'to be asked anew');
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION gd_one;
+SELECT twin_privacy.forget_releases(NULL, 'x');
+SELECT twin_privacy.forget_releases('U11', NULL);
+SELECT twin_privacy.forget_releases('nobody', 'x');
+BEGIN;
+SELECT twin_privacy.forget_releases('U11', 'to be asked anew');
+ROLLBACK;
+RESET SESSION AUTHORIZATION;
+SET SESSION AUTHORIZATION gd_analyst;
+SELECT count(*) FROM obs WHERE day < 5;
+
+-- analysts cannot turn it off, nor call its parts
+SET twin_privacy.differencing_guard = off;
+SELECT twin_privacy_internal.guard_gate('U11', 11, '{}', '{}', '{}') OVER ();
+
+-- new data: of few it is refused, of many it passes
+SET twin_privacy.use = 'U12';
+SELECT sum(weight), count(*) FROM patient;
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.maintenance = on;
+UPDATE gd.patient SET weight = weight + 1 WHERE id IN (17, 18);
+RESET twin_privacy.maintenance;
+SET SESSION AUTHORIZATION gd_analyst;
+SELECT sum(weight) FROM patient;
+SELECT count(*) FROM patient;
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.maintenance = on;
+UPDATE gd.patient SET weight = weight + 1 WHERE id BETWEEN 100 AND 160;
+RESET twin_privacy.maintenance;
+SET SESSION AUTHORIZATION gd_analyst;
+SELECT sum(weight) FROM patient;
+
+-- many groups, and workers
+SET twin_privacy.use = 'U13';
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT count(*), sum(n) FROM (SELECT day, site, count(*) AS n FROM obs GROUP BY 1, 2) AS s;
+SELECT site, count(*) FROM obs GROUP BY site ORDER BY site;
+SELECT count(*) FROM obs WHERE NOT (day = 3 AND site = 2 AND value < 90);
+SELECT site, count(*) FROM obs WHERE NOT (day = 3 AND site = 2 AND value < 90) GROUP BY site;
+SELECT count(*) FROM obs WHERE day = 3 AND site = 2 AND value > 90;
+SET max_parallel_workers_per_gather = 0;
+SELECT site, count(*) FROM obs GROUP BY site ORDER BY site;
+\set VERBOSITY default
+SELECT count(*) FROM obs WHERE NOT (day = 3 AND site = 2 AND value < 90);
+
+RESET SESSION AUTHORIZATION;
+SET client_min_messages = warning;
+SELECT twin_privacy.unprotect_table(t, 'test ends') FROM unnest('{gd.patient,gd.obs,gd.twice,gd.extreme}'::regclass[]) AS t;
+DROP OWNED BY gd_analyst;
+DROP SCHEMA gd CASCADE;
+DROP ROLE gd_analyst, gd_one, gd_two;

@@ -1,0 +1,564 @@
+/*
+ * guard_cell.c - the aggregates that sketch what a group's figures are made of.
+ *
+ * guard_cell(subject, k, use, spec, VARIADIC values) is the cohort of a group
+ * and the sketches of its figures in one: NULL for fewer than k subjects.  Up
+ * to k subjects it keeps each one's contributions; then these go into sketches
+ * and no subject is known any more.  The first groups of a plan node get full
+ * sketches, later ones light ones, which tell a little more to be too near.
+ * guard_subjects(DISTINCT subject) is the same for a count of different
+ * subjects, which it counts, too; it is never NULL but for no rows.  It has
+ * one argument, so that PostgreSQL sorts nothing but keys: the use is the
+ * bound one.
+ *
+ *   merge(agg(a), agg(b)) == agg(a ++ b), but for the shape of the sketch.
+ *
+ * spec (int4[]): number of identities; for each the first value and how many;
+ * then for each figure: tag, identities taken (bits), condition and value
+ * (numbers of values, -1: none).  Row identities are hashed with the subject
+ * and summed, so the order of joins does not count.
+ *
+ * Memory: the aggregate's context.  Failure: out of memory; TP005 when the
+ * secret cannot be read.
+ */
+#include "postgres.h"
+
+#include "anonymity/cohort.h"
+#include "anonymity/guard_internal.h"
+#include "base/compat.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "libpq/pqformat.h"
+#include "nodes/execnodes.h"
+#include "storage/itemptr.h"
+#include "uses/uses.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_add);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_subjects_add);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_combine);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_serialize);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_deserialize);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_final);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_subjects_final);
+
+/* Groups of a plan node that get a full sketch. */
+#define FULL_GROUPS 64
+/* Arguments in front of the values: state, subject, k, use, spec. */
+#define FIRST_VALUE 5
+#define MAX_IDENTITIES 16
+
+typedef struct Identity
+{
+	int			first;
+	int			n;
+} Identity;
+
+typedef struct Figure
+{
+	uint32		tag;
+	uint32		identities;
+	int			condition;
+	int			value;
+} Figure;
+
+/* What a call knows from its constant arguments. */
+typedef struct Site
+{
+	const TwpGuardSecret *secret;
+	int32		k;
+	Oid			subject_type;
+	int			groups;			/* that got a sketch */
+	int			nidentities;
+	Identity	identities[MAX_IDENTITIES];
+	int			nfigures;
+	Figure	   *figures;
+	Oid		   *types;			/* of the values */
+	int16	   *lens;
+	bool	   *byvals;
+	uint64	   *contributions;	/* of a row, 2 a figure */
+	uint64		hashes[MAX_IDENTITIES];
+} Site;
+
+typedef struct State
+{
+	int32		k;
+	int32		nfigures;
+	int32		nsubjects;		/* in entries */
+	int32		capacity;		/* of entries */
+	TwpGuardShape shape;		/* rows 0 while there is no sketch */
+	int64		rows;			/* calls: what the distinct form counts */
+	uint64	   *entries;		/* key, coefficient, position, then 2 * nfigures contributions */
+	uint64	   *cells;
+} State;
+
+#define ENTRY_WIDTH(nfigures) (3 + 2 * (nfigures))
+#define LIST_SIZE(state, n) ((Size) (n) * ENTRY_WIDTH((state)->nfigures) * sizeof(uint64))
+#define CELLS_SIZE(state) ((Size) TWP_GUARD_NCELLS((state)->shape) * 2 * (state)->nfigures * sizeof(uint64))
+
+/* The memory context of the running aggregate. */
+static MemoryContext
+aggregate_context(FunctionCallInfo fcinfo)
+{
+	MemoryContext context;
+
+	if (!AggCheckCallContext(fcinfo, &context))
+		elog(ERROR, "called outside an aggregate");
+	return context;
+}
+
+/* Reads the types of the values. */
+static void
+read_types(FunctionCallInfo fcinfo, Site *site)
+{
+	int			n = PG_NARGS() - FIRST_VALUE;
+
+	site->types = palloc0(Max(n, 1) * sizeof(Oid));
+	site->lens = palloc0(Max(n, 1) * sizeof(int16));
+	site->byvals = palloc0(Max(n, 1) * sizeof(bool));
+	for (int i = 0; i < n; i++)
+	{
+		site->types[i] = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, FIRST_VALUE + i));
+		get_typlenbyval(site->types[i], &site->lens[i], &site->byvals[i]);
+	}
+}
+
+/* Reads the specification. */
+static void
+read_spec(Site *site, ArrayType *spec, int nvalues)
+{
+	int32	   *at = (int32 *) ARR_DATA_PTR(spec);
+	int			n = ARR_DIMS(spec)[0];
+	int			used;
+
+	site->nidentities = *at++;
+	used = 1 + 2 * site->nidentities;
+	if (ARR_NDIM(spec) != 1 || site->nidentities < 0 || site->nidentities > MAX_IDENTITIES ||
+		n < used || (n - used) % 4 != 0 || (n - used) / 4 > TWP_GUARD_MAX_FIGURES)
+		elog(ERROR, "malformed specification of figures");
+	for (int i = 0; i < site->nidentities; i++, at += 2)
+	{
+		site->identities[i] = (Identity)
+		{
+			at[0], at[1]
+		};
+		if (at[0] < 0 || at[1] < 0 || at[0] + at[1] > nvalues)
+			elog(ERROR, "malformed identity of rows");
+	}
+	site->nfigures = (n - used) / 4;
+	site->figures = palloc0(Max(site->nfigures, 1) * sizeof(Figure));
+	site->contributions = palloc0(Max(site->nfigures, 1) * 2 * sizeof(uint64));
+	for (int i = 0; i < site->nfigures; i++, at += 4)
+	{
+		site->figures[i] = (Figure)
+		{
+			(uint32) at[0], (uint32) at[1], at[2], at[3]
+		};
+		if (at[2] >= nvalues || at[3] >= nvalues)
+			elog(ERROR, "malformed figure");
+	}
+}
+
+/* What is known of this call; worked out at the first. */
+static Site *
+call_site(FunctionCallInfo fcinfo, bool distinct)
+{
+	Site	   *site = fcinfo->flinfo->fn_extra;
+	MemoryContext old;
+
+	if (site != NULL)
+		return site;
+	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	site = palloc0(sizeof(Site));
+	site->subject_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
+	if (distinct)
+	{
+		const TwpUse *use = twp_uses_claimed() != NULL ? twp_uses_find(twp_uses_claimed()) : NULL;
+
+		if (use == NULL)
+			elog(ERROR, "no use is bound");
+		site->k = Max(use->min_cohort, 1);
+		site->secret = twp_guard_secret(use->code);
+		site->nfigures = 1;
+		site->figures = palloc0(sizeof(Figure));
+		site->figures->condition = site->figures->value = -1;
+		site->contributions = palloc0(2 * sizeof(uint64));
+	}
+	else
+	{
+		site->k = PG_GETARG_INT32(2);
+		site->secret = twp_guard_secret(text_to_cstring(PG_GETARG_TEXT_PP(3)));
+		read_types(fcinfo, site);
+		read_spec(site, PG_GETARG_ARRAYTYPE_P_COPY(4), PG_NARGS() - FIRST_VALUE);
+	}
+	twp_cohort_check_size(site->k);
+	MemoryContextSwitchTo(old);
+	fcinfo->flinfo->fn_extra = site;
+	return site;
+}
+
+/* Makes an empty state. */
+static State *
+create_state(MemoryContext context, int32 k, int32 nfigures)
+{
+	State	   *state = MemoryContextAllocZero(context, sizeof(State));
+
+	state->k = k;
+	state->nfigures = nfigures;
+	state->capacity = Min(k, 4);
+	state->entries = MemoryContextAllocZero(context, LIST_SIZE(state, state->capacity));
+	return state;
+}
+
+/* Hash of a value's bytes, going on from another hash. */
+static uint64
+hash_value(const Site *site, int n, Datum value, uint64 hash)
+{
+	int			len = site->lens[n];
+	const char *bytes;
+
+	if (site->byvals[n])
+		return twp_guard_mix(hash ^ (uint64) value, site->secret->word[1] ^ hash);
+	if (site->types[n] == TIDOID)
+	{
+		ItemPointer tid = (ItemPointer) DatumGetPointer(value);
+
+		return twp_guard_mix(hash ^ (((uint64) ItemPointerGetBlockNumberNoCheck(tid) << 16) |
+									 ItemPointerGetOffsetNumberNoCheck(tid)), site->secret->word[1] ^ hash);
+	}
+	bytes = DatumGetPointer(value);
+	if (len == -1)
+	{
+		struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
+
+		bytes = VARDATA_ANY(packed);
+		len = VARSIZE_ANY_EXHDR(packed);
+	}
+	else if (len == -2)
+		len = strlen(bytes);
+	return hash_bytes_extended((const unsigned char *) bytes, len, hash ^ site->secret->word[0]);
+}
+
+/* Hashes the identities of the rows that make up this one. */
+static void
+hash_identities(FunctionCallInfo fcinfo, Site *site, uint64 key)
+{
+	for (int i = 0; i < site->nidentities; i++)
+	{
+		uint64		hash = key ^ site->secret->word[3];
+
+		for (int n = site->identities[i].first; n < site->identities[i].first + site->identities[i].n; n++)
+			hash = PG_ARGISNULL(FIRST_VALUE + n) ? twp_guard_mix(hash, site->secret->word[2]) :
+				hash_value(site, n, PG_GETARG_DATUM(FIRST_VALUE + n), hash);
+		site->hashes[i] = hash;
+	}
+}
+
+/* What one figure gets from the row; false when nothing. */
+static inline bool
+contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint64 key,
+		   uint64 coefficient, uint64 *exact, uint64 *identity)
+{
+	uint64		sum = 0;
+
+	*exact = *identity = 0;
+	if (figure->condition >= 0 &&
+		(PG_ARGISNULL(FIRST_VALUE + figure->condition) || !PG_GETARG_BOOL(FIRST_VALUE + figure->condition)))
+		return false;
+	if (figure->value >= 0 && PG_ARGISNULL(FIRST_VALUE + figure->value))
+		return false;
+	*exact = figure->value < 0 ? coefficient :
+		twp_guard_multiply(coefficient, twp_guard_number(site->types[figure->value],
+														 PG_GETARG_DATUM(FIRST_VALUE + figure->value)));
+	if (figure->tag == 0)
+		return true;
+	for (int i = 0; i < site->nidentities; i++)
+		if (figure->identities & (1U << i))
+			sum += site->hashes[i];
+	if (figure->value >= 0)
+		sum = hash_value(site, figure->value, PG_GETARG_DATUM(FIRST_VALUE + figure->value), sum ^ key);
+	*identity = twp_guard_reduce(twp_guard_mix(sum ^ site->secret->word[2], key ^ site->secret->word[0]));
+	return true;
+}
+
+/* Adds contributions to the cells of a place. */
+static inline void
+add_to_cells(State *state, uint64 position, const uint64 *contributions)
+{
+	int			width = 2 * state->nfigures;
+
+	for (int row = 0; row < state->shape.rows; row++)
+	{
+		uint64	   *cell = state->cells + (Size) width *
+			(row * state->shape.columns + ((position >> (16 * row)) & (state->shape.columns - 1)));
+
+		for (int i = 0; i < width; i++)
+			cell[i] = twp_guard_add(cell[i], contributions[i]);
+	}
+}
+
+/* Puts the kept contributions into a sketch: from now on no subject is known. */
+static void
+make_sketch(State *state, MemoryContext context, bool light)
+{
+	int			width = ENTRY_WIDTH(state->nfigures);
+
+	state->shape = twp_guard_shape(state->k, light);
+	state->cells = MemoryContextAllocZero(context, CELLS_SIZE(state));
+	for (int i = 0; i < state->nsubjects; i++)
+		add_to_cells(state, state->entries[i * width + 2], state->entries + i * width + 3);
+	pfree(state->entries);
+	state->entries = NULL;
+	state->nsubjects = state->capacity = 0;
+}
+
+/* The entry of a subject; a new one when there is none. */
+static uint64 *
+find_entry(State *state, uint64 key)
+{
+	int			width = ENTRY_WIDTH(state->nfigures);
+	uint64	   *entry;
+
+	for (int i = 0; i < state->nsubjects; i++)
+	{
+		entry = state->entries + i * width;
+		if (entry[0] == key)
+			return entry;
+	}
+	if (state->nsubjects == state->capacity)
+	{
+		state->capacity = Min(state->k, 2 * state->capacity);
+		state->entries = repalloc(state->entries, LIST_SIZE(state, state->capacity));
+		memset(state->entries + state->nsubjects * width, 0, LIST_SIZE(state, state->capacity - state->nsubjects));
+	}
+	entry = state->entries + state->nsubjects++ * width;
+	entry[0] = key;
+	return entry;
+}
+
+/* Adds contributions of a subject to a state that has no sketch yet. */
+static void
+add_to_entry(State *state, uint64 *entry, TwpGuardPlace place, const uint64 *contributions)
+{
+	entry[1] = place.coefficient;
+	entry[2] = place.position;
+	for (int i = 0; i < 2 * state->nfigures; i++)
+		entry[3 + i] = twp_guard_add(entry[3 + i], contributions[i]);
+}
+
+/* Adds a row. */
+static Datum
+add_row(FunctionCallInfo fcinfo, bool distinct)
+{
+	Site	   *site = call_site(fcinfo, distinct);
+	State	   *state = PG_ARGISNULL(0) ?
+		create_state(aggregate_context(fcinfo), site->k, site->nfigures) : (State *) PG_GETARG_POINTER(0);
+	uint64		key;
+	TwpGuardPlace place;
+
+	if (PG_ARGISNULL(1))
+		PG_RETURN_POINTER(state);
+	key = twp_cohort_key(site->subject_type, PG_GETARG_DATUM(1));
+	place = twp_guard_place(site->secret, key);
+	hash_identities(fcinfo, site, key);
+	for (int i = 0; i < site->nfigures; i++)
+		(void) contribute(fcinfo, site, &site->figures[i], key, place.coefficient,
+						  &site->contributions[2 * i], &site->contributions[2 * i + 1]);
+	state->rows++;
+	if (state->cells == NULL)
+	{
+		add_to_entry(state, find_entry(state, key), place, site->contributions);
+		if (state->nsubjects == state->k)
+			make_sketch(state, aggregate_context(fcinfo), site->groups++ >= FULL_GROUPS);
+	}
+	else
+		add_to_cells(state, place.position, site->contributions);
+	PG_RETURN_POINTER(state);
+}
+
+/* guard_cell: adds a row. */
+Datum
+twp_anonymity_guard_cell_add(PG_FUNCTION_ARGS)
+{
+	return add_row(fcinfo, false);
+}
+
+/* guard_subjects: adds a subject, each once. */
+Datum
+twp_anonymity_guard_subjects_add(PG_FUNCTION_ARGS)
+{
+	return add_row(fcinfo, true);
+}
+
+/* Brings a state's sketch into a smaller shape. */
+static void
+shrink(State *state, TwpGuardShape shape, MemoryContext context)
+{
+	int			width = 2 * state->nfigures;
+	uint64	   *cells = MemoryContextAllocZero(context, (Size) TWP_GUARD_NCELLS(shape) * width * sizeof(uint64));
+
+	if (state->shape.rows == shape.rows && state->shape.columns == shape.columns)
+		return;
+	for (int row = 0; row < shape.rows; row++)
+		for (int column = 0; column < state->shape.columns; column++)
+		{
+			uint64	   *into = cells + (Size) width * (row * shape.columns + (column & (shape.columns - 1)));
+			uint64	   *from = state->cells + (Size) width * (row * state->shape.columns + column);
+
+			for (int i = 0; i < width; i++)
+				into[i] = twp_guard_add(into[i], from[i]);
+		}
+	pfree(state->cells);
+	state->cells = cells;
+	state->shape = shape;
+}
+
+/* Adds one state that keeps subjects to another state. */
+static void
+merge_entries(State *into, const State *from, MemoryContext context, int *groups)
+{
+	int			width = ENTRY_WIDTH(from->nfigures);
+
+	for (int i = 0; i < from->nsubjects; i++)
+	{
+		const uint64 *other = from->entries + i * width;
+
+		if (into->cells == NULL)
+			add_to_entry(into, find_entry(into, other[0]), (TwpGuardPlace)
+						 {
+							 other[1], other[2]
+						 }, other + 3);
+		else
+			add_to_cells(into, other[2], other + 3);
+		if (into->cells == NULL && into->nsubjects == into->k)
+			make_sketch(into, context, (*groups)++ >= FULL_GROUPS);
+	}
+}
+
+/* Copies a state into a context. */
+static State *
+copy_state(const State *from, MemoryContext context)
+{
+	State	   *state = MemoryContextAlloc(context, sizeof(State));
+
+	*state = *from;
+	if (from->entries != NULL)
+		memcpy(state->entries = MemoryContextAlloc(context, LIST_SIZE(from, from->capacity)),
+			   from->entries, LIST_SIZE(from, from->capacity));
+	if (from->cells != NULL)
+		memcpy(state->cells = MemoryContextAlloc(context, CELLS_SIZE(from)), from->cells, CELLS_SIZE(from));
+	return state;
+}
+
+/* Merges two states. */
+Datum
+twp_anonymity_guard_cell_combine(PG_FUNCTION_ARGS)
+{
+	MemoryContext context = aggregate_context(fcinfo);
+	State	   *into;
+	State	   *from;
+	int		   *groups = fcinfo->flinfo->fn_extra;
+
+	if (groups == NULL)
+		groups = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(int));
+	if (PG_ARGISNULL(1))
+	{
+		if (PG_ARGISNULL(0))
+			PG_RETURN_NULL();
+		PG_RETURN_POINTER(PG_GETARG_POINTER(0));
+	}
+	from = (State *) PG_GETARG_POINTER(1);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_POINTER(copy_state(from, context));
+	into = (State *) PG_GETARG_POINTER(0);
+	into->rows += from->rows;
+	if (from->cells == NULL)
+	{
+		merge_entries(into, from, context, groups);
+		PG_RETURN_POINTER(into);
+	}
+	if (into->cells == NULL)
+		make_sketch(into, context, from->shape.rows == 1);
+	if (into->shape.rows > from->shape.rows)
+		shrink(into, from->shape, context);
+	else
+		shrink(from = copy_state(from, CurrentMemoryContext), into->shape, CurrentMemoryContext);
+	for (Size i = 0; i < CELLS_SIZE(into) / sizeof(uint64); i++)
+		into->cells[i] = twp_guard_add(into->cells[i], from->cells[i]);
+	PG_RETURN_POINTER(into);
+}
+
+/* Packs a state for another process. */
+Datum
+twp_anonymity_guard_cell_serialize(PG_FUNCTION_ARGS)
+{
+	State	   *state = (State *) PG_GETARG_POINTER(0);
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	pq_sendbytes(&buf, (const char *) state, sizeof(State));
+	if (state->entries != NULL)
+		pq_sendbytes(&buf, (const char *) state->entries, LIST_SIZE(state, state->nsubjects));
+	else
+		pq_sendbytes(&buf, (const char *) state->cells, CELLS_SIZE(state));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+/* Unpacks it. */
+Datum
+twp_anonymity_guard_cell_deserialize(PG_FUNCTION_ARGS)
+{
+	bytea	   *packed = PG_GETARG_BYTEA_PP(0);
+	Size		size = VARSIZE_ANY_EXHDR(packed);
+	State	   *state = palloc(sizeof(State));
+	bool		listed;
+
+	if (size < sizeof(State))
+		elog(ERROR, "malformed state of a guarded group");
+	memcpy(state, VARDATA_ANY(packed), sizeof(State));
+	listed = state->entries != NULL;
+	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES ||
+		state->nsubjects < 0 || state->nsubjects > state->k ||
+		size != sizeof(State) + (listed ? LIST_SIZE(state, state->nsubjects) : CELLS_SIZE(state)))
+		elog(ERROR, "malformed state of a guarded group");
+	state->capacity = Max(state->nsubjects, 1);
+	state->entries = listed ? palloc0(LIST_SIZE(state, state->capacity)) : NULL;
+	state->cells = listed ? NULL : palloc(CELLS_SIZE(state));
+	memcpy(listed ? state->entries : state->cells, VARDATA_ANY(packed) + sizeof(State), size - sizeof(State));
+	PG_RETURN_POINTER(state);
+}
+
+/* What a state gives to the gate. */
+static Datum
+finish_state(const State *state)
+{
+	TwpGuardCell header = {.nfigures = state->nfigures,.shape = state->shape,.rows = state->rows};
+	Size		size = state->cells != NULL ? CELLS_SIZE(state) : 0;
+	bytea	   *result = palloc(VARHDRSZ + sizeof(header) + size);
+
+	SET_VARSIZE(result, VARHDRSZ + sizeof(header) + size);
+	memcpy(VARDATA(result), &header, sizeof(header));
+	if (size > 0)
+		memcpy(VARDATA(result) + sizeof(header), state->cells, size);
+	PG_RETURN_BYTEA_P(result);
+}
+
+/* guard_cell: the sketches of a group with k subjects, else NULL. */
+Datum
+twp_anonymity_guard_cell_final(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || ((State *) PG_GETARG_POINTER(0))->cells == NULL)
+		PG_RETURN_NULL();
+	return finish_state((State *) PG_GETARG_POINTER(0));
+}
+
+/* guard_subjects: the sketch and the number of subjects. */
+Datum
+twp_anonymity_guard_subjects_final(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	return finish_state((State *) PG_GETARG_POINTER(0));
+}

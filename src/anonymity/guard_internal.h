@@ -1,0 +1,166 @@
+/*
+ * guard_internal.h - the differencing guard: what was released, and whether
+ * something new lies too near to it.
+ *
+ * Glossary.  Figure: one released number (or what it is computed from).  Its
+ * contributions: for each data subject, what the subject's rows add to it.
+ * Sketch: a linear summary of them from which it can be told whether two
+ * figures' contributions differ for fewer than a number of subjects, but not
+ * for whom.  A figure has two: the exact one of the numbers added, so that
+ * equal figures are known as equal however they were asked for; and one of the
+ * rows' identities, so that two sets of rows that happen to be alike in
+ * number are told apart.  Figures of one tag are made of the same rows and
+ * compared by the latter, others by the former.
+ *
+ * Algebra: sketch(a ++ b) == sketch(a) + sketch(b), cell by cell, over the
+ * field of integers modulo 2^61 - 1.
+ */
+#ifndef TWP_GUARD_INTERNAL_H
+#define TWP_GUARD_INTERNAL_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+#define TWP_GUARD_PRIME ((UINT64CONST(1) << 61) - 1)
+#define TWP_GUARD_MAX_FIGURES 48
+/* Differences are told apart up to so many subjects; a larger cohort is treated like it. */
+#define TWP_GUARD_MAX_SUBJECTS 256
+#define TWP_GUARD_ROWS 4
+#define TWP_GUARD_SECRET_LEN 32
+
+/* What sketches of a use are keyed with, so that nobody can craft ones that collide. */
+typedef struct TwpGuardSecret
+{
+	uint64		word[TWP_GUARD_SECRET_LEN / sizeof(uint64)];
+} TwpGuardSecret;
+
+/* Shape of a sketch: cells[row][column]. */
+typedef struct TwpGuardShape
+{
+	uint16		rows;
+	uint16		columns;		/* power of two */
+} TwpGuardShape;
+
+/* A figure as it is compared and stored. */
+typedef struct TwpGuardFigure
+{
+	uint32		tag;			/* 0: no identity, exact sketch only */
+	TwpGuardShape shape;
+	TimestampTz released_at;
+	uint64	   *exact;			/* rows * columns cells */
+	uint64	   *identity;		/* the same, or NULL */
+} TwpGuardFigure;
+
+/* What the aggregates give for a group; cells follow, [row][column][2 * figure + (0 exact, 1 identity)]. */
+typedef struct TwpGuardCell
+{
+	int32		nfigures;
+	TwpGuardShape shape;		/* rows 0: fewer than k subjects, no cells */
+	int64		rows;			/* of the distinct form: subjects */
+} TwpGuardCell;
+
+/* What a subject is in sketches. */
+typedef struct TwpGuardPlace
+{
+	uint64		coefficient;	/* 1 .. prime - 1 */
+	uint64		position;		/* 16 bits for each row */
+} TwpGuardPlace;
+
+/* Multiplies and folds: the step of all keyed hashes here. */
+static inline uint64
+twp_guard_mix(uint64 a, uint64 b)
+{
+	unsigned __int128 product = (unsigned __int128) a * b;
+
+	return (uint64) product ^ (uint64) (product >> 64);
+}
+
+/* a + b in the field. */
+static inline uint64
+twp_guard_add(uint64 a, uint64 b)
+{
+	uint64		sum = a + b;
+
+	return sum >= TWP_GUARD_PRIME ? sum - TWP_GUARD_PRIME : sum;
+}
+
+/* a - b in the field. */
+static inline uint64
+twp_guard_subtract(uint64 a, uint64 b)
+{
+	return a >= b ? a - b : a + TWP_GUARD_PRIME - b;
+}
+
+/* Any 64-bit number in the field. */
+static inline uint64
+twp_guard_reduce(uint64 a)
+{
+	a = (a & TWP_GUARD_PRIME) + (a >> 61);
+	return a >= TWP_GUARD_PRIME ? a - TWP_GUARD_PRIME : a;
+}
+
+/* a * b in the field. */
+static inline uint64
+twp_guard_multiply(uint64 a, uint64 b)
+{
+	unsigned __int128 product = (unsigned __int128) a * b;
+
+	return twp_guard_reduce((uint64) (product & TWP_GUARD_PRIME) + (uint64) (product >> 61));
+}
+
+/* Where a subject's key lies in sketches. */
+static inline TwpGuardPlace
+twp_guard_place(const TwpGuardSecret *secret, uint64 key)
+{
+	uint64		first = twp_guard_mix(key ^ secret->word[0], secret->word[1]);
+	TwpGuardPlace place;
+
+	place.coefficient = twp_guard_reduce(twp_guard_mix(first ^ secret->word[2], secret->word[3] ^ key));
+	if (place.coefficient == 0)
+		place.coefficient = 1;
+	place.position = twp_guard_mix(first ^ secret->word[3], secret->word[2] + key);
+	return place;
+}
+
+/* guard_sketch.c */
+/* 1 / a in the field; 0 for 0. */
+extern uint64 twp_guard_inverse(uint64 a);
+/* A number of one of the types that can be summed, exactly, as an element of the field. */
+extern uint64 twp_guard_number(Oid type, Datum value);
+/* The shape that tells differences of fewer than k subjects; light for releases of many groups. */
+extern TwpGuardShape twp_guard_shape(int k, bool light);
+/* Number of a shape's cells. */
+#define TWP_GUARD_NCELLS(shape) ((int) (shape).rows * (shape).columns)
+/* Brings a sketch into a smaller shape. */
+extern void twp_guard_fold(const uint64 *from, TwpGuardShape shape, uint64 *into, TwpGuardShape smaller);
+/* No more than the number of subjects for whom a and factor * b differ, up to a limit; b NULL: nothing. */
+extern int	twp_guard_distance(const uint64 *a, TwpGuardShape a_shape, const uint64 *b, TwpGuardShape b_shape,
+							   uint64 factor, int limit);
+
+/* guard_store.c */
+/* The releases of a use that this backend knows of. */
+typedef struct TwpGuardStore TwpGuardStore;
+
+extern const TwpGuardSecret *twp_guard_secret(const char *use_code);
+/* Locks the releases of a use and reads what others added. */
+extern TwpGuardStore *twp_guard_open(const char *use_code);
+/*
+ * Judges a figure and, unless the very same was released before, keeps it for
+ * twp_guard_close(); false when it lies too near to one that was, or was kept.
+ */
+extern bool twp_guard_admit(TwpGuardStore *store, const TwpGuardFigure *figure, int k);
+/* Makes what was kept durable and unlocks. */
+extern void twp_guard_close(TwpGuardStore *store);
+/* Drops what was kept since the opening, and unlocks. */
+extern void twp_guard_abandon(TwpGuardStore *store);
+/* Forgets all releases of a use; gives their number. */
+extern int64 twp_guard_forget(const char *use_code);
+
+/* guard.c */
+extern void twp_guard_init(void);
+extern bool twp_guard_enabled;
+extern int	twp_guard_retention_days;
+extern int	twp_guard_memory_kb;
+
+#endif							/* TWP_GUARD_INTERNAL_H */
