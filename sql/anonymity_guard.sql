@@ -197,6 +197,35 @@ SELECT site, count(*) FROM obs GROUP BY site ORDER BY site;
 \set VERBOSITY default
 SELECT count(*) FROM obs WHERE NOT (day = 3 AND site = 2 AND value < 90);
 
+-- the remainder: small groups in one where that is large enough; what cannot be added is NULL in it
+SET twin_privacy.use = 'U14';
+SET twin_privacy.remainder_group = on;
+SELECT city, count(*) FROM patient GROUP BY city ORDER BY city;
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.maintenance = on;
+UPDATE gd.patient SET city = 'Bern' WHERE id BETWEEN 20 AND 29;
+RESET twin_privacy.maintenance;
+SET SESSION AUTHORIZATION gd_analyst;
+SET twin_privacy.use = 'U15';
+SET twin_privacy.remainder_group = off;
+SELECT city, count(*) FROM patient GROUP BY city ORDER BY city;
+SET twin_privacy.remainder_group = on;
+SELECT city, count(*), sum(weight), round(avg(weight), 2) AS avg, count(DISTINCT id), count(*) FILTER (WHERE sex = 'f') AS f FROM patient GROUP BY city ORDER BY city;
+SELECT city, sex, count(*) FROM patient GROUP BY city, sex HAVING count(*) > 5 ORDER BY 1, 2;
+SELECT upper(city) AS c, round(100.0 * count(*) / sum(count(*)) OVER (), 1) AS percent FROM patient GROUP BY 1 ORDER BY 1;
+SELECT count(*), sum(n) FROM (SELECT city, count(*) AS n FROM patient GROUP BY city) AS s;
+-- here it agrees with the total
+SELECT count(*) FROM patient;
+-- and is compared like any other group
+SELECT count(*) FROM patient WHERE city IN ('Bern', 'Hof');
+SELECT count(*) FROM patient WHERE city IN ('Bern', 'Hof') AND NOT (city = 'Hof' AND sex = 'f');
+-- too small: left out, and no difference of the total and the rest
+SET twin_privacy.use = 'U16';
+SELECT city, count(*) FROM patient WHERE city <> 'Bern' GROUP BY city ORDER BY city;
+SELECT count(*) FROM patient WHERE city <> 'Bern';
+SET twin_privacy.use = 'U17';
+SELECT site, count(*), sum(value) FROM obs WHERE day = 3 AND patient_id IN (SELECT id FROM patient WHERE city IN ('Bern', 'Hof')) GROUP BY site ORDER BY site;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 SELECT twin_privacy.unprotect_table(t, 'test ends') FROM unnest('{gd.patient,gd.obs,gd.twice,gd.extreme}'::regclass[]) AS t;

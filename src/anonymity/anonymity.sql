@@ -211,6 +211,25 @@ CREATE AGGREGATE twin_privacy_internal.guard_cell("any", integer, text, integer[
 CREATE AGGREGATE twin_privacy_internal.guard_subjects("any") (
     SFUNC = twin_privacy_internal.guard_subjects_add, STYPE = internal, SSPACE = 2048,
     FINALFUNC = twin_privacy_internal.guard_subjects_final, PARALLEL = SAFE);
+CREATE FUNCTION twin_privacy_internal.guard_part_final(internal) RETURNS bytea
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_part_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE twin_privacy_internal.guard_part("any", integer, text, integer[], VARIADIC "any") (
+    SFUNC = twin_privacy_internal.guard_cell_add, STYPE = internal, SSPACE = 1024,
+    FINALFUNC = twin_privacy_internal.guard_part_final,
+    COMBINEFUNC = twin_privacy_internal.guard_cell_combine,
+    SERIALFUNC = twin_privacy_internal.guard_cell_serialize,
+    DESERIALFUNC = twin_privacy_internal.guard_cell_deserialize, PARALLEL = SAFE);
+CREATE FUNCTION twin_privacy_internal.guard_is_large(bytea) RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_is_large' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_merge_add(internal, bytea) RETURNS internal
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_merge_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE twin_privacy_internal.guard_merge(bytea) (
+    SFUNC = twin_privacy_internal.guard_merge_add, STYPE = internal, SSPACE = 2048,
+    FINALFUNC = twin_privacy_internal.guard_cell_final);
+CREATE FUNCTION twin_privacy_internal.total_add(anyelement, anyelement) RETURNS anyelement
+AS 'MODULE_PATHNAME', 'twp_anonymity_total_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE twin_privacy_internal.total(anyelement) (
+    SFUNC = twin_privacy_internal.total_add, STYPE = anyelement);
 CREATE FUNCTION twin_privacy_internal.guard_gate(text, integer, integer[], bytea[], boolean[]) RETURNS bigint
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_gate' LANGUAGE C WINDOW VOLATILE PARALLEL RESTRICTED;
 CREATE FUNCTION twin_privacy_internal.guard_shows(bigint, integer) RETURNS boolean

@@ -23,6 +23,7 @@
 #include "libpq/pqformat.h"
 #include "nodes/execnodes.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(twp_anonymity_at_least_add);
@@ -32,6 +33,7 @@ PG_FUNCTION_INFO_V1(twp_anonymity_cohort_serialize);
 PG_FUNCTION_INFO_V1(twp_anonymity_cohort_deserialize);
 PG_FUNCTION_INFO_V1(twp_anonymity_at_least_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_at_least_split_final);
+PG_FUNCTION_INFO_V1(twp_anonymity_total_add);
 
 typedef struct Cohort
 {
@@ -186,4 +188,32 @@ twp_anonymity_at_least_split_final(PG_FUNCTION_ARGS)
 
 	PG_RETURN_BOOL(cohort != NULL && cohort->n[1] >= cohort->k &&
 				   (cohort->n[0] == 0 || cohort->n[0] >= cohort->k));
+}
+
+/*
+ * total: adds numbers; of anything else, of which there is one, the first is
+ * kept.  For figures of groups that are put together.
+ */
+Datum
+twp_anonymity_total_add(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(0))
+	{
+		if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
+			PG_RETURN_NULL();
+		PG_RETURN_DATUM(PG_ARGISNULL(0) ? PG_GETARG_DATUM(1) : PG_GETARG_DATUM(0));
+	}
+	switch (get_fn_expr_argtype(fcinfo->flinfo, 1))
+	{
+		case INT8OID:
+			return DirectFunctionCall2(int8pl, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+		case NUMERICOID:
+			return DirectFunctionCall2(numeric_add, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+		case FLOAT4OID:
+			return DirectFunctionCall2(float4pl, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+		case FLOAT8OID:
+			return DirectFunctionCall2(float8pl, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
+		default:
+			PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	}
 }

@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(twp_anonymity_guard_counted);
 PG_FUNCTION_INFO_V1(twp_anonymity_forget_releases);
 
 bool		twp_guard_enabled = true;
+bool		twp_guard_remainder = false;
 int			twp_guard_retention_days = 365;
 int			twp_guard_memory_kb = 65536;
 
@@ -70,6 +71,14 @@ static void
 assign_enabled(bool newval, void *extra)
 {
 	if (newval != twp_guard_enabled)
+		ResetPlanCache();
+}
+
+/* Drops cached plans likewise. */
+static void
+assign_remainder(bool newval, void *extra)
+{
+	if (newval != twp_guard_remainder)
 		ResetPlanCache();
 }
 
@@ -318,6 +327,11 @@ twp_guard_init(void)
 							 "Off, two releases that differ for few people can be subtracted.",
 							 &twp_guard_enabled, true,
 							 PGC_SUSET, GUC_NOT_WHILE_SEC_REST, NULL, assign_enabled, NULL);
+	DefineCustomBoolVariable("twin_privacy.remainder_group",
+							 "Merges groups below the cohort into one under aggregate-only uses.",
+							 "Its keys are NULL; it is shown when it has the cohort.",
+							 &twp_guard_remainder, false,
+							 PGC_USERSET, 0, NULL, assign_remainder, NULL);
 	DefineCustomIntVariable("twin_privacy.guard_retention",
 							"Days for which releases of aggregate-only uses are remembered.",
 							"0 means for ever.",

@@ -24,11 +24,10 @@
 #include "postgres.h"
 
 #include "anonymity/cohort.h"
-#include "anonymity/guard_internal.h"
+#include "anonymity/guard_state.h"
 #include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "libpq/pqformat.h"
 #include "nodes/execnodes.h"
 #include "storage/itemptr.h"
 #include "uses/uses.h"
@@ -38,14 +37,9 @@
 
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_add);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_subjects_add);
-PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_combine);
-PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_serialize);
-PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_deserialize);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_subjects_final);
 
-/* Groups of a plan node that get a full sketch. */
-#define FULL_GROUPS 64
 /* Arguments in front of the values: state, subject, k, use, spec. */
 #define FIRST_VALUE 5
 #define MAX_IDENTITIES 16
@@ -82,25 +76,9 @@ typedef struct Site
 	uint64		hashes[MAX_IDENTITIES];
 } Site;
 
-typedef struct State
-{
-	int32		k;
-	int32		nfigures;
-	int32		nsubjects;		/* in entries */
-	int32		capacity;		/* of entries */
-	TwpGuardShape shape;		/* rows 0 while there is no sketch */
-	int64		rows;			/* calls: what the distinct form counts */
-	uint64	   *entries;		/* key, coefficient, position, then 2 * nfigures contributions */
-	uint64	   *cells;
-} State;
-
-#define ENTRY_WIDTH(nfigures) (3 + 2 * (nfigures))
-#define LIST_SIZE(state, n) ((Size) (n) * ENTRY_WIDTH((state)->nfigures) * sizeof(uint64))
-#define CELLS_SIZE(state) ((Size) TWP_GUARD_NCELLS((state)->shape) * 2 * (state)->nfigures * sizeof(uint64))
-
 /* The memory context of the running aggregate. */
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
+MemoryContext
+twp_guard_aggregate_context(FunctionCallInfo fcinfo)
 {
 	MemoryContext context;
 
@@ -200,15 +178,15 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 }
 
 /* Makes an empty state. */
-static State *
+static TwpGuardState *
 create_state(MemoryContext context, int32 k, int32 nfigures)
 {
-	State	   *state = MemoryContextAllocZero(context, sizeof(State));
+	TwpGuardState	   *state = MemoryContextAllocZero(context, sizeof(TwpGuardState));
 
 	state->k = k;
 	state->nfigures = nfigures;
 	state->capacity = Min(k, 4);
-	state->entries = MemoryContextAllocZero(context, LIST_SIZE(state, state->capacity));
+	state->entries = MemoryContextAllocZero(context, TWP_GUARD_LIST_SIZE(state, state->capacity));
 	return state;
 }
 
@@ -283,42 +261,26 @@ contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint
 	return true;
 }
 
-/* Adds contributions to the cells of a place. */
-static inline void
-add_to_cells(State *state, uint64 position, const uint64 *contributions)
-{
-	int			width = 2 * state->nfigures;
-
-	for (int row = 0; row < state->shape.rows; row++)
-	{
-		uint64	   *cell = state->cells + (Size) width *
-			(row * state->shape.columns + ((position >> (16 * row)) & (state->shape.columns - 1)));
-
-		for (int i = 0; i < width; i++)
-			cell[i] = twp_guard_add(cell[i], contributions[i]);
-	}
-}
-
 /* Puts the kept contributions into a sketch: from now on no subject is known. */
-static void
-make_sketch(State *state, MemoryContext context, bool light)
+void
+twp_guard_make_sketch(TwpGuardState *state, MemoryContext context, bool light)
 {
-	int			width = ENTRY_WIDTH(state->nfigures);
+	int			width = TWP_GUARD_ENTRY_WIDTH(state->nfigures);
 
 	state->shape = twp_guard_shape(state->k, light);
-	state->cells = MemoryContextAllocZero(context, CELLS_SIZE(state));
+	state->cells = MemoryContextAllocZero(context, TWP_GUARD_CELLS_SIZE(state));
 	for (int i = 0; i < state->nsubjects; i++)
-		add_to_cells(state, state->entries[i * width + 2], state->entries + i * width + 3);
+		twp_guard_add_to_cells(state, state->entries[i * width + 2], state->entries + i * width + 3);
 	pfree(state->entries);
 	state->entries = NULL;
 	state->nsubjects = state->capacity = 0;
 }
 
 /* The entry of a subject; a new one when there is none. */
-static uint64 *
-find_entry(State *state, uint64 key)
+uint64 *
+twp_guard_find_entry(TwpGuardState *state, uint64 key)
 {
-	int			width = ENTRY_WIDTH(state->nfigures);
+	int			width = TWP_GUARD_ENTRY_WIDTH(state->nfigures);
 	uint64	   *entry;
 
 	for (int i = 0; i < state->nsubjects; i++)
@@ -330,8 +292,8 @@ find_entry(State *state, uint64 key)
 	if (state->nsubjects == state->capacity)
 	{
 		state->capacity = Min(state->k, 2 * state->capacity);
-		state->entries = repalloc(state->entries, LIST_SIZE(state, state->capacity));
-		memset(state->entries + state->nsubjects * width, 0, LIST_SIZE(state, state->capacity - state->nsubjects));
+		state->entries = repalloc(state->entries, TWP_GUARD_LIST_SIZE(state, state->capacity));
+		memset(state->entries + state->nsubjects * width, 0, TWP_GUARD_LIST_SIZE(state, state->capacity - state->nsubjects));
 	}
 	entry = state->entries + state->nsubjects++ * width;
 	entry[0] = key;
@@ -339,8 +301,8 @@ find_entry(State *state, uint64 key)
 }
 
 /* Adds contributions of a subject to a state that has no sketch yet. */
-static void
-add_to_entry(State *state, uint64 *entry, TwpGuardPlace place, const uint64 *contributions)
+void
+twp_guard_add_to_entry(TwpGuardState *state, uint64 *entry, TwpGuardPlace place, const uint64 *contributions)
 {
 	entry[1] = place.coefficient;
 	entry[2] = place.position;
@@ -353,8 +315,8 @@ static Datum
 add_row(FunctionCallInfo fcinfo, bool distinct)
 {
 	Site	   *site = call_site(fcinfo, distinct);
-	State	   *state = PG_ARGISNULL(0) ?
-		create_state(aggregate_context(fcinfo), site->k, site->nfigures) : (State *) PG_GETARG_POINTER(0);
+	TwpGuardState	   *state = PG_ARGISNULL(0) ?
+		create_state(twp_guard_aggregate_context(fcinfo), site->k, site->nfigures) : (TwpGuardState *) PG_GETARG_POINTER(0);
 	uint64		key;
 	TwpGuardPlace place;
 
@@ -369,12 +331,12 @@ add_row(FunctionCallInfo fcinfo, bool distinct)
 	state->rows++;
 	if (state->cells == NULL)
 	{
-		add_to_entry(state, find_entry(state, key), place, site->contributions);
+		twp_guard_add_to_entry(state, twp_guard_find_entry(state, key), place, site->contributions);
 		if (state->nsubjects == state->k)
-			make_sketch(state, aggregate_context(fcinfo), site->groups++ >= FULL_GROUPS);
+			twp_guard_make_sketch(state, twp_guard_aggregate_context(fcinfo), site->groups++ >= TWP_GUARD_FULL_GROUPS);
 	}
 	else
-		add_to_cells(state, place.position, site->contributions);
+		twp_guard_add_to_cells(state, place.position, site->contributions);
 	PG_RETURN_POINTER(state);
 }
 
@@ -392,150 +354,12 @@ twp_anonymity_guard_subjects_add(PG_FUNCTION_ARGS)
 	return add_row(fcinfo, true);
 }
 
-/* Brings a state's sketch into a smaller shape. */
-static void
-shrink(State *state, TwpGuardShape shape, MemoryContext context)
-{
-	int			width = 2 * state->nfigures;
-	uint64	   *cells = MemoryContextAllocZero(context, (Size) TWP_GUARD_NCELLS(shape) * width * sizeof(uint64));
-
-	if (state->shape.rows == shape.rows && state->shape.columns == shape.columns)
-		return;
-	for (int row = 0; row < shape.rows; row++)
-		for (int column = 0; column < state->shape.columns; column++)
-		{
-			uint64	   *into = cells + (Size) width * (row * shape.columns + (column & (shape.columns - 1)));
-			uint64	   *from = state->cells + (Size) width * (row * state->shape.columns + column);
-
-			for (int i = 0; i < width; i++)
-				into[i] = twp_guard_add(into[i], from[i]);
-		}
-	pfree(state->cells);
-	state->cells = cells;
-	state->shape = shape;
-}
-
-/* Adds one state that keeps subjects to another state. */
-static void
-merge_entries(State *into, const State *from, MemoryContext context, int *groups)
-{
-	int			width = ENTRY_WIDTH(from->nfigures);
-
-	for (int i = 0; i < from->nsubjects; i++)
-	{
-		const uint64 *other = from->entries + i * width;
-
-		if (into->cells == NULL)
-			add_to_entry(into, find_entry(into, other[0]), (TwpGuardPlace)
-						 {
-							 other[1], other[2]
-						 }, other + 3);
-		else
-			add_to_cells(into, other[2], other + 3);
-		if (into->cells == NULL && into->nsubjects == into->k)
-			make_sketch(into, context, (*groups)++ >= FULL_GROUPS);
-	}
-}
-
-/* Copies a state into a context. */
-static State *
-copy_state(const State *from, MemoryContext context)
-{
-	State	   *state = MemoryContextAlloc(context, sizeof(State));
-
-	*state = *from;
-	if (from->entries != NULL)
-		memcpy(state->entries = MemoryContextAlloc(context, LIST_SIZE(from, from->capacity)),
-			   from->entries, LIST_SIZE(from, from->capacity));
-	if (from->cells != NULL)
-		memcpy(state->cells = MemoryContextAlloc(context, CELLS_SIZE(from)), from->cells, CELLS_SIZE(from));
-	return state;
-}
-
-/* Merges two states. */
-Datum
-twp_anonymity_guard_cell_combine(PG_FUNCTION_ARGS)
-{
-	MemoryContext context = aggregate_context(fcinfo);
-	State	   *into;
-	State	   *from;
-	int		   *groups = fcinfo->flinfo->fn_extra;
-
-	if (groups == NULL)
-		groups = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(int));
-	if (PG_ARGISNULL(1))
-	{
-		if (PG_ARGISNULL(0))
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(PG_GETARG_POINTER(0));
-	}
-	from = (State *) PG_GETARG_POINTER(1);
-	if (PG_ARGISNULL(0))
-		PG_RETURN_POINTER(copy_state(from, context));
-	into = (State *) PG_GETARG_POINTER(0);
-	into->rows += from->rows;
-	if (from->cells == NULL)
-	{
-		merge_entries(into, from, context, groups);
-		PG_RETURN_POINTER(into);
-	}
-	if (into->cells == NULL)
-		make_sketch(into, context, from->shape.rows == 1);
-	if (into->shape.rows > from->shape.rows)
-		shrink(into, from->shape, context);
-	else
-		shrink(from = copy_state(from, CurrentMemoryContext), into->shape, CurrentMemoryContext);
-	for (Size i = 0; i < CELLS_SIZE(into) / sizeof(uint64); i++)
-		into->cells[i] = twp_guard_add(into->cells[i], from->cells[i]);
-	PG_RETURN_POINTER(into);
-}
-
-/* Packs a state for another process. */
-Datum
-twp_anonymity_guard_cell_serialize(PG_FUNCTION_ARGS)
-{
-	State	   *state = (State *) PG_GETARG_POINTER(0);
-	StringInfoData buf;
-
-	pq_begintypsend(&buf);
-	pq_sendbytes(&buf, (const char *) state, sizeof(State));
-	if (state->entries != NULL)
-		pq_sendbytes(&buf, (const char *) state->entries, LIST_SIZE(state, state->nsubjects));
-	else
-		pq_sendbytes(&buf, (const char *) state->cells, CELLS_SIZE(state));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
-}
-
-/* Unpacks it. */
-Datum
-twp_anonymity_guard_cell_deserialize(PG_FUNCTION_ARGS)
-{
-	bytea	   *packed = PG_GETARG_BYTEA_PP(0);
-	Size		size = VARSIZE_ANY_EXHDR(packed);
-	State	   *state = palloc(sizeof(State));
-	bool		listed;
-
-	if (size < sizeof(State))
-		elog(ERROR, "malformed state of a guarded group");
-	memcpy(state, VARDATA_ANY(packed), sizeof(State));
-	listed = state->entries != NULL;
-	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES ||
-		state->nsubjects < 0 || state->nsubjects > state->k ||
-		size != sizeof(State) + (listed ? LIST_SIZE(state, state->nsubjects) : CELLS_SIZE(state)))
-		elog(ERROR, "malformed state of a guarded group");
-	state->capacity = Max(state->nsubjects, 1);
-	state->entries = listed ? palloc0(LIST_SIZE(state, state->capacity)) : NULL;
-	state->cells = listed ? NULL : palloc(CELLS_SIZE(state));
-	memcpy(listed ? state->entries : state->cells, VARDATA_ANY(packed) + sizeof(State), size - sizeof(State));
-	PG_RETURN_POINTER(state);
-}
-
 /* What a state gives to the gate. */
 static Datum
-finish_state(const State *state)
+finish_state(const TwpGuardState *state)
 {
 	TwpGuardCell header = {.nfigures = state->nfigures,.shape = state->shape,.rows = state->rows};
-	Size		size = state->cells != NULL ? CELLS_SIZE(state) : 0;
+	Size		size = state->cells != NULL ? TWP_GUARD_CELLS_SIZE(state) : 0;
 	bytea	   *result = palloc(VARHDRSZ + sizeof(header) + size);
 
 	SET_VARSIZE(result, VARHDRSZ + sizeof(header) + size);
@@ -549,9 +373,9 @@ finish_state(const State *state)
 Datum
 twp_anonymity_guard_cell_final(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(0) || ((State *) PG_GETARG_POINTER(0))->cells == NULL)
+	if (PG_ARGISNULL(0) || ((TwpGuardState *) PG_GETARG_POINTER(0))->cells == NULL)
 		PG_RETURN_NULL();
-	return finish_state((State *) PG_GETARG_POINTER(0));
+	return finish_state((TwpGuardState *) PG_GETARG_POINTER(0));
 }
 
 /* guard_subjects: the sketch and the number of subjects. */
@@ -560,5 +384,5 @@ twp_anonymity_guard_subjects_final(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	return finish_state((State *) PG_GETARG_POINTER(0));
+	return finish_state((TwpGuardState *) PG_GETARG_POINTER(0));
 }

@@ -160,6 +160,7 @@ extern int64 twp_guard_forget(const char *use_code);
 /* guard.c */
 extern void twp_guard_init(void);
 extern bool twp_guard_enabled;
+extern bool twp_guard_remainder;
 extern int	twp_guard_retention_days;
 extern int	twp_guard_memory_kb;
 

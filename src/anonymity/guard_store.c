@@ -31,14 +31,14 @@
 #include "utils/timestamp.h"
 
 #define DIRECTORY "pg_twin_privacy_guard"
-#define FILE_MAGIC "TWPGUARD"
+#define FILE_MAGIC UINT64CONST(0x4452415547505754)	/* TWPGUARD */
 #define FILE_VERSION 1
 #define BATCH_MAGIC 0x47424154
 #define LOCK_FIELD 9			/* advisory locks of SQL have 1 and 2 */
 
 typedef struct FileHeader
 {
-	char		magic[8];
+	uint64		magic;
 	uint32		version;
 	pg_crc32c	crc;			/* of what follows */
 	TwpGuardSecret secret;
@@ -176,7 +176,7 @@ open_file(TwpGuardStore *store)
 		refuse_file("open file");
 	errno = 0;
 	if (pg_pread(fd, &header, sizeof(header), 0) != sizeof(header) ||
-		memcmp(header.magic, FILE_MAGIC, sizeof(header.magic)) != 0 || header.version != FILE_VERSION ||
+		header.magic != FILE_MAGIC || header.version != FILE_VERSION ||
 		header.crc != header_crc(&header) || strncmp(header.code, store->code, TWP_GUARD_CODE_LEN) != 0)
 		refuse_file("read header");
 	if (store->generation != header.generation)

@@ -259,8 +259,8 @@ make_array(Oid type, Oid element, List *elements)
 }
 
 /* Makes the gate's call: all groups' sketches, and which figures of the group are large enough. */
-static Node *
-make_gate(TwpLevel *level, Aggref *cell, List *tags)
+Node *
+twp_anonymity_make_gate(TwpLevel *level, Aggref *cell, List *tags)
 {
 	WindowFunc *gate = makeNode(WindowFunc);
 	List	   *cells = list_make1(copyObject(cell));
@@ -282,7 +282,7 @@ make_gate(TwpLevel *level, Aggref *cell, List *tags)
 			shown = lappend(shown, figure->shown != NULL ? copyObject(figure->shown) : makeBoolConst(true, false));
 			if (distinct)
 			{
-				cells = lappend(cells, copyObject(figure->subjects));
+				cells = lappend(cells, figure->sketch != NULL ? copyObject(figure->sketch) : (Node *) copyObject(figure->subjects));
 				tags = lappend_int(tags, 0);
 			}
 		}
@@ -324,25 +324,32 @@ twp_anonymity_show_figure(TwpLevel *level, int number, Node *column)
 								   column, NULL);
 }
 
+/* Arguments of the aggregate that sketches a level's figures, and the figures' tags. */
+List *
+twp_anonymity_sketch_arguments(TwpLevel *level, List **tags)
+{
+	Arguments	arguments;
+	Node	   *spec;
+
+	init_arguments(level, &arguments);
+	spec = make_spec(level, &arguments, tags);
+	if (arguments.values == NIL)
+		arguments.values = list_make1(makeBoolConst(true, false));
+	return list_concat(list_make4(twp_anonymity_subject(level), twp_anonymity_make_k(level), make_use(level), spec),
+					   arguments.values);
+}
+
 /* Puts the guard in front of the groups; gives the condition on them. */
 Node *
 twp_anonymity_guard_groups(TwpLevel *level)
 {
-	Arguments	arguments;
 	List	   *tags = NIL;
-	Node	   *spec;
 	Aggref	   *cell;
 
 	if (!twp_guard_enabled)
 		return (Node *) twp_anonymity_make_aggregate("at_least", BOOLOID,
 													 list_make2(twp_anonymity_subject(level), twp_anonymity_make_k(level)));
-	init_arguments(level, &arguments);
-	spec = make_spec(level, &arguments, &tags);
-	if (arguments.values == NIL)
-		arguments.values = list_make1(makeBoolConst(true, false));
-	cell = twp_anonymity_make_aggregate("guard_cell", BYTEAOID,
-										list_concat(list_make4(twp_anonymity_subject(level), twp_anonymity_make_k(level),
-															   make_use(level), spec), arguments.values));
-	linitial_node(TargetEntry, level->columns)->expr = (Expr *) make_gate(level, cell, tags);
+	cell = twp_anonymity_make_aggregate("guard_cell", BYTEAOID, twp_anonymity_sketch_arguments(level, &tags));
+	linitial_node(TargetEntry, level->columns)->expr = (Expr *) twp_anonymity_make_gate(level, cell, tags);
 	return twp_anonymity_make_not_null((Node *) cell);
 }

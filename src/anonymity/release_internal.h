@@ -77,6 +77,7 @@ typedef struct TwpReleaseFigure
 	Var		   *value;			/* what is summed; NULL: rows are counted */
 	Aggref	   *subjects;		/* different subjects are counted: the aggregate that does */
 	Node	   *shown;			/* whether the part of the group is large enough, or NULL */
+	Node	   *sketch;			/* of subjects, where it is no longer that aggregate's own */
 } TwpReleaseFigure;
 
 typedef struct TwpLevel
@@ -164,6 +165,13 @@ extern Node *twp_anonymity_make_not_null(Node *expr);
 /* Makes an expression on groups a column of the release; gives the reference to it. */
 extern Node *twp_anonymity_release_column(TwpLevel *level, Node *expr);
 extern void twp_anonymity_split(TwpLevel *level, Node *having);
+/* The query that groups owned rows, out of parts of the level's. */
+extern Query *twp_anonymity_make_release(TwpLevel *level, List *targets);
+/* The entry of a query in the FROM of the one above. */
+extern RangeTblEntry *twp_anonymity_make_entry(Query *release);
+
+/* release_remainder.c: the same in two queries, the small groups merged into one. */
+extern Query *twp_anonymity_merge_small(TwpLevel *level);
 
 /* release_figure.c: what the differencing guard is told. */
 /* Number of a figure; the same for equal ones. */
@@ -172,6 +180,10 @@ extern int	twp_anonymity_add_figure(TwpLevel *level, const TwpReleaseFigure *fig
 extern Aggref *twp_anonymity_make_subjects(TwpLevel *level, const Aggref *count);
 /* The value of a figure where the guard shows it. */
 extern Node *twp_anonymity_show_figure(TwpLevel *level, int number, Node *column);
+/* Arguments of the aggregate that sketches a level's figures, and the figures' tags. */
+extern List *twp_anonymity_sketch_arguments(TwpLevel *level, List **tags);
+/* Makes the gate's call: all groups' sketches, and which figures of the group are large enough. */
+extern Node *twp_anonymity_make_gate(TwpLevel *level, Aggref *cell, List *tags);
 /* Puts the guard in front of the groups; gives the condition on them. */
 extern Node *twp_anonymity_guard_groups(TwpLevel *level);
 

@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include "anonymity/guard_internal.h"
 #include "anonymity/release_internal.h"
 #include "base/compat.h"
 #include "catalog/pg_type.h"
@@ -73,8 +74,8 @@ shift_ctes(Node *node, int *depth)
 }
 
 /* Makes the lower query from parts of the level's. */
-static Query *
-make_release(TwpLevel *level)
+Query *
+twp_anonymity_make_release(TwpLevel *level, List *targets)
 {
 	Query	   *q = level->query;
 	Query	   *release = makeNode(Query);
@@ -85,22 +86,21 @@ make_release(TwpLevel *level)
 	release->canSetTag = true;
 	release->rtable = q->rtable;
 	release->jointree = q->jointree;
-	release->targetList = level->columns;
+	release->targetList = targets;
 	release->groupClause = q->groupClause;
 	release->groupDistinct = q->groupDistinct;
 	release->hasAggs = true;
 	release->hasSubLinks = q->hasSubLinks;
 	release->hasRowSecurity = q->hasRowSecurity;
 	release->constraintDeps = q->constraintDeps;
-	release->limitOffset = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(0), false, true);
 	twp_compat_hand_permissions(q, release);
 	(void) query_tree_walker(release, shift_ctes, &depth, QTW_EXAMINE_RTES_BEFORE);
 	return release;
 }
 
 /* The entry of the lower query in the upper one. */
-static RangeTblEntry *
-make_entry(Query *release)
+RangeTblEntry *
+twp_anonymity_make_entry(Query *release)
 {
 	RangeTblEntry *rte = makeNode(RangeTblEntry);
 	ListCell   *lc;
@@ -119,12 +119,19 @@ void
 twp_anonymity_split(TwpLevel *level, Node *having)
 {
 	Query	   *q = level->query;
-	Node	   *condition = twp_anonymity_guard_groups(level);
-	Query	   *release = make_release(level);
+	Query	   *release;
 	RangeTblRef *ref = makeNode(RangeTblRef);
 
-	release->havingQual = condition;
-	release->windowClause = NIL;
+	if (twp_guard_remainder && q->groupClause != NIL)
+		release = twp_anonymity_merge_small(level);
+	else
+	{
+		Node	   *condition = twp_anonymity_guard_groups(level);
+
+		release = twp_anonymity_make_release(level, level->columns);
+		release->havingQual = condition;
+	}
+	release->limitOffset = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(0), false, true);
 	release->hasWindowFuncs = contain_windowfuncs((Node *) release->targetList);
 	if (release->hasWindowFuncs)
 	{
@@ -135,7 +142,7 @@ twp_anonymity_split(TwpLevel *level, Node *having)
 		release->windowClause = list_make1(window);
 	}
 	ref->rtindex = 1;
-	q->rtable = list_make1(make_entry(release));
+	q->rtable = list_make1(twp_anonymity_make_entry(release));
 	q->jointree = makeFromExpr(list_make1(ref), having);
 	q->groupClause = NIL;
 	q->groupDistinct = false;

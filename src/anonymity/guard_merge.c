@@ -1,0 +1,203 @@
+/*
+ * guard_merge.c - merges states of guarded groups: of parallel workers, and of
+ * groups below the cohort that are put together.
+ *
+ *   merge(agg(a), agg(b)) == agg(a ++ b), but for the shape of the sketch: the
+ * smaller one's.
+ *
+ * Memory: the aggregate's context.  Failure: out of memory.
+ */
+#include "postgres.h"
+
+#include "anonymity/cohort.h"
+#include "anonymity/guard_state.h"
+#include "base/compat.h"
+#include "libpq/pqformat.h"
+
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_combine);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_serialize);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_deserialize);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_part_final);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_is_large);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_merge_add);
+
+/* Brings a state's sketch into a smaller shape. */
+static void
+shrink(TwpGuardState *state, TwpGuardShape shape, MemoryContext context)
+{
+	int			width = 2 * state->nfigures;
+	uint64	   *cells;
+
+	if (state->shape.rows == shape.rows && state->shape.columns == shape.columns)
+		return;
+	cells = MemoryContextAllocZero(context, (Size) TWP_GUARD_NCELLS(shape) * width * sizeof(uint64));
+	for (int row = 0; row < shape.rows; row++)
+		for (int column = 0; column < state->shape.columns; column++)
+		{
+			uint64	   *into = cells + (Size) width * (row * shape.columns + (column & (shape.columns - 1)));
+			uint64	   *from = state->cells + (Size) width * (row * state->shape.columns + column);
+
+			for (int i = 0; i < width; i++)
+				into[i] = twp_guard_add(into[i], from[i]);
+		}
+	pfree(state->cells);
+	state->cells = cells;
+	state->shape = shape;
+}
+
+/* Adds one state that keeps subjects to another state. */
+static void
+merge_entries(TwpGuardState *into, const TwpGuardState *from, MemoryContext context, int *groups)
+{
+	int			width = TWP_GUARD_ENTRY_WIDTH(from->nfigures);
+
+	for (int i = 0; i < from->nsubjects; i++)
+	{
+		const uint64 *other = from->entries + i * width;
+
+		if (into->cells == NULL)
+			twp_guard_add_to_entry(into, twp_guard_find_entry(into, other[0]), (TwpGuardPlace)
+						 {
+							 other[1], other[2]
+						 }, other + 3);
+		else
+			twp_guard_add_to_cells(into, other[2], other + 3);
+		if (into->cells == NULL && into->nsubjects == into->k)
+			twp_guard_make_sketch(into, context, (*groups)++ >= TWP_GUARD_FULL_GROUPS);
+	}
+}
+
+/* Copies a state into a context. */
+static TwpGuardState *
+copy_state(const TwpGuardState *from, MemoryContext context)
+{
+	TwpGuardState	   *state = MemoryContextAlloc(context, sizeof(TwpGuardState));
+
+	*state = *from;
+	if (from->entries != NULL)
+		memcpy(state->entries = MemoryContextAlloc(context, TWP_GUARD_LIST_SIZE(from, from->capacity)),
+			   from->entries, TWP_GUARD_LIST_SIZE(from, from->capacity));
+	if (from->cells != NULL)
+		memcpy(state->cells = MemoryContextAlloc(context, TWP_GUARD_CELLS_SIZE(from)), from->cells, TWP_GUARD_CELLS_SIZE(from));
+	return state;
+}
+
+/* Merges one state into the running one. */
+static Datum
+merge_state(FunctionCallInfo fcinfo, TwpGuardState *from)
+{
+	MemoryContext context = twp_guard_aggregate_context(fcinfo);
+	TwpGuardState	   *into;
+	int		   *groups = fcinfo->flinfo->fn_extra;
+
+	if (groups == NULL)
+		groups = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(int));
+	if (PG_ARGISNULL(0))
+		PG_RETURN_POINTER(copy_state(from, context));
+	into = (TwpGuardState *) PG_GETARG_POINTER(0);
+	into->rows += from->rows;
+	if (from->cells == NULL)
+	{
+		merge_entries(into, from, context, groups);
+		PG_RETURN_POINTER(into);
+	}
+	if (into->cells == NULL)
+		twp_guard_make_sketch(into, context, from->shape.rows == 1);
+	if (into->shape.rows > from->shape.rows)
+		shrink(into, from->shape, context);
+	else
+		shrink(from = copy_state(from, CurrentMemoryContext), into->shape, CurrentMemoryContext);
+	for (Size i = 0; i < TWP_GUARD_CELLS_SIZE(into) / sizeof(uint64); i++)
+		into->cells[i] = twp_guard_add(into->cells[i], from->cells[i]);
+	PG_RETURN_POINTER(into);
+}
+
+/* Merges two states. */
+Datum
+twp_anonymity_guard_cell_combine(PG_FUNCTION_ARGS)
+{
+	if (!PG_ARGISNULL(1))
+		return merge_state(fcinfo, (TwpGuardState *) PG_GETARG_POINTER(1));
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(PG_GETARG_POINTER(0));
+}
+
+/* Packs a state, for another process or for merging. */
+static Datum
+pack_state(const TwpGuardState *state)
+{
+	StringInfoData buf;
+
+	pq_begintypsend(&buf);
+	pq_sendbytes(&buf, (const char *) state, sizeof(TwpGuardState));
+	if (state->entries != NULL)
+		pq_sendbytes(&buf, (const char *) state->entries, TWP_GUARD_LIST_SIZE(state, state->nsubjects));
+	else
+		pq_sendbytes(&buf, (const char *) state->cells, TWP_GUARD_CELLS_SIZE(state));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
+}
+
+/* Packs a state for another process. */
+Datum
+twp_anonymity_guard_cell_serialize(PG_FUNCTION_ARGS)
+{
+	return pack_state((TwpGuardState *) PG_GETARG_POINTER(0));
+}
+
+/* Unpacks a state. */
+static TwpGuardState *
+unpack_state(const bytea *packed)
+{
+	Size		size = VARSIZE_ANY_EXHDR(packed);
+	TwpGuardState	   *state = palloc(sizeof(TwpGuardState));
+	bool		listed;
+
+	if (size < sizeof(TwpGuardState))
+		elog(ERROR, "malformed state of a guarded group");
+	memcpy(state, VARDATA_ANY(packed), sizeof(TwpGuardState));
+	listed = state->entries != NULL;
+	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES ||
+		state->nsubjects < 0 || state->nsubjects > state->k ||
+		size != sizeof(TwpGuardState) + (listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state)))
+		elog(ERROR, "malformed state of a guarded group");
+	state->capacity = Max(state->nsubjects, 1);
+	state->entries = listed ? palloc0(TWP_GUARD_LIST_SIZE(state, state->capacity)) : NULL;
+	state->cells = listed ? NULL : palloc(TWP_GUARD_CELLS_SIZE(state));
+	memcpy(listed ? state->entries : state->cells, VARDATA_ANY(packed) + sizeof(TwpGuardState), size - sizeof(TwpGuardState));
+	return state;
+}
+
+/* Unpacks it in another process. */
+Datum
+twp_anonymity_guard_cell_deserialize(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(unpack_state(PG_GETARG_BYTEA_PP(0)));
+}
+
+/* guard_part: the state itself, for guard_is_large and guard_merge. */
+Datum
+twp_anonymity_guard_part_final(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	return pack_state((TwpGuardState *) PG_GETARG_POINTER(0));
+}
+
+/* guard_is_large(part): has the group the cohort? */
+Datum
+twp_anonymity_guard_is_large(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!PG_ARGISNULL(0) && unpack_state(PG_GETARG_BYTEA_PP(0))->cells != NULL);
+}
+
+/* guard_merge: adds a part. */
+Datum
+twp_anonymity_guard_merge_add(PG_FUNCTION_ARGS)
+{
+	if (!PG_ARGISNULL(1))
+		return merge_state(fcinfo, unpack_state(PG_GETARG_BYTEA_PP(1)));
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_POINTER(PG_GETARG_POINTER(0));
+}

@@ -1,0 +1,57 @@
+/*
+ * guard_state.h - the state of a guarded group while it is gathered and merged.
+ */
+#ifndef TWP_GUARD_STATE_H
+#define TWP_GUARD_STATE_H
+
+#include "postgres.h"
+
+#include "anonymity/guard_internal.h"
+#include "fmgr.h"
+
+/* Groups of a plan node that get a full sketch. */
+#define TWP_GUARD_FULL_GROUPS 64
+
+typedef struct TwpGuardState
+{
+	int32		k;
+	int32		nfigures;
+	int32		nsubjects;		/* in entries */
+	int32		capacity;		/* of entries */
+	TwpGuardShape shape;		/* rows 0 while there is no sketch */
+	int64		rows;			/* calls: what the distinct form counts */
+	uint64	   *entries;		/* key, coefficient, position, then 2 * nfigures contributions */
+	uint64	   *cells;
+} TwpGuardState;
+
+#define TWP_GUARD_ENTRY_WIDTH(nfigures) (3 + 2 * (nfigures))
+#define TWP_GUARD_LIST_SIZE(state, n) ((Size) (n) * TWP_GUARD_ENTRY_WIDTH((state)->nfigures) * sizeof(uint64))
+#define TWP_GUARD_CELLS_SIZE(state) ((Size) TWP_GUARD_NCELLS((state)->shape) * 2 * (state)->nfigures * sizeof(uint64))
+
+/* Adds contributions to the cells of a place. */
+static inline void
+twp_guard_add_to_cells(TwpGuardState *state, uint64 position, const uint64 *contributions)
+{
+	int			width = 2 * state->nfigures;
+
+	for (int row = 0; row < state->shape.rows; row++)
+	{
+		uint64	   *cell = state->cells + (Size) width *
+			(row * state->shape.columns + ((position >> (16 * row)) & (state->shape.columns - 1)));
+
+		for (int i = 0; i < width; i++)
+			cell[i] = twp_guard_add(cell[i], contributions[i]);
+	}
+}
+
+/* The memory context of the running aggregate. */
+extern MemoryContext twp_guard_aggregate_context(FunctionCallInfo fcinfo);
+/* Puts the kept contributions into a sketch: from now on no subject is known. */
+extern void twp_guard_make_sketch(TwpGuardState *state, MemoryContext context, bool light);
+/* The entry of a subject; a new one when there is none. */
+extern uint64 *twp_guard_find_entry(TwpGuardState *state, uint64 key);
+/* Adds contributions of a subject to a state that has no sketch yet. */
+extern void twp_guard_add_to_entry(TwpGuardState *state, uint64 *entry, TwpGuardPlace place,
+								   const uint64 *contributions);
+
+#endif							/* TWP_GUARD_STATE_H */
