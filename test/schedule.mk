@@ -75,6 +75,7 @@ REGRESS += anonymity_protected
 REGRESS += anonymity_aggregate
 REGRESS += anonymity_private
 REGRESS += anonymity_guard
+REGRESS += anonymity_shapes
 TAP += test/t/070_anonymity_adult.pl
 TAP += test/t/071_anonymity_guard.pl
 

@@ -186,6 +186,15 @@ CREATE AGGREGATE twin_privacy_internal.at_least_split("any", boolean, integer) (
     SERIALFUNC = twin_privacy_internal.cohort_serialize,
     DESERIALFUNC = twin_privacy_internal.cohort_deserialize, PARALLEL = SAFE);
 
+CREATE FUNCTION twin_privacy_internal.at_least_parts_final(internal) RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_anonymity_at_least_parts_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE AGGREGATE twin_privacy_internal.at_least_parts("any", boolean, integer) (
+    SFUNC = twin_privacy_internal.at_least_split_add, STYPE = internal, SSPACE = 256,
+    FINALFUNC = twin_privacy_internal.at_least_parts_final,
+    COMBINEFUNC = twin_privacy_internal.cohort_combine,
+    SERIALFUNC = twin_privacy_internal.cohort_serialize,
+    DESERIALFUNC = twin_privacy_internal.cohort_deserialize, PARALLEL = SAFE);
+
 -- The differencing guard: sketches of a group's figures, the gate in front of
 -- the groups, and what it says.
 CREATE FUNCTION twin_privacy_internal.guard_cell_add(internal, "any", integer, text, integer[], VARIADIC "any") RETURNS internal

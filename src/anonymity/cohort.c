@@ -5,6 +5,7 @@
  * at_least_split(subject, hit, k) looks at both sides of a condition: at least
  * k subjects have a row that hits, and none or at least k have one that does
  * not; so neither a part nor what is left of the whole is a small group.
+ * at_least_parts(subject, hit, k) is also true when nobody hits.
  *
  * The state keeps at most k keys a side and stops looking once it is full, so
  * it costs the same for a large group as for a small one:
@@ -33,6 +34,7 @@ PG_FUNCTION_INFO_V1(twp_anonymity_cohort_serialize);
 PG_FUNCTION_INFO_V1(twp_anonymity_cohort_deserialize);
 PG_FUNCTION_INFO_V1(twp_anonymity_at_least_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_at_least_split_final);
+PG_FUNCTION_INFO_V1(twp_anonymity_at_least_parts_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_total_add);
 
 typedef struct Cohort
@@ -188,6 +190,16 @@ twp_anonymity_at_least_split_final(PG_FUNCTION_ARGS)
 
 	PG_RETURN_BOOL(cohort != NULL && cohort->n[1] >= cohort->k &&
 				   (cohort->n[0] == 0 || cohort->n[0] >= cohort->k));
+}
+
+/* at_least_parts: true when each side is empty or large enough. */
+Datum
+twp_anonymity_at_least_parts_final(PG_FUNCTION_ARGS)
+{
+	Cohort	   *cohort = PG_ARGISNULL(0) ? NULL : (Cohort *) PG_GETARG_POINTER(0);
+
+	PG_RETURN_BOOL(cohort == NULL || ((cohort->n[1] == 0 || cohort->n[1] >= cohort->k) &&
+									  (cohort->n[0] == 0 || cohort->n[0] >= cohort->k)));
 }
 
 /*

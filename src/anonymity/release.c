@@ -318,6 +318,9 @@ judge_owned_output(TwpLevel *level, TwpOutput *output, TargetEntry *group)
 	if (q->havingQual != NULL)
 		twp_anonymity_refuse(level->analysis, "Filter the groups of a sub-query in WHERE.",
 						   "HAVING on figures of one data subject");
+	if (!grouped && twp_anonymity_joins_outer(level))
+		twp_anonymity_refuse(level->analysis, "Join in the query that groups, or group the sub-query by the subject.",
+							 "an outer join of protected tables in a sub-query");
 	output->owned = true;
 	output->subject = 0;
 	output->nmarks = 0;

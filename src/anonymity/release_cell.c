@@ -106,6 +106,26 @@ is_simple_case(Node *node)
 	}
 }
 
+/*
+ * Refuses counts and sums of what an outer join repeats: how many rows match
+ * would show in them without a part of the group being seen.
+ */
+static void
+check_repeated(TwpLevel *level, const Aggref *agg, Node *argument, int place)
+{
+	TwpData	mark;
+	Var		   *var;
+
+	if (!twp_anonymity_joins_outer(level) || place == 3 || place == 4 || place >= N_VALUES)
+		return;
+	if (argument != NULL && is_simple_case(argument))
+		argument = (Node *) linitial_node(CaseWhen, ((CaseExpr *) argument)->args)->result;
+	if (argument == NULL || !twp_anonymity_mark(level, argument, &mark, &var) ||
+		!level->sources[var->varno - 1].nullable)
+		twp_anonymity_refuse(level->analysis, "Count or sum a column of the table that is joined.",
+							 "aggregate %s over an outer join, of something that it repeats", get_func_name(agg->aggfnoid));
+}
+
 /* Judges an aggregate of a level that groups by subject; true when it gives a value. */
 bool
 twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
@@ -120,6 +140,7 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 						   "aggregate %s of each data subject", get_func_name(agg->aggfnoid));
 	check_form(level, agg);
 	twp_anonymity_check(level, (Node *) agg->aggfilter);
+	check_repeated(level, agg, argument, place);
 	if (argument == NULL)
 		return true;
 	if (twp_anonymity_mark(level, argument, &mark, &var) && mark == TWP_DATA_SUBJECT)

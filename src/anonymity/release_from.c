@@ -368,6 +368,16 @@ twp_anonymity_match_subjects(TwpLevel *level)
 						   "rows without a data subject are made by an outer join");
 }
 
+/* True when an outer join may add rows of protected tables, or none, to a level's others. */
+bool
+twp_anonymity_joins_outer(const TwpLevel *level)
+{
+	for (int i = 0; i < level->nsources; i++)
+		if (level->sources[i].present && level->sources[i].owned && level->sources[i].nullable)
+			return true;
+	return false;
+}
+
 /* True when an expression is made of sources of the set only. */
 static bool
 depends_on(const TwpLevel *level, Node *expr, const Bitmapset *known)

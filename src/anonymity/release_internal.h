@@ -109,6 +109,8 @@ extern Node *twp_anonymity_subject(const TwpLevel *level);
 /* A column of a source (or a system column of a relation) as an expression. */
 extern Node *twp_anonymity_column(const TwpLevel *level, int rti, AttrNumber attno);
 extern void twp_anonymity_sublink(TwpLevel *level, SubLink *sublink);
+/* True when an outer join may add rows of protected tables, or none, to a level's others. */
+extern bool twp_anonymity_joins_outer(const TwpLevel *level);
 /* True when no subject has more than one row of a level's join. */
 extern bool twp_anonymity_gives_once(const TwpLevel *level);
 /* Refuses protected relations that nobody judged. */

@@ -47,6 +47,33 @@ twp_anonymity_release_column(TwpLevel *level, Node *expr)
 	return (Node *) makeVarFromTargetEntry(1, tle);
 }
 
+/*
+ * What the rows of an outer join must be: those with a match, and those
+ * without, none or of the cohort.  Else a few people whose rows a condition
+ * multiplies would be told by how many rows there are.
+ */
+static List *
+match_conditions(const TwpLevel *level)
+{
+	List	   *conditions = NIL;
+
+	for (int i = 0; i < level->nsources; i++)
+	{
+		const TwpSource *source = &level->sources[i];
+		Node	   *key;
+
+		if (!source->present || !source->owned || !source->nullable)
+			continue;
+		key = twp_anonymity_column(level, i + 1, source->path != NULL ? source->path->start : source->subject);
+		conditions = lappend(conditions,
+							 twp_anonymity_make_aggregate("at_least_parts", BOOLOID,
+														  list_make3(twp_anonymity_subject(level),
+																	 twp_anonymity_make_not_null(key),
+																	 twp_anonymity_make_k(level))));
+	}
+	return conditions;
+}
+
 /* References to WITH queries that stay above now lie one level further up. */
 static bool
 shift_ctes(Node *node, int *depth)
@@ -79,6 +106,7 @@ twp_anonymity_make_release(TwpLevel *level, List *targets)
 {
 	Query	   *q = level->query;
 	Query	   *release = makeNode(Query);
+	List	   *conditions = match_conditions(level);
 	int			depth = 0;
 
 	release->commandType = CMD_SELECT;
@@ -90,6 +118,7 @@ twp_anonymity_make_release(TwpLevel *level, List *targets)
 	release->groupClause = q->groupClause;
 	release->groupDistinct = q->groupDistinct;
 	release->hasAggs = true;
+	release->havingQual = conditions != NIL ? (Node *) make_ands_explicit(conditions) : NULL;
 	release->hasSubLinks = q->hasSubLinks;
 	release->hasRowSecurity = q->hasRowSecurity;
 	release->constraintDeps = q->constraintDeps;
@@ -129,7 +158,7 @@ twp_anonymity_split(TwpLevel *level, Node *having)
 		Node	   *condition = twp_anonymity_guard_groups(level);
 
 		release = twp_anonymity_make_release(level, level->columns);
-		release->havingQual = condition;
+		release->havingQual = (Node *) make_and_qual(condition, release->havingQual);
 	}
 	release->limitOffset = (Node *) makeConst(INT8OID, -1, InvalidOid, sizeof(int64), Int64GetDatum(0), false, true);
 	release->hasWindowFuncs = contain_windowfuncs((Node *) release->targetList);
