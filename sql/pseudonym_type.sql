@@ -100,8 +100,26 @@ SELECT bool_and(ok) FROM (SELECT lag(p) OVER (ORDER BY p DESC) > p IS NOT FALSE 
 SELECT count(*) FILTER (WHERE step = 1) < 20 AS no_order FROM (SELECT i - lag(i) OVER (ORDER BY p) AS step FROM a) s;
 
 -- statistics, hash index, foreign key, partitions, unique
-ANALYZE a;
+ANALYZE a, a2;
 SELECT n_distinct, correlation BETWEEN -0.2 AND 0.2 AS uncorrelated FROM pg_stats WHERE tablename = 'a' AND attname = 'p';
+-- (how many rows the planner expects, as a share of the truth)
+CREATE FUNCTION pg_temp.expected(query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan -> 0 -> 'Plan' ->> 'Plan Rows';
+END $$;
+CREATE TABLE skewed AS SELECT p FROM a UNION ALL SELECT (SELECT p FROM a WHERE i = 1) FROM generate_series(1, 2000);
+ANALYZE skewed;
+SELECT p AS common FROM skewed GROUP BY p HAVING count(*) > 1000 \gset
+SELECT p AS rare FROM a WHERE i = 2 \gset
+SELECT p AS middle FROM a ORDER BY p OFFSET 1000 LIMIT 1 \gset
+SELECT pg_temp.expected(format('SELECT FROM skewed WHERE p = %L', :'common')) BETWEEN 1900 AND 2100 AS common,
+       pg_temp.expected(format('SELECT FROM skewed WHERE p = %L', :'rare')) < 5 AS rare,
+       pg_temp.expected(format('SELECT FROM a WHERE p < %L', :'middle')) BETWEEN 900 AND 1100 AS half,
+       pg_temp.expected('SELECT FROM a JOIN a2 USING (p)') BETWEEN 1500 AND 2500 AS joined,
+       pg_temp.expected('SELECT p FROM skewed GROUP BY p') BETWEEN 1800 AND 2200 AS groups;
 CREATE INDEX a_hash ON a USING hash (p);
 CREATE TABLE child (p twin_privacy.pseudonym('TYPE-A') REFERENCES a, n int);
 INSERT INTO child SELECT p, 1 FROM a LIMIT 10;
@@ -113,6 +131,20 @@ CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 1)
 INSERT INTO parts SELECT p, i FROM a;
 SELECT count(*) FROM parts p JOIN a USING (p);
 SELECT count(*) > 800 AS balanced FROM parts_0;
+-- (one partition is left for one value)
+CREATE FUNCTION pg_temp.scans(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN (SELECT count(*) FROM regexp_matches(plan::text, 'Relation Name', 'g'));
+END $$;
+SELECT pg_temp.scans(format('SELECT FROM parts WHERE p = %L', :'rare')) AS one, pg_temp.scans('SELECT FROM parts') AS all;
+CREATE TABLE lists (p twin_privacy.pseudonym('TYPE-A'), i int) PARTITION BY LIST (p);
+DO $$ BEGIN EXECUTE format('CREATE TABLE lists_rare PARTITION OF lists FOR VALUES IN (%L)', (SELECT p FROM a WHERE i = 2)); END $$;
+CREATE TABLE lists_rest PARTITION OF lists DEFAULT;
+INSERT INTO lists SELECT p, i FROM a;
+SELECT (SELECT count(*) FROM lists_rare) AS rare, (SELECT count(*) FROM lists_rest) AS rest, pg_temp.scans(format('SELECT FROM lists WHERE p = %L', :'rare')) AS one;
 CREATE TABLE ranges (p twin_privacy.pseudonym) PARTITION BY RANGE (p);
 CREATE TABLE ranges_all PARTITION OF ranges FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
 INSERT INTO ranges SELECT p FROM a;
@@ -124,4 +156,4 @@ EXPLAIN (COSTS OFF) SELECT count(*) FROM a x JOIN parts y USING (p) WHERE x.p < 
 SELECT count(*) FROM a x JOIN parts y USING (p) WHERE x.p < y.p OR x.p = y.p;
 RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET enable_indexonlyscan;
 
-DROP TABLE a, b, c, child, parts, ranges, form, sample, texts;
+DROP TABLE a, b, c, child, lists, skewed, parts, ranges, form, sample, texts;

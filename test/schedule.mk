@@ -45,6 +45,7 @@ TAP += test/t/031_consent_model.pl
 TAP += test/t/032_consent_map.pl
 
 # pseudonym
+REGRESS += pseudonym_attack
 REGRESS += pseudonym_compare
 REGRESS += pseudonym_forgotten
 REGRESS += pseudonym_masks

@@ -77,6 +77,9 @@ extern bool twp_crypto_siv_open(TwpSiv *siv, const TwpBytes *ad, int n_ad,
 extern bool twp_crypto_ff1(TwpAes *aes, bool encrypt, uint32 radix, const uint8 *tweak, size_t tweak_len,
 						   uint32 *digits, int n);
 
+/* This process is about to hold a key: no core dumps of it. */
+extern void twp_crypto_forbid_dumps(void);
+
 extern void twp_crypto_random(void *buf, size_t len);
 extern void twp_crypto_wipe(void *buf, size_t len);
 /* Compares in time that depends on len only. */

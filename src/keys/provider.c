@@ -35,6 +35,8 @@ static Provider current;
 /* the provider before the last change of the master key, while keys are wrapped anew */
 static Provider previous;
 
+static bool allow_core_dumps = false;
+
 /* Raises TP005; the reason is for the log alone. */
 static void
 master_unavailable(const char *reason)
@@ -169,10 +171,12 @@ read_master(const Provider *provider, uint8 key[TWP_KEY_LEN])
 	}
 }
 
-/* Reads the current master key. */
+/* Reads the current master key, in a process that leaves no core dump unless told so. */
 void
 twp_keys_master(uint8 key[TWP_KEY_LEN])
 {
+	if (!allow_core_dumps)
+		twp_crypto_forbid_dumps();
 	read_master(&current, key);
 }
 
@@ -208,6 +212,11 @@ define_setting(const char *name, const char *what, const char *more, char **valu
 void
 twp_keys_provider_init(void)
 {
+	DefineCustomBoolVariable("twin_privacy.allow_core_dumps",
+							 "Lets processes that hold keys leave core dumps and be debugged.",
+							 "For debugging on a machine without real keys.",
+							 &allow_core_dumps, false, PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							 NULL, NULL, NULL);
 	define_setting("twin_privacy.master_key_command",
 				   "Command that prints the master key as 64 hexadecimal digits.",
 				   "Run by the server's user; exclusive with twin_privacy.master_key_file.",

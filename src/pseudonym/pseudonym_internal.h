@@ -145,6 +145,7 @@ typedef struct TwpDomainCall
 	MemoryContext context;		/* holds the domain; reset when it is opened anew */
 	TwpDomain  *domain;
 	Oid			value_type;		/* base type of argument 1 */
+	bool		subject_fits;	/* and that it can be a subject's key */
 	uint64		computed;
 	uint64		next_event;
 	void	   *extra;			/* the function's own, in its fn_mcxt */

@@ -10,6 +10,9 @@ CREATE FUNCTION siv_seal(key bytea, ad bytea[], plain bytea) RETURNS bytea AS 'M
 CREATE FUNCTION siv_open(key bytea, ad bytea[], sealed bytea) RETURNS bytea AS 'MODULE_PATHNAME', 'cv_siv_open' LANGUAGE C IMMUTABLE STRICT;
 CREATE FUNCTION ff1(encrypt boolean, key bytea, radix int, tweak bytea, digits int[]) RETURNS int[] AS 'MODULE_PATHNAME', 'cv_ff1' LANGUAGE C IMMUTABLE STRICT;
 
+-- how often a secret, given changed by 0x5a in each byte, stands in the backend's own memory
+CREATE FUNCTION memory_holds(changed bytea) RETURNS int AS 'MODULE_PATHNAME', 'cv_memory_holds' LANGUAGE C STRICT;
+
 -- the same primitive on 16-byte messages, n times, nothing else
 CREATE FUNCTION loop_hmac(n int) RETURNS bytea AS 'MODULE_PATHNAME', 'cv_loop_hmac' LANGUAGE C STRICT;
 CREATE FUNCTION loop_siv(n int) RETURNS bytea AS 'MODULE_PATHNAME', 'cv_loop_siv' LANGUAGE C STRICT;

@@ -33,6 +33,7 @@ PG_FUNCTION_INFO_V1(cv_unwrap);
 PG_FUNCTION_INFO_V1(cv_siv_seal);
 PG_FUNCTION_INFO_V1(cv_siv_open);
 PG_FUNCTION_INFO_V1(cv_ff1);
+PG_FUNCTION_INFO_V1(cv_memory_holds);
 PG_FUNCTION_INFO_V1(cv_loop_hmac);
 PG_FUNCTION_INFO_V1(cv_loop_siv);
 PG_FUNCTION_INFO_V1(cv_loop_ff1);
@@ -256,4 +257,45 @@ cv_loop_ff1(PG_FUNCTION_ARGS)
 		require(twp_crypto_ff1(aes, true, 10, (const uint8 *) "tweak", 5, digits, lengthof(digits)));
 	memcpy(BYTES(out), digits, sizeof(digits));
 	PG_RETURN_BYTEA_P(out);
+}
+
+/* True when the secret, whose bytes are given changed by 0x5a so as not to be found themselves, stands at p. */
+static bool
+stands_at(const uint8 *p, const uint8 *changed, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((p[i] ^ 0x5a) != changed[i])
+			return false;
+	return true;
+}
+
+/*
+ * memory_holds(changed bytea) -> int: how often either half of a secret stands
+ * in this process's writable private memory: heap, stack, data.
+ */
+Datum
+cv_memory_holds(PG_FUNCTION_ARGS)
+{
+	const uint8 *changed = DATA(0);
+	size_t		half = LEN(0) / 2;
+	FILE	   *maps = fopen("/proc/self/maps", "r");
+	char		line[512];
+	int			found = 0;
+
+	if (maps == NULL)
+		ereport(ERROR, (errmsg("cannot read the memory map")));
+	while (fgets(line, sizeof(line), maps) != NULL)
+	{
+		unsigned long start;
+		unsigned long end;
+		char		mode[5];
+
+		if (sscanf(line, "%lx-%lx %4s", &start, &end, mode) != 3 || strcmp(mode, "rw-p") != 0)
+			continue;
+		for (const uint8 *p = (const uint8 *) start; p + half <= (const uint8 *) end; p++)
+			if (stands_at(p, changed, half) || stands_at(p, changed + half, half))
+				found++;
+	}
+	fclose(maps);
+	PG_RETURN_INT32(found);
 }
