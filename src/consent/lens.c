@@ -140,6 +140,7 @@ forget(TwpLens *lens)
 	lens->terms = NULL;
 	lens->profiles = NULL;
 	lens->share_needs = 0;
+	twp_sieve_drop(lens);
 	MemoryContextReset(lens->context);
 	lens->answers = answers_create(lens->context, 64, NULL);
 	lens->terms = termsanswers_create(lens->context, 16, NULL);
@@ -164,6 +165,7 @@ look_for_map(TwpLens *lens)
 	if (lens->profiles != NULL)
 		pfree(lens->profiles);
 	lens->profiles = NULL;
+	twp_sieve_drop(lens);
 	slots = pg_nextpower2_32(Max(Min(map->profiles.n, MAX_PROFILES), 64));
 	lens->profiles = MemoryContextAllocZero(lens->context, slots * sizeof(ProfileAnswer));
 	lens->profile_mask = slots - 1;
@@ -438,23 +440,13 @@ twp_consent_open(TwpLens *lens, const TwpSubject *subject)
 	return probe(lens, subject)->open;
 }
 
-/* Gives what is open for each of many subjects, and a token for each where there is a map. */
-void
-twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens)
+/* Asks the map for many subjects. */
+static void
+open_many(TwpLens *lens, const TwpMap *map, const TwpSubject *subjects, int n, TwpCategorySet *open,
+		  uint32 *tokens)
 {
-	const TwpMap *map = twp_lens_map(lens);
 	uint32		profiles[TWP_CONSENT_MANY];
 
-	Assert(n <= TWP_CONSENT_MANY);
-	if (map == NULL)
-	{
-		for (int i = 0; i < n; i++)
-		{
-			open[i] = subjects[i].kind == TWP_SUBJECT_INVALID ? 0 : twp_consent_open(lens, &subjects[i]);
-			tokens[i] = TWP_NO_TOKEN;
-		}
-		return;
-	}
 	twp_map_find_many(map, subjects, n, profiles, tokens);
 	for (int i = 0; i < n; i++)
 	{
@@ -470,6 +462,57 @@ twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCateg
 			answer = twp_lens_ask_profile(lens, map, profiles[i]);
 		open[i] = answer->open;
 	}
+}
+
+/* Asks the map for those the sieve lets through. */
+static void
+open_sieved(TwpLens *lens, const TwpMap *map, const TwpSubject *subjects, int n, TwpCategorySet *open,
+			uint32 *tokens)
+{
+	uint16		passed[TWP_CONSENT_MANY];
+	int			npassed = twp_sieve_pass(lens, subjects, n, passed);
+	TwpSubject	few[TWP_CONSENT_MANY];
+	TwpCategorySet few_open[TWP_CONSENT_MANY];
+	uint32		few_tokens[TWP_CONSENT_MANY];
+
+	memset(open, 0, n * sizeof(TwpCategorySet));
+	for (int i = 0; i < npassed; i++)
+		few[i] = subjects[passed[i]];
+	open_many(lens, map, few, npassed, few_open, few_tokens);
+	for (int i = 0; i < npassed; i++)
+	{
+		open[passed[i]] = few_open[i];
+		tokens[passed[i]] = few_tokens[i];
+	}
+}
+
+/* Gives what is open for each of many subjects, and a token for each where there is a map. */
+void
+twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet needs,
+					  TwpCategorySet *open, uint32 *tokens)
+{
+	const TwpMap *map = twp_lens_map(lens);
+	int			nopen = 0;
+
+	Assert(n <= TWP_CONSENT_MANY);
+	if (map == NULL)
+	{
+		for (int i = 0; i < n; i++)
+		{
+			open[i] = subjects[i].kind == TWP_SUBJECT_INVALID ? 0 : twp_consent_open(lens, &subjects[i]);
+			tokens[i] = TWP_NO_TOKEN;
+		}
+		return;
+	}
+	if (lens->sieve != NULL && lens->sieve_needs == needs)
+	{
+		open_sieved(lens, map, subjects, n, open, tokens);
+		return;
+	}
+	open_many(lens, map, subjects, n, open, tokens);
+	for (int i = 0; i < n; i++)
+		nopen += (open[i] & needs) == needs;
+	twp_sieve_consider(lens, map, needs, n, nopen);
 }
 
 /* Gives the number that tokens lie below, and the version of the map they are of. */

@@ -35,6 +35,12 @@ struct TwpLens
 	uint64		probes;
 	bool		prohibited;
 	TwpCategorySet unnamed;		/* open for a subject without directives */
+	uint64	   *sieve;			/* bits by hash, NULL: none */
+	uint64		sieve_mask;
+	TwpCategorySet sieve_needs; /* what it is of, and the next two */
+	bool		sieve_tried;
+	uint64		asked;			/* subjects asked for many at a time */
+	uint64		found_open;		/* of them */
 	TwpCategorySet share_needs; /* the last estimate, 0: none */
 	uint64		share_version;
 	double		share;
@@ -42,6 +48,13 @@ struct TwpLens
 
 /* lens.c: answers for a profile and remembers it. */
 extern const ProfileAnswer *twp_lens_ask_profile(TwpLens *lens, const TwpMap *map, uint32 number);
+
+/* sieve.c */
+/* Takes note of n more that were asked for, and makes a sieve when that pays. */
+extern void twp_sieve_consider(TwpLens *lens, const TwpMap *map, TwpCategorySet needs, int n, int open);
+extern void twp_sieve_drop(TwpLens *lens);
+/* Lists the numbers of those who may be open; the others are not. */
+extern int	twp_sieve_pass(const TwpLens *lens, const TwpSubject *subjects, int n, uint16 *passed);
 
 /* The map as of the last refresh, unless its transaction has ended. */
 static inline const TwpMap *

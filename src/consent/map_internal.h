@@ -25,6 +25,7 @@
 #include "port/atomics.h"
 #include "storage/lwlock.h"
 #include "utils/dsa.h"
+#include "utils/uuid.h"
 
 #define TWP_PROFILE_NONE 0		/* no such subject */
 #define TWP_PROFILE_EMPTY 1		/* a subject without directives in force */
@@ -138,6 +139,30 @@ typedef struct TwpMapHeader
 	dsa_pointer index_data;
 	TwpProfiles profiles;		/* pointers unused */
 } TwpMapHeader;
+
+/* Mixes a key into a hash. */
+static inline uint64
+twp_map_mix(uint64 a, uint64 b)
+{
+	uint64		h = (a ^ (b * UINT64CONST(0x9E3779B97F4A7C15))) * UINT64CONST(0xD6E8FEB86659FD93);
+
+	h ^= h >> 32;
+	h *= UINT64CONST(0xD6E8FEB86659FD93);
+	return h ^ (h >> 29);
+}
+
+/* Gives the 16 bytes of a number or uuid. */
+static inline TwpMapKey
+twp_map_short_key(const TwpSubject *subject)
+{
+	TwpMapKey	key = {0, 0};
+
+	if (subject->kind == TWP_SUBJECT_UUID)
+		memcpy(&key, subject->key.uuid, UUID_LEN);
+	else
+		key.a = (uint64) subject->key.number;
+	return key;
+}
 
 /* map_table.c: keys and tables, in whatever memory. */
 /* Gives the one form in which a subject is a key, whatever the type of its column. */

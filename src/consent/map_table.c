@@ -99,17 +99,6 @@ typedef struct Wanted
 	uint32		length;
 } Wanted;
 
-/* Mixes a key into a hash. */
-static inline uint64
-mix(uint64 a, uint64 b)
-{
-	uint64		h = (a ^ (b * UINT64CONST(0x9E3779B97F4A7C15))) * UINT64CONST(0xD6E8FEB86659FD93);
-
-	h ^= h >> 32;
-	h *= UINT64CONST(0xD6E8FEB86659FD93);
-	return h ^ (h >> 29);
-}
-
 /* Prepares to look for a canonical subject. */
 static inline void
 want(const TwpSubject *subject, Wanted *wanted)
@@ -141,7 +130,7 @@ want(const TwpSubject *subject, Wanted *wanted)
 				return;
 			}
 	}
-	wanted->hash = mix(wanted->key.a, wanted->key.b);
+	wanted->hash = twp_map_mix(wanted->key.a, wanted->key.b);
 }
 
 /* True when a stored key is the one wanted. */
@@ -283,19 +272,6 @@ find_text(const TwpMap *map, const TwpSubject *subject, uint32 *place)
 	return *found;
 }
 
-/* Gives the 16 bytes of a number or uuid. */
-static inline TwpMapKey
-short_key(const TwpSubject *subject)
-{
-	TwpMapKey	key = {0, 0};
-
-	if (subject->kind == TWP_SUBJECT_UUID)
-		memcpy(&key, subject->key.uuid, UUID_LEN);
-	else
-		key.a = (uint64) subject->key.number;
-	return key;
-}
-
 /* Finds a subject's profile. */
 uint32
 twp_map_find(const TwpMap *map, const TwpSubject *subject)
@@ -309,8 +285,8 @@ twp_map_find(const TwpMap *map, const TwpSubject *subject)
 	if (subject->kind == TWP_SUBJECT_INT && is_dense(map, subject->key.number))
 		return map->dense[subject->key.number - map->dense_min];
 	table = &map->table[subject->kind == TWP_SUBJECT_INT ? TWP_SECTION_INT : TWP_SECTION_UUID];
-	key = short_key(subject);
-	return find_short(table, key, first_bucket(table, mix(key.a, key.b)), &place);
+	key = twp_map_short_key(subject);
+	return find_short(table, key, first_bucket(table, twp_map_mix(key.a, key.b)), &place);
 }
 
 /*
@@ -326,14 +302,14 @@ twp_map_find_many(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *
 
 	for (int i = 0; i < n; i++)
 	{
-		TwpMapKey	key = short_key(&subjects[i]);
+		TwpMapKey	key = twp_map_short_key(&subjects[i]);
 
 		if (subjects[i].kind == TWP_SUBJECT_INT && is_dense(map, subjects[i].key.number))
 			__builtin_prefetch(&map->dense[subjects[i].key.number - map->dense_min]);
 		else if (subjects[i].kind == TWP_SUBJECT_INT || subjects[i].kind == TWP_SUBJECT_UUID)
 		{
 			table = &map->table[subjects[i].kind == TWP_SUBJECT_UUID ? TWP_SECTION_UUID : TWP_SECTION_INT];
-			buckets[i] = first_bucket(table, mix(key.a, key.b));
+			buckets[i] = first_bucket(table, twp_map_mix(key.a, key.b));
 			__builtin_prefetch(&table->buckets[buckets[i]]);
 		}
 	}
@@ -345,7 +321,7 @@ twp_map_find_many(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *
 
 		if (subject->kind == TWP_SUBJECT_UUID)
 		{
-			profiles[i] = find_short(table, short_key(subject), buckets[i], &places[i]);
+			profiles[i] = find_short(table, twp_map_short_key(subject), buckets[i], &places[i]);
 			places[i] += first;
 		}
 		else if (subject->kind == TWP_SUBJECT_INT && is_dense(map, subject->key.number))
@@ -355,7 +331,7 @@ twp_map_find_many(const TwpMap *map, const TwpSubject *subjects, int n, uint32 *
 		}
 		else if (subject->kind == TWP_SUBJECT_INT)
 		{
-			profiles[i] = find_short(&map->table[TWP_SECTION_INT], short_key(subject), buckets[i], &places[i]);
+			profiles[i] = find_short(&map->table[TWP_SECTION_INT], twp_map_short_key(subject), buckets[i], &places[i]);
 			places[i] += first_place(map, TWP_SECTION_INT);
 		}
 		else
@@ -426,7 +402,7 @@ twp_map_table_copy(const TwpMapTable *from, TwpMapTable *to, const TwpMapArena *
 				wanted.hash = hash_bytes_extended((const unsigned char *) wanted.text, (int) wanted.length, 0);
 			}
 			else
-				wanted.hash = mix(wanted.key.a, wanted.key.b);
+				wanted.hash = twp_map_mix(wanted.key.a, wanted.key.b);
 			place = find_place(to, &wanted, arena, &key);
 			*key = bucket->key[i];
 			*place = bucket->profile[i];

@@ -70,7 +70,8 @@ extern TimestampTz twp_decision_horizon(void);
 /* Categories open for the subject under the use. */
 extern TwpCategorySet twp_decision_open(const TwpSubject *subject);
 /* The same for many at once, with tokens, as consent.h says. */
-extern void twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens);
+extern void twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet needs, TwpCategorySet *open,
+								   uint32 *tokens);
 extern uint64 twp_decision_tokens(uint64 *version);
 /* Which category closes one for the subject: itself or one it is derived from; -1 when none does. */
 extern int	twp_decision_closed_by(const char *subject, int category);

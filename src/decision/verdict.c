@@ -286,7 +286,8 @@ twp_decision_closed_by(const char *subject, int category)
 
 /* Categories open for each of many subjects. */
 void
-twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet *open, uint32 *tokens)
+twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet needs, TwpCategorySet *open,
+					   uint32 *tokens)
 {
 	Assert(decision.valid);
 	if (decision.emergency)
@@ -298,7 +299,7 @@ twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet *open, 
 		}
 		return;
 	}
-	twp_consent_open_many(decision.lens, subjects, n, open, tokens);
+	twp_consent_open_many(decision.lens, subjects, n, needs, open, tokens);
 	for (int i = 0; i < n; i++)
 		open[i] &= decision.use.categories;
 }

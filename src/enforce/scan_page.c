@@ -135,17 +135,19 @@ read_subjects(TwpScanPage *page, HeapScanDesc scan)
 static TwpCategorySet
 ask(TwpScanPage *page)
 {
+	TwpCategorySet needs;
 	uint64		version;
 	uint64		n;
 
 	require_decision(page);
+	needs = twp_decision_table(page->relid)->needs;
 	page->epoch = twp_decision_epoch();
-	twp_decision_open_many(page->subjects, page->nrows, page->open, page->tokens);
+	twp_decision_open_many(page->subjects, page->nrows, needs, page->open, page->tokens);
 	n = twp_decision_tokens(&version);
 	page->noting = twp_enforce_noting();
 	page->nnumbers = page->noting != NULL ? n : 0;
 	page->numbered = page->nnumbers == 0 ? NULL : twp_ledger_subjects_numbered(page->noting, version, n);
-	return twp_decision_table(page->relid)->needs;
+	return needs;
 }
 
 /* Judges the page a heap scan has turned to. */

@@ -155,6 +155,37 @@ is($node->safe_psql('postgres', "$map $who SELECT pg_sleep(3.5)::text;\n$who"),
 	"201\n\n202", 'by the map, validity ends and begins on time');
 is($node->safe_psql('postgres', "$index $who"), '202', 'by the index, too');
 
+# Where few permit, most people are turned away before the map is asked: by the
+# second reading of a session, and anew after a change.
+$node->safe_psql('postgres', q{
+	CREATE TABLE often_uuid AS SELECT as_uuid AS patient, nr AS v FROM person, generate_series(1, 60);
+	CREATE TABLE often_int AS SELECT as_int AS patient, nr AS v FROM person, generate_series(1, 60);
+	SELECT twin_privacy.protect_table(t, subject => 'patient', category => 'laboratory'),
+		twin_privacy.label_column(t, 'v', 'kind=plain') FROM unnest('{often_int,often_uuid}'::regclass[]) t;
+	SET SESSION AUTHORIZATION officer1;
+	SELECT twin_privacy.propose_use('FEW', purpose => 'PUBHLTH', recipient => 'uh',
+		categories => '{laboratory}', disclosure => 'identified', valid => '(,)');
+	SET SESSION AUTHORIZATION officer2;
+	SELECT twin_privacy.approve_use('FEW'), twin_privacy.grant_use('FEW', 'postgres');
+	RESET SESSION AUTHORIZATION;
+	SELECT count(twin_privacy.record_consent(s, 'permit', 'PUBHLTH', '{laboratory}', '{uh}', '(,)'))
+	  FROM person, LATERAL (VALUES (as_int::text), (as_uuid::text)) k(s) WHERE nr IN (3, 700, 1499)});
+my $few = "SELECT string_agg(DISTINCT v::text, ' ' ORDER BY v::text) || ' ' || count(*) FROM often_uuid"
+  . " UNION ALL SELECT string_agg(DISTINCT v::text, ' ' ORDER BY v::text) || ' ' || count(*) FROM often_int;\n";
+my $change = q{
+	DO $$ BEGIN
+		PERFORM twin_privacy.withdraw_all_consent(s, 'test')
+		   FROM person, LATERAL (VALUES (as_int::text), (as_uuid::text)) k(s) WHERE nr = 700;
+		PERFORM twin_privacy.record_consent(s, 'permit', 'PUBHLTH', '{laboratory}', '{uh}', '(,)')
+		   FROM person, LATERAL (VALUES (as_int::text), (as_uuid::text)) k(s) WHERE nr IN (4, 801);
+	END $$};
+PostgreSQL::Test::Utils::append_to_file($node->basedir . '/change.sql', $change);
+is($node->safe_psql('postgres',
+		"SET twin_privacy.consent_map_threshold = 0;\nSELECT twin_privacy.bind_use('FEW') IS NOT NULL AS bound \\gset\n"
+		  . "$few $few \\! " . $node->installed_command('psql') . ' -X -q -d "' . $node->connstr('postgres')
+		  . '" -f ' . $node->basedir . "/change.sql\n$few $few"),
+	join("\n", ("1499 3 700 180") x 4, ("1499 3 4 801 240") x 4), 'few of many, again, and after a change');
+
 # A standby has a map of its own and follows.
 $node->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
