@@ -123,6 +123,19 @@ call_state(FunctionCallInfo fcinfo, Oid relid, uint64 stamp)
 	return site->row;
 }
 
+/* True when the row's start value is the one last seen. */
+static inline bool
+is_last_start(const RowState *row, Datum start)
+{
+	if (!row->known)
+		return false;
+	if (row->start_byval)
+		return row->start == start;
+	if (row->start_len > 0)
+		return memcmp(DatumGetPointer(row->start), DatumGetPointer(start), row->start_len) == 0;
+	return datumIsEqual(row->start, start, false, row->start_len);
+}
+
 /* Keeps a copy of the row's start value, so that the next cell need not ask again. */
 static void
 remember_start(RowState *row, Datum start)
@@ -134,7 +147,7 @@ remember_start(RowState *row, Datum start)
 		row->start = start;
 		return;
 	}
-	size = datumGetSize(start, false, row->start_len);
+	size = row->start_len > 0 ? (Size) row->start_len : datumGetSize(start, false, row->start_len);
 	if (size > row->start_room)
 	{
 		row->start_room = Max(size, 64);
@@ -182,7 +195,7 @@ look_at_row(RowState *row, NullableDatum key)
 		row->open = 0;
 		return;
 	}
-	if (row->known && datumIsEqual(row->start, key.value, row->start_byval, row->start_len))
+	if (is_last_start(row, key.value))
 		return;
 	row->known = false;
 	row->noted = false;
