@@ -155,7 +155,7 @@ CREATE FUNCTION twin_privacy_internal.report_risk() RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT '<h2>Re-identification risk</h2><p class="sub">How many patients share a combination of quasi-identifiers, by the values as stored. Uses of form pseudonymised show them masked.</p>'
-        || twin_privacy_internal.report_table('{table,quasi-identifiers,patient and combination,smallest group,alone,share alone}', (
+        || twin_privacy_internal.report_table('{table,quasi-identifiers,patients counted,smallest group,alone,share alone}', (
             SELECT jsonb_agg(jsonb_build_array(t.target, t.quasi, r.memberships || CASE WHEN r.complete THEN '' ELSE ' (first rows only)' END, r.smallest, r.alone,
                                                round(100.0 * r.alone / nullif(r.memberships, 0), 1) || ' %') ORDER BY r.alone DESC, t.target)
               FROM (SELECT c.target::text AS target, c.target::oid AS relid, string_agg(c.column_name::text, ', ' ORDER BY c.column_name) AS quasi

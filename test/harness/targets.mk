@@ -17,6 +17,7 @@
 ## make check-pg-upgrade   pg_upgrade from 15 to 17 to 18 in chroots: nothing is lost
 ## make check-fuzz         bounded fuzzing of what reads bytes from outside (FUZZ_SECONDS=60)
 ## make check-sqlsmith     random queries against a protected database (SEED=, QUERIES=)
+## make check-all          the named checks that are bounded in time, with minutes (CHECKS='...')
 ## make deb                Debian packages, built and tried in chroots
 ## make dev-cluster DIR=D  a server to play with; make dev-stop DIR=D ends it
 
@@ -59,6 +60,9 @@ check-browser: bootstrap
 check-interop: bootstrap
 	@$(HARNESS)/bootstrap pgbouncer
 	@TAP_TESTS='$(sort $(wildcard test/interop/*.pl))' $(HARNESS)/run tap
+
+check-all: bootstrap
+	@$(HARNESS)/all $(CHECKS)
 
 check-drivers: bootstrap
 	@test/drivers/run
