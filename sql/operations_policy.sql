@@ -58,6 +58,20 @@ SELECT action, kind, object FROM twin_privacy.import_policy(:'policy');
 -- Twice is once; the export is a policy of the same meaning.
 SELECT * FROM twin_privacy.import_policy(:'policy');
 SELECT * FROM twin_privacy.import_policy(twin_privacy.export_policy());
+
+-- The columns of row facts come and go with the policy, too.
+RESET SESSION AUTHORIZATION;
+CREATE TABLE clinic.note (patient_id int NOT NULL, body text, "Written, by" text, visit text, happened date);
+SELECT twin_privacy.protect_table('clinic.note', subject => 'patient_id', category => 'clinical', author => '"Written, by"', encounter => 'visit', date => 'happened');
+SELECT t AS noted FROM jsonb_array_elements(twin_privacy.export_policy()->'tables') AS t WHERE t->>'table' = 'clinic.note' \gset
+SELECT :'noted'::jsonb - 'columns' AS noted;
+SELECT twin_privacy.protect_table('clinic.note', subject => 'patient_id', category => 'clinical');
+SELECT * FROM twin_privacy.import_policy(jsonb_build_object('format', 'twin_privacy policy 1', 'tables', jsonb_build_array(:'noted'::jsonb))) WHERE action <> 'extra';
+SELECT label FROM pg_seclabels WHERE objname = 'clinic.note' AND objtype = 'table';
+SELECT count(*) FROM twin_privacy.import_policy(jsonb_build_object('format', 'twin_privacy policy 1', 'tables', jsonb_build_array(:'noted'::jsonb))) WHERE action <> 'extra';
+SELECT twin_privacy.unprotect_table('clinic.note', 'test');
+DROP TABLE clinic.note;
+SET SESSION AUTHORIZATION policy_officer;
 SET timezone = 'Asia/Tokyo';
 SELECT jsonb_pretty(twin_privacy.export_policy() #- '{uses,1,valid}');
 SELECT * FROM twin_privacy.import_policy(:'policy');

@@ -4,6 +4,14 @@
 -- with the caller's own rights, so four eyes and the ledger stay as they are.
 --
 
+-- An item of a table's label; NULL: the label does not have it.
+CREATE FUNCTION twin_privacy_internal.policy_item(label text, item text) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT btrim(substring(label FROM '(?:^|,)\s*' || item || '\s*=\s*((?:"(?:[^"]|"")*"|[^,"])*)'));
+END;
+REVOKE ALL ON FUNCTION twin_privacy_internal.policy_item(text, text) FROM PUBLIC;
+
 CREATE FUNCTION twin_privacy.export_policy() RETURNS jsonb
     LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -29,7 +37,9 @@ BEGIN ATOMIC
               FROM twin_privacy.derivations AS d),
         'tables', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-                       'table', l.objoid::regclass::text, 'subject', t.subject, 'category', t.category, 'label_column', t.label_column))
+                       'table', l.objoid::regclass::text, 'subject', t.subject, 'category', t.category, 'label_column', t.label_column,
+                       'author', twin_privacy_internal.policy_item(o.label, 'author'), 'encounter', twin_privacy_internal.policy_item(o.label, 'encounter'),
+                       'date', twin_privacy_internal.policy_item(o.label, 'date')))
                        || jsonb_build_object('columns', (
                            SELECT coalesce(jsonb_object_agg(a.attname, s.label), '{}')
                              FROM pg_seclabel AS s JOIN pg_attribute AS a ON a.attrelid = s.objoid AND a.attnum = s.objsubid
@@ -38,6 +48,7 @@ BEGIN ATOMIC
                        ORDER BY l.objoid::regclass::text COLLATE "C"), '[]')
               FROM (SELECT DISTINCT objoid FROM pg_seclabel
                      WHERE provider = 'twin_privacy' AND classoid = 'pg_class'::regclass) AS l
+              LEFT JOIN pg_seclabel AS o ON o.objoid = l.objoid AND o.classoid = 'pg_class'::regclass AND o.objsubid = 0 AND o.provider = 'twin_privacy'
               LEFT JOIN twin_privacy.protected_tables AS t ON t.target = l.objoid AND t.source = l.objoid),
         'uses', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
@@ -70,7 +81,7 @@ DECLARE
         "prohibitions": {"key": "purpose", "must": ["purpose", "reason"], "may": []},
         "categories": {"key": "code", "must": ["code", "display"], "may": ["parent"]},
         "derivations": {"key": "category", "must": ["category", "from_categories"], "may": []},
-        "tables": {"key": "table", "must": ["table"], "may": ["subject", "category", "label_column", "columns"]},
+        "tables": {"key": "table", "must": ["table"], "may": ["subject", "category", "label_column", "author", "encounter", "date", "columns"]},
         "uses": {"key": "code", "must": ["code", "purpose", "recipient", "categories", "disclosure"],
                  "may": ["valid", "statement", "export", "min_cohort", "epsilon", "basis", "overrides_deny",
                          "max_subjects_per_day", "max_duration", "grants"]}}';
@@ -231,13 +242,13 @@ BEGIN ATOMIC
           LEFT JOIN jsonb_array_elements(current->'tables') AS c ON (c->>'table')::regclass = (w->>'table')::regclass
     )
     SELECT 400, CASE WHEN l.c->>'subject' IS NULL THEN 'add' ELSE 'change' END, 'table', l.target::text,
-           CASE WHEN l.c->>'subject' IS NULL THEN '' ELSE concat_ws(', ', l.c->>'subject', l.c->>'category', l.c->>'label_column') || ' -> ' END ||
-           concat_ws(', ', l.w->>'subject', l.w->>'category', l.w->>'label_column'), l.w
+           CASE WHEN l.c->>'subject' IS NULL THEN '' ELSE concat_ws(', ', l.c->>'subject', l.c->>'category', l.c->>'label_column', l.c->>'author', l.c->>'encounter', l.c->>'date') || ' -> ' END ||
+           concat_ws(', ', l.w->>'subject', l.w->>'category', l.w->>'label_column', l.w->>'author', l.w->>'encounter', l.w->>'date'), l.w
       FROM listed AS l
      WHERE l.w->>'subject' IS NOT NULL
-       AND (regexp_replace(l.w->>'subject', '\s', '', 'g'), l.w->>'category', regexp_replace(l.w->>'label_column', '\s', '', 'g'))
+       AND (regexp_replace(l.w->>'subject', '\s', '', 'g'), l.w->>'category', regexp_replace(l.w->>'label_column', '\s', '', 'g'), l.w->>'author', l.w->>'encounter', l.w->>'date')
            IS DISTINCT FROM
-           (regexp_replace(l.c->>'subject', '\s', '', 'g'), l.c->>'category', regexp_replace(l.c->>'label_column', '\s', '', 'g'))
+           (regexp_replace(l.c->>'subject', '\s', '', 'g'), l.c->>'category', regexp_replace(l.c->>'label_column', '\s', '', 'g'), l.c->>'author', l.c->>'encounter', l.c->>'date')
     UNION ALL
     SELECT 500, CASE WHEN n.label IS NULL THEN 'remove' WHEN o.label IS NULL THEN 'add' ELSE 'change' END, 'column',
            l.target::text || '.' || quote_ident(coalesce(n.name, o.name)),
@@ -368,7 +379,8 @@ BEGIN
                 WHEN 'derivation' THEN
                     PERFORM twin_privacy.declare_derivation(d.terms->>'category', ARRAY(SELECT jsonb_array_elements_text(d.terms->'from_categories')));
                 WHEN 'table' THEN
-                    PERFORM twin_privacy.protect_table((d.terms->>'table')::regclass, d.terms->>'subject', d.terms->>'category', d.terms->>'label_column');
+                    PERFORM twin_privacy.protect_table((d.terms->>'table')::regclass, d.terms->>'subject', d.terms->>'category', d.terms->>'label_column',
+                                                       d.terms->>'author', d.terms->>'encounter', d.terms->>'date');
                 WHEN 'column' THEN
                     PERFORM twin_privacy.label_column((d.terms->>'table')::regclass, (d.terms->>'column')::name, d.terms->>'label');
                 WHEN 'use' THEN
