@@ -18,6 +18,7 @@
 
 #include "anonymity/bounded.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "base/subject.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -242,6 +243,8 @@ begin_state(FunctionCallInfo fcinfo)
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "called outside an aggregate");
+	TWP_REQUIRE_ARG(ARG_LAYOUT, "layout");
+	TWP_REQUIRE_ARG(ARG_SEED, "seed");
 	layout = (TwpBoundedLayout *) PG_DETOAST_DATUM(PG_GETARG_DATUM(ARG_LAYOUT));
 	if (VARSIZE(layout) < offsetof(TwpBoundedLayout, columns) || layout->ncolumns != PG_NARGS() - ARG_COLUMNS ||
 		VARSIZE(layout) != TWP_LAYOUT_SIZE(layout->ncolumns))

@@ -26,6 +26,7 @@
 #include "anonymity/cohort.h"
 #include "anonymity/guard_state.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "nodes/execnodes.h"
@@ -108,12 +109,14 @@ static void
 read_spec(Site *site, ArrayType *spec, int nvalues)
 {
 	int32	   *at = (int32 *) ARR_DATA_PTR(spec);
-	int			n = ARR_DIMS(spec)[0];
+	int			n = ARR_NDIM(spec) == 1 && !ARR_HASNULL(spec) ? ARR_DIMS(spec)[0] : 0;
 	int			used;
 
+	if (n == 0)
+		elog(ERROR, "malformed specification of figures");
 	site->nidentities = *at++;
 	used = 1 + 2 * site->nidentities;
-	if (ARR_NDIM(spec) != 1 || site->nidentities < 0 || site->nidentities > MAX_IDENTITIES ||
+	if (site->nidentities < 0 || site->nidentities > MAX_IDENTITIES ||
 		n < used || (n - used) % 4 != 0 || (n - used) / 4 > TWP_GUARD_MAX_FIGURES)
 		elog(ERROR, "malformed specification of figures");
 	for (int i = 0; i < site->nidentities; i++, at += 2)
@@ -148,6 +151,12 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 
 	if (site != NULL)
 		return site;
+	if (!distinct)
+	{
+		TWP_REQUIRE_ARG(2, "k");
+		TWP_REQUIRE_ARG(3, "use");
+		TWP_REQUIRE_ARG(4, "spec");
+	}
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	site = palloc0(sizeof(Site));
 	site->subject_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));

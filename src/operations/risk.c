@@ -80,7 +80,7 @@ static void
 read_members(const TwpProtection *p, Oid relid, Members *members)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	const TwpProtection *own = twp_protect_lookup(relid);
+	const TwpProtection *own = twp_protect_copy(twp_protect_lookup(relid), CurrentMemoryContext);
 	AttrNumber	key = get_attnum(relid, get_attname(p->relid, p->subject.start, false));
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);

@@ -1,7 +1,7 @@
 # Every SQL example of README.md and doc/ runs as it stands, and the reference
 # names everything there is.
 #
-# An example is a block opened by ```sql as=ROLE; the blocks of a file are one story
+# An example is a block opened by ```sql as=ROLE and "-- as ROLE"; the blocks of a file are one story
 # in a database of its own.  A statement whose line ends in "-- error: SQLSTATE" must
 # fail with that state, every other must succeed.
 use strict;
@@ -32,6 +32,8 @@ sub examples
 		}
 		elsif ($block && /^```/)
 		{
+			# what stands behind the fence is not shown to a reader
+			ok($block->[1] =~ /\A-- as \Q$block->[0]\E$/m, "$file:$block->[2]: and shows it in its first line");
 			push @blocks, $block;
 			undef $block;
 		}
