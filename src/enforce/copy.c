@@ -61,7 +61,18 @@ copy_targets(Oid relid, List *names)
 	Relation	rel;
 
 	foreach(lc, names)
-		targets = lappend(targets, column_target(strVal(lfirst(lc))));
+	{
+		const char *name = strVal(lfirst(lc));
+		AttrNumber	attno = get_attnum(relid, name);
+
+		/* a query could give it; COPY of the table does not */
+		if (attno != InvalidAttrNumber && get_attgenerated(relid, attno) != '\0')
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+					 errmsg("column \"%s\" is a generated column", name),
+					 errdetail("Generated columns cannot be used in COPY.")));
+		targets = lappend(targets, column_target(name));
+	}
 	if (names != NIL)
 		return targets;
 	rel = table_open(relid, AccessShareLock);

@@ -52,6 +52,7 @@ typedef struct TwpRun
 	bool		finishes;		/* after-triggers of protected tables run: administrators' */
 	bool		plans;			/* the planner runs */
 	bool		folds;			/* and works out a function into the plan */
+	bool		scrolls;		/* and plans for a cursor that goes both ways */
 	bool		starts;			/* a plan is being started */
 	Node	   *utility;		/* the command that runs, until it was checked again */
 } TwpRun;
@@ -63,7 +64,8 @@ typedef struct TwpRun
  * which re-raises the error being handled, without what it must not tell.
  */
 extern void twp_enforce_start(QueryDesc *query, int eflags);
-extern void twp_enforce_enter_setup(TwpRun *run, bool plans);
+extern void twp_enforce_enter_planning(TwpRun *run, int cursor_options);
+extern void twp_enforce_enter_start(TwpRun *run);
 extern void twp_enforce_leave_setup(TwpRun *run);
 extern void twp_enforce_leave_start(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_enter_utility(TwpRun *run, Node *utility);

@@ -10,8 +10,8 @@
  * fetched from.  News is looked at before every command and every run, and at
  * once when it concerns this session's own binding.
  *
- * Memory: a list in TopMemoryContext, found again by name and time of
- * creation; entries of portals that are gone are dropped when met.
+ * Memory: entries live in their portals' contexts and go with them; the list
+ * of them is in TopMemoryContext.
  */
 #include "postgres.h"
 
@@ -24,28 +24,34 @@
 #include "utils/portal.h"
 #include "utils/timestamp.h"
 
+/* A table whose rows are kept, and how it was protected. */
+typedef struct HeldTable
+{
+	Oid			relid;
+	uint64		hash;
+} HeldTable;
+
 typedef struct HeldPortal
 {
-	char	   *name;
-	TimestampTz created;
+	Portal		portal;
+	MemoryContextCallback gone;
 	bool		gathers;		/* rows come from a statement within the portal's own */
 	bool		may_export;
 	uint64		stamp;			/* of the binding */
 	uint64		uses_epoch;
-	uint64		generation;
+	uint64		generation;		/* at which the tables were protected so */
+	List	   *tables;			/* HeldTable */
 	uint64		revision;
 	TimestampTz horizon;		/* when something decided may be decided otherwise */
 } HeldPortal;
 
 static List *held = NIL;
 
-/* The portal of an entry, or NULL when it is gone. */
-static Portal
-portal_of(const HeldPortal *entry)
+/* Forgets the entry of a portal that is dropped. */
+static void
+forget(void *entry)
 {
-	Portal		portal = GetPortalByName(entry->name);
-
-	return PortalIsValid(portal) && portal->creation_time == entry->created ? portal : NULL;
+	held = list_delete_ptr(held, entry);
 }
 
 /* The entry of the portal being run, or NULL. */
@@ -54,12 +60,65 @@ active_entry(void)
 {
 	ListCell   *lc;
 
-	if (ActivePortal == NULL)
-		return NULL;
 	foreach(lc, held)
-		if (portal_of(lfirst(lc)) == ActivePortal)
+		if (((HeldPortal *) lfirst(lc))->portal == ActivePortal)
 			return lfirst(lc);
 	return NULL;
+}
+
+/* How a relation is protected now; 0: not at all. */
+static uint64
+protection_hash(Oid relid)
+{
+	const TwpProtection *p = twp_protect_lookup(relid);
+
+	return p != NULL ? p->hash : 0;
+}
+
+/* Adds the protected tables of a query to what an entry keeps rows of. */
+static void
+add_tables(HeldPortal *entry, const QueryDesc *query)
+{
+	ListCell   *lc;
+
+	foreach(lc, twp_enforce_marked_relations(query->plannedstmt))
+	{
+		MemoryContext old;
+		HeldTable  *table;
+		ListCell   *known;
+
+		foreach(known, entry->tables)
+			if (((HeldTable *) lfirst(known))->relid == lfirst_oid(lc))
+				break;
+		if (known != NULL)
+			continue;
+		old = MemoryContextSwitchTo(entry->portal->portalContext);
+		table = palloc(sizeof(HeldTable));
+		table->relid = lfirst_oid(lc);
+		table->hash = protection_hash(table->relid);
+		entry->tables = lappend(entry->tables, table);
+		MemoryContextSwitchTo(old);
+	}
+}
+
+/* True when the tables are protected as they were. */
+static bool
+protects_as_before(HeldPortal *entry)
+{
+	uint64		generation = twp_protect_generation();
+	ListCell   *lc;
+
+	if (entry->generation == generation)
+		return true;
+	foreach(lc, entry->tables)
+	{
+		const HeldTable *table = lfirst(lc);
+
+		if (protection_hash(table->relid) != table->hash)
+			return false;
+	}
+	entry->generation = generation;
+	return true;
 }
 
 /* Remembers the portal being run if it keeps what this query of it gives. */
@@ -79,12 +138,13 @@ twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
 	if (entry != NULL)
 	{
 		entry->gathers |= gathers;
+		add_tables(entry, query);
 		return;
 	}
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	entry = palloc0(sizeof(HeldPortal));
-	entry->name = pstrdup(ActivePortal->name);
-	entry->created = ActivePortal->creation_time;
+	entry = MemoryContextAllocZero(ActivePortal->portalContext, sizeof(HeldPortal));
+	entry->portal = ActivePortal;
+	entry->gone.func = forget;
+	entry->gone.arg = entry;
 	entry->gathers = gathers;
 	entry->may_export = may_export;
 	entry->stamp = stamp;
@@ -92,8 +152,11 @@ twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
 	entry->generation = twp_protect_generation();
 	entry->revision = twp_consent_revision();
 	entry->horizon = DT_NOEND;
+	old = MemoryContextSwitchTo(TopMemoryContext);
 	held = lappend(held, entry);
 	MemoryContextSwitchTo(old);
+	MemoryContextRegisterResetCallback(ActivePortal->portalContext, &entry->gone);
+	add_tables(entry, query);
 }
 
 /* Something decided for the portal being run may be decided otherwise from then on. */
@@ -121,12 +184,7 @@ twp_enforce_close_held(void)
 	ListCell   *lc;
 
 	foreach(lc, held)
-	{
-		Portal		portal = portal_of(lfirst(lc));
-
-		if (portal != NULL)
-			close_portal(portal);
-	}
+		close_portal(((HeldPortal *) lfirst(lc))->portal);
 }
 
 /* True when consents and time are what they were for an entry. */
@@ -136,7 +194,7 @@ is_fresh(const HeldPortal *entry)
 	return entry->revision == twp_consent_revision() && GetCurrentTimestamp() < entry->horizon;
 }
 
-/* Closes the portals that news has overtaken, and forgets those that are gone. */
+/* Closes the portals that news has overtaken. */
 void
 twp_enforce_check_held(void)
 {
@@ -148,19 +206,11 @@ twp_enforce_check_held(void)
 	foreach(lc, held)
 	{
 		HeldPortal *entry = lfirst(lc);
-		Portal		portal = portal_of(entry);
 
-		/* still an open query, or being filled: each fetch decides anew */
-		if (portal != NULL && (portal->holdStore == NULL || portal->status == PORTAL_ACTIVE))
-			continue;
-		if (portal != NULL && entry->uses_epoch == twp_uses_epoch() &&
-			entry->generation == twp_protect_generation() && is_fresh(entry))
-			continue;
-		if (portal != NULL)
-			close_portal(portal);
-		held = foreach_delete_current(held, lc);
-		pfree(entry->name);
-		pfree(entry);
+		/* what is still an open query, or being filled, decides anew at each fetch */
+		if (entry->portal->holdStore != NULL && entry->portal->status == PORTAL_READY &&
+			!(entry->uses_epoch == twp_uses_epoch() && protects_as_before(entry) && is_fresh(entry)))
+			close_portal(entry->portal);
 	}
 }
 
@@ -173,7 +223,7 @@ twp_enforce_check_portal(const QueryDesc *query)
 	if (entry == NULL || !entry->gathers || entry->stamp == 0 || ActivePortal->queryDesc != query)
 		return;
 	twp_decision_begin();
-	if (entry->stamp == twp_decision_stamp() && is_fresh(entry))
+	if (entry->stamp == twp_decision_stamp() && protects_as_before(entry) && is_fresh(entry))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_TWP_USE_NOT_USABLE),
@@ -190,9 +240,9 @@ twp_enforce_rows_are_held(void)
 	foreach(lc, held)
 	{
 		const HeldPortal *entry = lfirst(lc);
-		Portal		portal = entry->may_export ? NULL : portal_of(entry);
 
-		if (portal != NULL && portal->holdStore != NULL && portal->status == PORTAL_READY)
+		if (!entry->may_export && entry->portal->holdStore != NULL &&
+			entry->portal->status == PORTAL_READY)
 			return true;
 	}
 	return false;

@@ -198,13 +198,23 @@ pop(TwpRun *run)
 		has_read = 0;
 }
 
-/* Enters what reads nothing itself but may run users' code: planning, or starting a plan. */
+/* Enters planning, which reads nothing itself but may run users' code. */
 void
-twp_enforce_enter_setup(TwpRun *run, bool plans)
+twp_enforce_enter_planning(TwpRun *run, int cursor_options)
 {
 	push(run, NULL, false);
-	run->plans = plans;
-	run->starts = !plans;
+	run->plans = true;
+	/* DECLARE CURSOR, which says so by FAST_PLAN, may go backward unless it is told not to */
+	run->scrolls = (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_FAST_PLAN)) != 0 &&
+		(cursor_options & CURSOR_OPT_NO_SCROLL) == 0;
+}
+
+/* Enters the start of a plan, likewise. */
+void
+twp_enforce_enter_start(TwpRun *run)
+{
+	push(run, NULL, false);
+	run->starts = true;
 }
 
 /* Leaves it, well or not. */

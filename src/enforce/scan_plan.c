@@ -112,7 +112,11 @@ twp_enforce_add_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEnt
 	List	   *paths = NIL;
 	List	   *partial = NIL;
 	ListCell   *lc;
+	const TwpRun *planning = twp_enforce_innermost();
 
+	/* our scan goes forward only: a Material above it would hide it from WHERE CURRENT OF */
+	if (planning != NULL && planning->scrolls)
+		return;
 	if (rel->baserestrictinfo == NIL || IS_DUMMY_REL(rel) || !twp_protect_is_protected(rte->relid) ||
 		!is_plain_read(root, rel, rte) || (rule = find_rule(rel, rti)) == NULL)
 		return;

@@ -49,7 +49,7 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 
 	twp_pseudonym_check_query(parse);
 	touches = twp_enforce_plan(parse, &cursor_options);
-	twp_enforce_enter_setup(&run, true);
+	twp_enforce_enter_planning(&run, cursor_options);
 	PG_TRY();
 	{
 		if (next_planner != NULL)
@@ -74,7 +74,7 @@ start_executor(QueryDesc *query, int eflags)
 	TwpRun		run;
 
 	twp_enforce_start(query, eflags);
-	twp_enforce_enter_setup(&run, false);
+	twp_enforce_enter_start(&run);
 	PG_TRY();
 	{
 		if (next_executor_start != NULL)

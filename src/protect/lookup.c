@@ -160,6 +160,12 @@ twp_protect_parse_leniently(const char *text, bool table, const char **broken)
 	MemoryContext context = CurrentMemoryContext;
 	void	   *volatile label = NULL;
 
+	if (text == NULL)
+	{
+		/* another session dropped what was labelled */
+		*broken = "the security label is gone";
+		return NULL;
+	}
 	PG_TRY();
 	{
 		label = table ? (void *) twp_protect_parse_table_label(text) :
@@ -306,15 +312,21 @@ resolve_table(TwpProtection *p, const TwpTableLabel *label)
 	resolve_facts(p, label);
 }
 
-/* Builds the protection of a relation in the current memory context. */
+/*
+ * Builds the protection of a relation in the current memory context; NULL when
+ * it is gone meanwhile: a list of labelled tables may name one being dropped.
+ */
 static TwpProtection *
 build_protection(Oid relid, Oid source, const char *label_text)
 {
 	TwpProtection *p = palloc0(sizeof(TwpProtection));
 	TwpTableLabel *label;
-	Relation	rel = relation_open(relid, AccessShareLock);
-	TupleDesc	tupdesc = RelationGetDescr(rel);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	TupleDesc	tupdesc;
 
+	if (rel == NULL)
+		return NULL;
+	tupdesc = RelationGetDescr(rel);
 	p->relid = relid;
 	p->source = source;
 	mix_hash(&p->hash, label_text);

@@ -80,8 +80,8 @@ read_symbol(const char **cursor, const char *symbol)
 static Oid
 find_unique_index(Oid relid, AttrNumber attno)
 {
-	Relation	rel = table_open(relid, AccessShareLock);
-	List	   *indexes = RelationGetIndexList(rel);
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	List	   *indexes = rel != NULL ? RelationGetIndexList(rel) : NIL;
 	Oid			found = InvalidOid;
 	ListCell   *lc;
 
@@ -101,7 +101,8 @@ find_unique_index(Oid relid, AttrNumber attno)
 		if (OidIsValid(found))
 			break;
 	}
-	table_close(rel, AccessShareLock);
+	if (rel != NULL)
+		relation_close(rel, AccessShareLock);
 	return found;
 }
 
