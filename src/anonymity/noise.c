@@ -337,7 +337,7 @@ sensitivity(const Work *work, const Quantity *quantity)
 		case QUANTITY_SUBJECTS:
 			return work->max_groups;
 		case QUANTITY_SUM:
-			return rows * Max(magnitude(column->origin), magnitude(column->origin + column->width));
+			return rows * Max(Max(column->origin + column->width, -column->origin), 1);
 		case QUANTITY_CENTRED:
 			return rows * column->width;
 		case QUANTITY_SQUARES:
