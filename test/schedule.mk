@@ -75,6 +75,7 @@ REGRESS += anonymity_measures
 REGRESS += anonymity_anonymize
 REGRESS += anonymity_protected
 REGRESS += anonymity_aggregate
+REGRESS += anonymity_noise
 REGRESS += anonymity_private
 REGRESS += anonymity_guard
 REGRESS += anonymity_shapes

@@ -3,7 +3,7 @@
  *
  * Random bytes are fetched in blocks and wiped as they are used.  Products
  * need at most 128 bits; what a proof says of an unbounded variable is cut
- * where its probability is below 2^-1000.  Nothing here is timed constantly:
+ * where its probability is below e^-64.  Nothing here is timed constantly:
  * what is sampled is added to what leaves anyway.
  */
 #include "postgres.h"
@@ -122,7 +122,7 @@ twp_noise_laplace(uint64 numerator, uint64 denominator)
 		x = (u + (uint128) numerator * geometric());
 		x = (x >> 64) == 0 ? (uint128) ((uint64) x / denominator) : x / denominator;
 		negative = (random_bits() & 1) != 0;
-		/* zero would otherwise come twice as often; beyond 62 bits is beyond probability */
+		/* zero would otherwise come twice as often; beyond 62 bits is a chance of e^-64 at the largest scale */
 		if ((negative && x == 0) || (x >> 62) != 0)
 			continue;
 		return negative ? -(int64) x : (int64) x;

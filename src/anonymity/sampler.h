@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 /* Largest numerator and denominator of a scale. */
-#define TWP_NOISE_MAX_TERM (UINT64CONST(1) << 60)
+#define TWP_NOISE_MAX_TERM (UINT64CONST(1) << 56)
 /* Largest standard deviation of the discrete Gaussian. */
 #define TWP_NOISE_MAX_SIGMA (UINT64CONST(1) << 25)
 
