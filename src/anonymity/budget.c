@@ -175,7 +175,7 @@ twp_private_charge(const char *use_code, int64 budget, int64 epsilon, int64 delt
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_OUTSIDE_USE),
 				 errmsg("a standby cannot charge the privacy budget of use \"%s\"", use_code),
-				 errhint("Ask the primary; answers given before can be had here again.")));
+				 errhint("Ask the primary.")));
 	relation = table_open(twp_catalog_internal_relid("privacy_account"), RowExclusiveLock);
 	if (!find_account(relation, use_code, &tid) || !charge_row(relation, &tid, use_code, budget, epsilon, delta))
 		ereport(ERROR,
