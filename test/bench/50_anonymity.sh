@@ -45,6 +45,32 @@ compare cohort_day '<=1.15' 'SELECT day, count(*), sum(value), avg(value) FROM c
 compare cohort_cells '<=1.5' 'SELECT site, day, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY site, day'
 compare cohort_filter '<=1.3' 'SELECT site, count(*), avg(value) FILTER (WHERE value > 500) FROM clinic.observation GROUP BY site'
 
+# The same under a private use.  Read only transactions keep no answers, so each round is charged and computed.
+bench_sql -U bench_admin "SELECT twin_privacy.label_column('clinic.observation', 'value', 'kind=plain, bounds=0:1000')" >/dev/null
+bench_sql -U bench_officer1 "SELECT twin_privacy.propose_use('NOISY', purpose => 'HRESCH', recipient => 'ward',
+	categories => '{laboratory}', disclosure => 'private', epsilon => 100, valid => '[2020-01-01,)')" >/dev/null
+bench_sql -U bench_officer2 "SELECT twin_privacy.approve_use('NOISY'), twin_privacy.grant_use('NOISY', 'bench_analyst')" >/dev/null
+compare_private() {
+	BENCH_ROUNDS=5 BENCH_ROLE=bench_analyst BENCH_SESSION='SET default_transaction_read_only = on; SET twin_privacy.query_epsilon = 1;' \
+		bench_ratio "$1" "$2" "SET twin_privacy.use = 'NOISY'; $3" "SET twin_privacy.use = 'CARE'; $3"
+}
+
+compare_private private_total '<=1.5' 'SELECT count(*), sum(value), avg(value) FROM clinic.observation'
+compare_private private_subjects '<=1.5' 'SELECT count(DISTINCT patient_id), count(*) FROM clinic.observation'
+compare_private private_site '<=1.5' 'SELECT site, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY site'
+compare_private private_day '<=1.5' 'SELECT day, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY day'
+
+# Samplers: nanoseconds a sample over the 200 that they may take.
+bench_sql 'CREATE EXTENSION private_noise'
+sampler() {
+	bench_report "$1" "$(bench_sql "SELECT count(sample_loop('$2', $3, $4, 1000))" >/dev/null
+		psql -X -q -A -t -c '\timing on' -c "SELECT count(sample_loop('$2', $3, $4, 1000000))" |
+		awk '$1 == "Time:" { printf "%.3f", $2 / 200 }')" '<=1'
+}
+sampler private_laplace laplace 1000000000000 250000000
+sampler private_laplace_unit laplace 1 1
+sampler private_gaussian gaussian 1000 1
+
 # Eight quasi-identifiers, as skewed as a census, and a release of 1,000,000 rows.
 bench_sql "
 	SELECT setseed(0.5);
