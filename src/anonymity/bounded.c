@@ -40,37 +40,47 @@ PG_FUNCTION_INFO_V1(twp_anonymity_bounded_final);
 #define ARG_SUBJECT 3
 #define ARG_COLUMNS 4
 
+/* Rows that wait to be added together, so that memory is fetched for some while others are added. */
+#define MAX_WAITING 64
+/* Words from which on a table is worth waiting for. */
+#define LARGE_TABLE 2048
+
 typedef struct Bounded
 {
 	MemoryContext context;
 	uint64		seed;
+	int			ncolumns;
 	Oid			subject_type;
 	Oid		   *types;			/* of the columns */
 	TwpBoundedLayout *layout;	/* NULL in a state that is only merged */
+	int		   *places;			/* of the columns' sums */
 	int			size;			/* words of a part */
 	uint64		capacity;		/* parts there is room for, a power of two */
 	uint64		used;
 	int64	   *parts;			/* open addressing; a part without rows is free */
-	int64	   *last;			/* the part found last */
+	int			nwaiting;
+	int64	   *waiting;		/* rows: the key and each column's place on its grid, -1 for none; or NULL */
 } Bounded;
 
 /* The table of a serialised state: a header and parts without gaps. */
 typedef struct Packed
 {
 	uint64		seed;
-	int64		size;
+	int32		ncolumns;
+	int32		size;
 	uint64		used;
 	int64		parts[FLEXIBLE_ARRAY_MEMBER];
 } Packed;
 
 /* Makes an empty state. */
 static Bounded *
-create_state(MemoryContext context, uint64 seed, int size)
+create_state(MemoryContext context, uint64 seed, int ncolumns, int size)
 {
 	Bounded    *b = MemoryContextAllocZero(context, sizeof(Bounded));
 
 	b->context = context;
 	b->seed = seed;
+	b->ncolumns = ncolumns;
 	b->size = size;
 	b->capacity = 16;
 	b->parts = MemoryContextAllocZero(context, b->capacity * size * sizeof(int64));
@@ -78,30 +88,30 @@ create_state(MemoryContext context, uint64 seed, int size)
 }
 
 /* Where the search for a key begins. */
-static inline uint64
-place_of(const Bounded *b, uint64 key)
+static inline int64 *
+first_place(const Bounded *b, uint64 key)
 {
 	key ^= b->seed;
 	key ^= key >> 32;
 	key *= UINT64CONST(0xd6e8feb86659fd93);
 	key ^= key >> 32;
-	return key & (b->capacity - 1);
+	return b->parts + (key & (b->capacity - 1)) * b->size;
 }
 
 /* Finds the part of a key, or the free place for it. */
 static inline int64 *
-find_part(Bounded *b, uint64 key)
+find_part(const Bounded *b, uint64 key)
 {
-	uint64		at = place_of(b, key);
+	int64	   *part = first_place(b, key);
+	const int64 *end = b->parts + b->capacity * b->size;
 
-	for (;;)
+	while (*twp_part_count(part, -1) != 0 && part[TWP_PART_KEY] != (int64) key)
 	{
-		int64	   *part = b->parts + at * b->size;
-
-		if (part[TWP_PART_ROWS] == 0 || part[TWP_PART_KEY] == (int64) key)
-			return part;
-		at = (at + 1) & (b->capacity - 1);
+		part += b->size;
+		if (part == end)
+			part = b->parts;
 	}
+	return part;
 }
 
 /* Doubles the table. */
@@ -118,25 +128,23 @@ grow(Bounded *b)
 	{
 		int64	   *part = old + i * b->size;
 
-		if (part[TWP_PART_ROWS] != 0)
+		if (*twp_part_count(part, -1) != 0)
 			memcpy(find_part(b, part[TWP_PART_KEY]), part, b->size * sizeof(int64));
 	}
 	pfree(old);
-	b->last = NULL;
+	if (b->waiting == NULL && b->layout != NULL && b->capacity * b->size >= LARGE_TABLE)
+		b->waiting = MemoryContextAlloc(b->context, MAX_WAITING * (1 + b->ncolumns) * sizeof(int64));
 }
 
 /* Finds or makes the part of a key; a new one has no rows yet. */
 static inline int64 *
 part_of(Bounded *b, uint64 key)
 {
-	int64	   *part = b->last;
+	int64	   *part = find_part(b, key);
 
-	if (part != NULL && part[TWP_PART_KEY] == (int64) key)
-		return part;
-	part = find_part(b, key);
-	if (part[TWP_PART_ROWS] == 0)
+	if (*twp_part_count(part, -1) == 0)
 	{
-		if (b->used >= b->capacity / 2)
+		if (b->used >= b->capacity / 4 * 3)
 		{
 			grow(b);
 			part = find_part(b, key);
@@ -144,7 +152,6 @@ part_of(Bounded *b, uint64 key)
 		b->used++;
 		part[TWP_PART_KEY] = (int64) key;
 	}
-	b->last = part;
 	return part;
 }
 
@@ -207,30 +214,62 @@ add_up(int64 a, int64 b)
 	return pg_add_s64_overflow(a, b, &sum) ? PG_INT64_MAX : sum;
 }
 
-/* Adds a row's value of one column. */
+/* Adds to a count; it stays at the largest number, which noise.c knows how to take. */
 static inline void
-add_value(const Bounded *b, int j, int64 *part, Datum value)
+count_up(uint32 *count, uint32 n)
+{
+	*count = n > PG_UINT32_MAX - *count ? PG_UINT32_MAX : *count + n;
+}
+
+/* Adds a row: its key and each column's place on its grid. */
+static inline void
+add_row(Bounded *b, const int64 *row)
+{
+	int64	   *part = part_of(b, (uint64) row[0]);
+
+	count_up(twp_part_count(part, -1), 1);
+	for (int j = 0; j < b->ncolumns; j++)
+	{
+		const TwpBoundedColumn *column = &b->layout->columns[j];
+		int64		place = row[1 + j];
+		int64	   *sums = part + b->places[j];
+
+		if (place < 0)
+			continue;
+		count_up(twp_part_count(part, j), 1);
+		if (column->summed)
+			sums[0] += place;
+		if (column->squared)
+			sums[1] = add_up(sums[1], (2 * place - column->width) * (2 * place - column->width));
+	}
+}
+
+/* Adds the rows that wait. */
+static void
+add_waiting(Bounded *b)
+{
+	int			width = 1 + b->ncolumns;
+
+	for (int i = 0; i < b->nwaiting; i++)
+		__builtin_prefetch(first_place(b, (uint64) b->waiting[i * width]), 1);
+	for (int i = 0; i < b->nwaiting; i++)
+		add_row(b, b->waiting + i * width);
+	b->nwaiting = 0;
+}
+
+/* The place of a column's value on its grid; 0 when it is only counted, -1 when it does not count. */
+static inline int64
+place_of(const Bounded *b, int j, NullableDatum value)
 {
 	const TwpBoundedColumn *column = &b->layout->columns[j];
-	int64	   *at = part + TWP_PART_COLUMN(j);
+	double		number;
 
-	if (column->summed)
-	{
-		double		number = number_of(b->types[j], value);
-		int64		place;
-
-		if (!isfinite(number))
-			return;
-		place = grid_value(column, number);
-		at[1] += place;
-		if (column->squared)
-		{
-			int64		distance = 2 * place - column->width;
-
-			at[2] = add_up(at[2], distance * distance);
-		}
-	}
-	at[0]++;
+	if (value.isnull)
+		return -1;
+	if (!column->summed)
+		return 0;
+	number = number_of(b->types[j], value.value);
+	return isfinite(number) ? grid_value(column, number) : -1;
 }
 
 /* Prepares a state at a group's first row. */
@@ -240,6 +279,8 @@ begin_state(FunctionCallInfo fcinfo)
 	MemoryContext context;
 	TwpBoundedLayout *layout;
 	Bounded    *b;
+	int			places[FUNC_MAX_ARGS];
+	int			size;
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "called outside an aggregate");
@@ -249,9 +290,12 @@ begin_state(FunctionCallInfo fcinfo)
 	if (VARSIZE(layout) < offsetof(TwpBoundedLayout, columns) || layout->ncolumns != PG_NARGS() - ARG_COLUMNS ||
 		VARSIZE(layout) != TWP_LAYOUT_SIZE(layout->ncolumns))
 		elog(ERROR, "malformed layout");
-	b = create_state(context, (uint64) PG_GETARG_INT64(ARG_SEED), TWP_PART_SIZE(layout->ncolumns));
+	twp_part_places(layout, places, &size);
+	b = create_state(context, (uint64) PG_GETARG_INT64(ARG_SEED), layout->ncolumns, size);
 	b->layout = MemoryContextAlloc(context, VARSIZE(layout));
 	memcpy(b->layout, layout, VARSIZE(layout));
+	b->places = MemoryContextAlloc(context, sizeof(places));
+	memcpy(b->places, places, sizeof(places));
 	b->subject_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, ARG_SUBJECT));
 	b->types = MemoryContextAlloc(context, sizeof(Oid) * Max(layout->ncolumns, 1));
 	for (int j = 0; j < layout->ncolumns; j++)
@@ -259,20 +303,23 @@ begin_state(FunctionCallInfo fcinfo)
 	return b;
 }
 
-/* Adds a row. */
+/* Adds a row, at once or with others. */
 Datum
 twp_anonymity_bounded_add(PG_FUNCTION_ARGS)
 {
 	Bounded    *b = PG_ARGISNULL(0) ? begin_state(fcinfo) : (Bounded *) PG_GETARG_POINTER(0);
-	int64	   *part;
+	int64		alone[FUNC_MAX_ARGS];
+	int64	   *row = b->waiting != NULL ? b->waiting + b->nwaiting * (1 + b->ncolumns) : alone;
 
 	if (PG_ARGISNULL(ARG_SUBJECT))
 		PG_RETURN_POINTER(b);
-	part = part_of(b, subject_key(b, PG_GETARG_DATUM(ARG_SUBJECT)));
-	part[TWP_PART_ROWS]++;
-	for (int j = 0; j < b->layout->ncolumns; j++)
-		if (!PG_ARGISNULL(ARG_COLUMNS + j))
-			add_value(b, j, part, PG_GETARG_DATUM(ARG_COLUMNS + j));
+	row[0] = (int64) subject_key(b, PG_GETARG_DATUM(ARG_SUBJECT));
+	for (int j = 0; j < b->ncolumns; j++)
+		row[1 + j] = place_of(b, j, fcinfo->args[ARG_COLUMNS + j]);
+	if (row == alone)
+		add_row(b, row);
+	else if (++b->nwaiting == MAX_WAITING)
+		add_waiting(b);
 	PG_RETURN_POINTER(b);
 }
 
@@ -282,7 +329,9 @@ merge_part(Bounded *b, const int64 *from)
 {
 	int64	   *part = part_of(b, (uint64) from[TWP_PART_KEY]);
 
-	for (int word = TWP_PART_ROWS; word < b->size; word++)
+	for (int j = -1; j < b->ncolumns; j++)
+		count_up(twp_part_count(part, j), *twp_part_count((int64 *) from, j));
+	for (int word = TWP_PART_SUMS(b->ncolumns); word < b->size; word++)
 		part[word] = add_up(part[word], from[word]);
 }
 
@@ -303,21 +352,24 @@ twp_anonymity_bounded_combine(PG_FUNCTION_ARGS)
 		PG_RETURN_POINTER(into);
 	}
 	if (into == NULL)
-		into = create_state(context, from->seed, from->size);
+		into = create_state(context, from->seed, from->ncolumns, from->size);
+	add_waiting(from);
 	for (uint64 i = 0; i < from->capacity; i++)
-		if (from->parts[i * from->size + TWP_PART_ROWS] != 0)
+		if (*twp_part_count(from->parts + i * from->size, -1) != 0)
 			merge_part(into, from->parts + i * from->size);
 	PG_RETURN_POINTER(into);
 }
 
 /* Makes a bytea of a header of some size and the parts. */
 static bytea *
-pack_parts(const Bounded *b, Size header)
+pack_parts(Bounded *b, Size header)
 {
-	Size		bytes = header + b->used * b->size * sizeof(int64);
+	Size		bytes;
 	bytea	   *packed;
 	char	   *at;
 
+	add_waiting(b);
+	bytes = header + b->used * b->size * sizeof(int64);
 	if (!AllocSizeIsValid(VARHDRSZ + bytes))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -327,7 +379,7 @@ pack_parts(const Bounded *b, Size header)
 	SET_VARSIZE(packed, VARHDRSZ + bytes);
 	at = VARDATA(packed) + header;
 	for (uint64 i = 0; i < b->capacity; i++)
-		if (b->parts[i * b->size + TWP_PART_ROWS] != 0)
+		if (*twp_part_count(b->parts + i * b->size, -1) != 0)
 		{
 			memcpy(at, b->parts + i * b->size, b->size * sizeof(int64));
 			at += b->size * sizeof(int64);
@@ -341,7 +393,7 @@ twp_anonymity_bounded_serialize(PG_FUNCTION_ARGS)
 {
 	Bounded    *b = (Bounded *) PG_GETARG_POINTER(0);
 	bytea	   *packed = pack_parts(b, offsetof(Packed, parts));
-	Packed		header = {b->seed, b->size, b->used};
+	Packed		header = {b->seed, b->ncolumns, b->size, b->used};
 
 	memcpy(VARDATA(packed), &header, offsetof(Packed, parts));
 	PG_RETURN_BYTEA_P(packed);
@@ -357,10 +409,11 @@ twp_anonymity_bounded_deserialize(PG_FUNCTION_ARGS)
 	Bounded    *b;
 
 	memcpy(copy, VARDATA_ANY(packed), len);
-	if (len < offsetof(Packed, parts) || copy->size < TWP_PART_SIZE(0) || copy->size > 10000 ||
+	if (len < offsetof(Packed, parts) || copy->ncolumns < 0 || copy->ncolumns > FUNC_MAX_ARGS ||
+		copy->size < TWP_PART_SUMS(copy->ncolumns) || copy->size > 4 * FUNC_MAX_ARGS ||
 		copy->used > len || len != offsetof(Packed, parts) + copy->used * copy->size * sizeof(int64))
 		elog(ERROR, "malformed state");
-	b = create_state(CurrentMemoryContext, copy->seed, (int) copy->size);
+	b = create_state(CurrentMemoryContext, copy->seed, copy->ncolumns, copy->size);
 	for (uint64 i = 0; i < copy->used; i++)
 		merge_part(b, copy->parts + i * copy->size);
 	pfree(copy);

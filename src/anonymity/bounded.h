@@ -35,13 +35,34 @@ typedef struct TwpBoundedLayout
 #define TWP_LAYOUT_SIZE(n) (offsetof(TwpBoundedLayout, columns) + (n) * sizeof(TwpBoundedColumn))
 
 /*
- * A part is an array of 64-bit words: the subject's key, how many rows, and
- * for each column how many of them count, the sum of their grid values, and
- * the sum of (2 value - width)^2.
+ * A part is an array of 64-bit words: the subject's key; how many rows, in the
+ * lower half of a word, and how many of them each column counts, in the halves
+ * that follow; and for each column the sum of its grid values and of
+ * (2 value - width)^2, where these are wanted.
  */
 #define TWP_PART_KEY 0
-#define TWP_PART_ROWS 1
-#define TWP_PART_COLUMN(j) (2 + 3 * (j))
-#define TWP_PART_SIZE(ncolumns) TWP_PART_COLUMN(ncolumns)
+#define TWP_PART_COUNTS 1
+#define TWP_PART_SUMS(ncolumns) (TWP_PART_COUNTS + (ncolumns) / 2 + 1)
+
+/* How many rows a part has (column -1), or how many of them a column counts. */
+static inline uint32 *
+twp_part_count(int64 *part, int column)
+{
+	return (uint32 *) (part + TWP_PART_COUNTS) + column + 1;
+}
+
+/* Where a column's sums lie in a part; *size becomes the size of a part. */
+static inline void
+twp_part_places(const TwpBoundedLayout *layout, int *places, int *size)
+{
+	int			at = TWP_PART_SUMS(layout->ncolumns);
+
+	for (int j = 0; j < layout->ncolumns; j++)
+	{
+		places[j] = at;
+		at += layout->columns[j].summed + layout->columns[j].squared;
+	}
+	*size = at;
+}
 
 #endif							/* TWP_BOUNDED_H */

@@ -11,9 +11,7 @@
  * given when its noisy number of subjects reaches a threshold that one of a
  * single subject passes with probability delta.
  *
- * The bound: of a subject with too many groups some are kept, chosen by a
- * keyed hash; of one with too many rows each weighs cap / rows.  Both look at
- * the subject's own parts only, never at the order of rows.
+ * How much of each subject counts is people.c's.
  *
  * Pure but for random numbers.  Memory: the current context.
  */
@@ -21,21 +19,12 @@
 
 #include <math.h>
 
-#include "anonymity/private.h"
+#include "anonymity/noise_internal.h"
 #include "anonymity/sampler.h"
-#include "common/hashfn.h"
-#include "port/pg_bitutils.h"
 #include "uses/uses.h"
-#include "utils/memutils.h"
 
-/* Weight of a row that counts in full, where rows may weigh less. */
-#define FULL_WEIGHT 65536
 /* Sums are cut to this many bits of sensitivity before noise. */
 #define SENSITIVITY_BITS 24
-#define MAX_CAP (1 << 20)
-/* Caps are sought that leave this share of the subjects whole: 19 of 20. */
-#define SHARE_OF 20
-#define SHARE 19
 
 typedef enum QuantityKind
 {
@@ -46,7 +35,7 @@ typedef enum QuantityKind
 	QUANTITY_SUBJECTS,
 } QuantityKind;
 
-typedef struct Quantity
+typedef struct TwpQuantity
 {
 	QuantityKind kind;
 	int			column;			/* -1: all rows */
@@ -55,216 +44,7 @@ typedef struct Quantity
 	double		scale;			/* of the noise, before the cut */
 } Quantity;
 
-/* One data subject over all groups. */
-typedef struct Person
-{
-	int64		key;
-	int64		rows;
-	int64		ngroups;		/* 0: free */
-} Person;
-
-typedef struct Work
-{
-	const TwpRelease *release;
-	TwpReleaseOptions options;
-	TwpGroup   *groups;
-	int			ngroups;
-	uint64		npeople;
-	uint64		capacity;
-	Person	   *people;
-	int64		max_rows;
-	int64		max_groups;
-	int64		weight;			/* of a row that counts in full */
-	int64		epsilon;		/* for each quantity */
-	int			nquantities;
-	Quantity   *quantities;
-	double		threshold;
-} Work;
-
-/* A part of a person with too many groups. */
-typedef struct Candidate
-{
-	Person	   *person;
-	uint64		score;
-	int64	   *part;
-} Candidate;
-
-/* Scatters bits. */
-static inline uint64
-mix(uint64 x)
-{
-	x ^= x >> 32;
-	x *= UINT64CONST(0xd6e8feb86659fd93);
-	x ^= x >> 32;
-	x *= UINT64CONST(0xd6e8feb86659fd93);
-	return x ^ x >> 32;
-}
-
-/* Finds or makes a person. */
-static Person *
-person_of(Work *work, int64 key)
-{
-	uint64		at = mix((uint64) key) & (work->capacity - 1);
-
-	while (work->people[at].ngroups != 0 && work->people[at].key != key)
-		at = (at + 1) & (work->capacity - 1);
-	return &work->people[at];
-}
-
-/* Adds up each person's rows and groups. */
-static void
-count_people(Work *work)
-{
-	int			size = TWP_PART_SIZE(work->release->layout->ncolumns);
-	uint64		nparts = 0;
-
-	for (int g = 0; g < work->ngroups; g++)
-		nparts += work->groups[g].nparts;
-	work->capacity = pg_nextpower2_64(2 * nparts + 2);
-	work->people = MemoryContextAllocExtended(CurrentMemoryContext, work->capacity * sizeof(Person),
-											  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	for (int g = 0; g < work->ngroups; g++)
-		for (uint64 i = 0; i < work->groups[g].nparts; i++)
-		{
-			const int64 *part = work->groups[g].parts + i * size;
-			Person	   *person = person_of(work, part[TWP_PART_KEY]);
-
-			work->npeople += person->ngroups == 0;
-			person->key = part[TWP_PART_KEY];
-			person->ngroups++;
-			person->rows += part[TWP_PART_ROWS];
-		}
-}
-
-/* The candidates for a cap: 1, 2, 3, 4, 6, 8, 12 ... */
-static int64
-candidate_cap(int i)
-{
-	return i == 0 ? 1 : i % 2 == 1 ? INT64CONST(2) << (i / 2) : INT64CONST(3) << (i / 2 - 1);
-}
-
-/*
- * Finds the first candidate that leaves most subjects whole, noisily: the
- * sparse vector technique, pure epsilon.  One subject more or less moves
- * SHARE_OF * (subjects within) - SHARE * (subjects) by at most SHARE.
- */
-static int64
-find_cap(const Work *work, bool of_groups, int64 epsilon)
-{
-	int64		noise = twp_noise_laplace(2 * SHARE * (uint64) TWP_EPSILON_UNIT, epsilon);
-	int64		cap = 1;
-
-	for (int i = 0; (cap = candidate_cap(i)) < MAX_CAP; i++)
-	{
-		int64		within = 0;
-
-		for (uint64 p = 0; p < work->capacity; p++)
-			within += work->people[p].ngroups != 0 &&
-				(of_groups ? work->people[p].ngroups : work->people[p].rows) <= cap;
-		if (SHARE_OF * within - SHARE * (int64) work->npeople +
-			twp_noise_laplace(4 * SHARE * (uint64) TWP_EPSILON_UNIT, epsilon) >= noise)
-			break;
-	}
-	return cap;
-}
-
-/* Orders candidates by person, then by their scores. */
-static int
-compare_candidates(const void *a, const void *b)
-{
-	const Candidate *x = a;
-	const Candidate *y = b;
-
-	if (x->person != y->person)
-		return x->person < y->person ? -1 : 1;
-	return x->score < y->score ? -1 : x->score > y->score;
-}
-
-/* A keyed hash of a group's key. */
-static uint64
-hash_group(const Work *work, const TwpGroup *group, uint64 seed)
-{
-	for (int k = 0; k < work->release->nkeys; k++)
-	{
-		const char *key = group->keys[k];
-
-		seed = key == NULL ? mix(seed + 1) :
-			hash_bytes_extended((const unsigned char *) key, (int) strlen(key) + 1, seed);
-	}
-	return seed;
-}
-
-/* Leaves people with too many groups as many as the cap, whichever a keyed hash says. */
-static void
-drop_groups(Work *work)
-{
-	int			size = TWP_PART_SIZE(work->release->layout->ncolumns);
-	uint64		seed = (uint64) twp_noise_uniform((uint128) 1 << 64);
-	uint64		n = 0;
-	uint64		kept = 0;
-	Candidate  *candidates;
-
-	for (uint64 p = 0; p < work->capacity; p++)
-		if (work->people[p].ngroups > work->max_groups)
-			n += work->people[p].ngroups;
-	if (n == 0)
-		return;
-	candidates = MemoryContextAllocHuge(CurrentMemoryContext, n * sizeof(Candidate));
-	n = 0;
-	for (int g = 0; g < work->ngroups; g++)
-	{
-		uint64		hash = hash_group(work, &work->groups[g], seed);
-
-		for (uint64 i = 0; i < work->groups[g].nparts; i++)
-		{
-			int64	   *part = work->groups[g].parts + i * size;
-			Person	   *person = person_of(work, part[TWP_PART_KEY]);
-
-			if (person->ngroups > work->max_groups)
-				candidates[n++] = (Candidate)
-			{
-				person, mix(hash ^ mix(seed + (uint64) part[TWP_PART_KEY])), part
-			};
-		}
-	}
-	qsort(candidates, n, sizeof(Candidate), compare_candidates);
-	for (uint64 i = 0; i < n; i++)
-	{
-		kept = i > 0 && candidates[i - 1].person == candidates[i].person ? kept + 1 : 0;
-		if (kept < work->max_groups)
-			continue;
-		candidates[i].person->rows -= candidates[i].part[TWP_PART_ROWS];
-		candidates[i].part[TWP_PART_ROWS] = 0;
-	}
-	pfree(candidates);
-}
-
-/* Decides the caps, bounds the groups of each person, and says what epsilon is left. */
-static int64
-bound_people(Work *work)
-{
-	const TwpReleaseOptions *options = &work->options;
-	int64		share = Max(options->epsilon / 8, 1);
-	int64		left = options->epsilon;
-
-	work->max_groups = work->max_rows = work->weight = 1;
-	if (work->release->once)
-		return left;
-	work->weight = FULL_WEIGHT;
-	count_people(work);
-	if (work->release->grouped && (work->max_groups = options->max_groups) == 0)
-	{
-		work->max_groups = find_cap(work, true, share);
-		left -= share;
-	}
-	drop_groups(work);
-	if ((work->max_rows = options->max_rows) == 0)
-	{
-		work->max_rows = find_cap(work, false, share);
-		left -= share;
-	}
-	return left;
-}
+typedef TwpNoiseWork Work;
 
 /* The quantity of a kind and column; added when it is new. */
 static int
@@ -370,24 +150,26 @@ scale_quantities(Work *work, int64 epsilon)
 							  work->options.min_cohort);
 }
 
-/* What a part adds to a quantity. */
-static int128
-contribution(const Work *work, const Quantity *quantity, const int64 *part, int64 weight)
+/* What a part adds to a quantity; sums that were cut short stay within what their rows allow. */
+static inline int128
+contribution(const Work *work, const Quantity *quantity, int64 *part, int64 weight)
 {
-	const TwpBoundedColumn *column = quantity->column >= 0 ? &work->release->layout->columns[quantity->column] : NULL;
-	const int64 *at = part + TWP_PART_COLUMN(Max(quantity->column, 0));
-	int64		rows = quantity->column >= 0 ? at[0] : part[TWP_PART_ROWS];
+	int			j = quantity->column;
+	const TwpBoundedColumn *column = &work->release->layout->columns[Max(j, 0)];
+	int64		rows = *twp_part_count(part, j);
+	const int64 *sums = part + work->places[Max(j, 0)];
 
 	switch (quantity->kind)
 	{
 		case QUANTITY_SUBJECTS:
 			return rows > 0;
 		case QUANTITY_SUM:
-			return (int128) weight * (at[1] + (int128) rows * column->origin);
+			return (int128) weight * (Min(sums[0], rows * column->width) + (int128) rows * column->origin);
 		case QUANTITY_CENTRED:
-			return (int128) weight * (2 * (int128) at[1] - (int128) rows * column->width);
+			return (int128) weight * (2 * Min(sums[0], rows * column->width) - rows * column->width);
 		case QUANTITY_SQUARES:
-			return (int128) weight * (2 * (int128) at[2] - (int128) rows * column->width * column->width);
+			return weight * (2 * Min((int128) sums[1], (int128) rows * column->width * column->width) -
+							 (int128) rows * column->width * column->width);
 		default:
 			return (int128) weight * rows;
 	}
@@ -395,29 +177,24 @@ contribution(const Work *work, const Quantity *quantity, const int64 *part, int6
 
 /* Adds up a group's quantities; says whether anybody is left in it. */
 static bool
-add_group(Work *work, const TwpGroup *group, int128 *sums)
+add_group(const Work *work, const TwpGroup *group, int128 *sums)
 {
-	int			size = TWP_PART_SIZE(work->release->layout->ncolumns);
 	bool		anybody = false;
 
 	memset(sums, 0, work->nquantities * sizeof(int128));
 	for (uint64 i = 0; i < group->nparts; i++)
 	{
-		const int64 *part = group->parts + i * size;
-		int64		weight = work->weight;
+		int64	   *part = group->parts + i * work->size;
+		uint32		rows = *twp_part_count(part, -1);
+		int64		weight;
 
-		if (part[TWP_PART_ROWS] == 0)
+		if (rows == 0)
 			continue;
 		anybody = true;
 		if (work->release->once)
-			weight = part[TWP_PART_ROWS] == 1 ? weight : 0;
+			weight = rows == 1;
 		else
-		{
-			int64		rows = person_of(work, part[TWP_PART_KEY])->rows;
-
-			if (rows > work->max_rows)
-				weight = (int64) (((int128) weight * work->max_rows) / rows);
-		}
+			weight = work->people[part[TWP_PART_KEY]].weight;
 		for (int q = 0; q < work->nquantities; q++)
 			sums[q] += contribution(work, &work->quantities[q], part, weight);
 	}
@@ -572,7 +349,9 @@ twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *option
 	int128	   *sums;
 	double	   *noisy_sums;
 
-	epsilon = bound_people(&work);
+	work.places = palloc(Max(release->layout->ncolumns, 1) * sizeof(int));
+	twp_part_places(release->layout, work.places, &work.size);
+	epsilon = twp_noise_bound_people(&work);
 	list_quantities(&work);
 	scale_quantities(&work, epsilon);
 	sums = palloc(Max(work.nquantities, 1) * sizeof(int128));

@@ -58,6 +58,7 @@ typedef struct GroupReceiver
 	const TwpRelease *release;
 	MemoryContext context;
 	FmgrInfo   *out;			/* of the keys */
+	int			size;			/* words of a part */
 	TwpGroup   *groups;
 	int			ngroups;
 	int			space;
@@ -294,7 +295,7 @@ receive_group(TupleTableSlot *slot, DestReceiver *self)
 
 		group->parts = palloc(Max(len, 1));
 		memcpy(group->parts, VARDATA_ANY(parts), len);
-		group->nparts = len / (TWP_PART_SIZE(r->release->layout->ncolumns) * sizeof(int64));
+		group->nparts = len / (r->size * sizeof(int64));
 	}
 	MemoryContextSwitchTo(old);
 	return true;
@@ -305,6 +306,7 @@ static GroupReceiver *
 make_receiver(const TwpRelease *release)
 {
 	GroupReceiver *r = palloc0(sizeof(GroupReceiver));
+	int			places[FUNC_MAX_ARGS];
 
 	r->pub.receiveSlot = receive_group;
 	r->pub.rStartup = receive_startup;
@@ -312,6 +314,7 @@ make_receiver(const TwpRelease *release)
 	r->pub.rDestroy = receive_end;
 	r->pub.mydest = DestNone;
 	r->release = release;
+	twp_part_places(release->layout, places, &r->size);
 	r->context = CurrentMemoryContext;
 	r->out = palloc(Max(release->nkeys, 1) * sizeof(FmgrInfo));
 	for (int k = 0; k < release->nkeys; k++)

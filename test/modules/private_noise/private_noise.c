@@ -14,6 +14,7 @@ static int64 switched_laplace(uint64 numerator, uint64 denominator);
 
 #define twp_noise_laplace switched_laplace
 #include "anonymity/noise.c"
+#include "anonymity/people.c"
 #undef twp_noise_laplace
 
 #include "fmgr.h"
@@ -128,18 +129,17 @@ make_groups(const int32 *numbers, int n, int *ngroups)
 	{
 		groups[g].keys = palloc(sizeof(char *));
 		groups[g].keys[0] = psprintf("%06d", g);
-		groups[g].parts = palloc(n * TWP_PART_SIZE(1) * sizeof(int64));
+		groups[g].parts = palloc0(n * 3 * sizeof(int64) + 1);
 	}
 	for (int i = 0; i < n; i++)
 	{
 		const int32 *at = numbers + 4 * i;
 		TwpGroup   *group = &groups[at[1]];
-		int64	   *part = group->parts + group->nparts++ * TWP_PART_SIZE(1);
+		int64	   *part = group->parts + group->nparts++ * 3;
 
 		part[TWP_PART_KEY] = at[0];
-		part[TWP_PART_ROWS] = part[2] = at[2];
-		part[3] = (int64) at[2] * at[3];
-		part[4] = 0;
+		*twp_part_count(part, -1) = *twp_part_count(part, 0) = at[2];
+		part[2] = (int64) at[2] * at[3];
 	}
 	return groups;
 }
