@@ -98,13 +98,6 @@ list_quantities(Work *work)
 	}
 }
 
-/* A number without its sign; bounds are far from the type's own. */
-static int64
-magnitude(int64 value)
-{
-	return value < 0 ? -value : value;
-}
-
 /* By how much one subject can move a quantity, over all groups together. */
 static uint128
 sensitivity(const Work *work, const Quantity *quantity)
