@@ -103,6 +103,23 @@ SELECT c.display, sum(count(*)) OVER () BETWEEN 5000 AND 7000 AS plausible FROM 
 SELECT count(*) BETWEEN 500 AND 700 AS partitioned FROM noise.part;
 SELECT 'all' AS what, count(*) > 0 AS some FROM noise.obs UNION ALL SELECT sex, count(*) > 0 FROM noise.patient GROUP BY sex ORDER BY 1;
 
+-- histograms: all buckets show, those of nobody, too, and cost no delta; what is no number is in none
+SELECT delta_spent AS before FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY' \gset
+SELECT width_bucket(reading, 0, 20, 5) AS bucket, count(*) > 500 AS many FROM noise.obs GROUP BY 1 ORDER BY 1;
+SELECT width_bucket(weight, 50, 90, 4) AS bucket, count(*) > 75 AS many FROM noise.patient GROUP BY 1 ORDER BY 1;
+SELECT value > 100 AS high, count(*) > 1000 AS many FROM noise.obs GROUP BY 1 ORDER BY 1;
+-- so do the values that a label lists, and no others
+RESET SESSION AUTHORIZATION;
+SELECT twin_privacy.label_column('noise.patient', 'city', 'values=Ulm|Hof|Bonn|Ulm');
+SET SESSION AUTHORIZATION noise_analyst;
+SELECT city, count(*) > 100 AS many FROM noise.patient GROUP BY 1 ORDER BY 1;
+SELECT sex, city, count(*) > 50 AS many FROM noise.patient GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT round((delta_spent - :before) * 1e9) AS grouped_by_unknown_keys FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY';
+\set VERBOSITY terse
+SELECT width_bucket(reading, 0, 0, 5), count(*) FROM noise.obs GROUP BY 1;
+SELECT width_bucket(reading, 0, value, 5), count(*) FROM noise.obs GROUP BY 1;
+\set VERBOSITY default
+
 -- a question asked again is answered again, for nothing, however it is written
 SELECT count(*) AS first FROM noise.obs WHERE code = 'glucose' \gset
 SELECT spent AS before FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY' \gset

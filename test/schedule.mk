@@ -80,7 +80,8 @@ REGRESS += anonymity_private
 REGRESS += anonymity_guard
 REGRESS += anonymity_shapes
 TAP += test/t/070_anonymity_adult.pl
-TAP += test/t/071_private.pl
+TAP += test/t/071_anonymity_guard.pl
+TAP += test/t/072_private.pl
 
 # decision
 REGRESS += decision_derivations

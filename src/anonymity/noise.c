@@ -72,6 +72,13 @@ has_mean(const TwpRelease *release, int column)
 	return false;
 }
 
+/* True when a group shows only where enough subjects are in it. */
+static inline bool
+must_reach(const Work *work)
+{
+	return work->release->grouped && !work->known;
+}
+
 /* Lists the quantities that the figures rest on. */
 static void
 list_quantities(Work *work)
@@ -79,7 +86,7 @@ list_quantities(Work *work)
 	const TwpRelease *release = work->release;
 
 	work->quantities = palloc((3 * release->nfigures + 1) * sizeof(Quantity));
-	if (release->grouped)
+	if (must_reach(work))
 		(void) find_quantity(work, QUANTITY_SUBJECTS, -1);
 	for (int f = 0; f < release->nfigures; f++)
 	{
@@ -137,7 +144,7 @@ scale_quantities(Work *work, int64 epsilon)
 		q->scale = ldexp((double) q->sensitivity * TWP_EPSILON_UNIT / (double) work->epsilon, q->shift);
 	}
 	/* one subject alone in each of its groups passes in any of them with probability delta at most */
-	if (work->release->grouped)
+	if (must_reach(work))
 		work->threshold = Max(1 + work->quantities[0].scale *
 							  log((double) work->max_groups * TWP_DELTA_UNIT / (double) work->options.delta),
 							  work->options.min_cohort);
@@ -292,24 +299,6 @@ work_out(Work *work, const TwpFigure *figure, const double *noisy_sums, TwpNoisy
 	out->error = out->scale * log(20);
 }
 
-/* Orders groups by their keys, NULL last. */
-static int
-compare_groups(const void *a, const void *b, void *arg)
-{
-	const TwpGroup *x = a;
-	const TwpGroup *y = b;
-
-	for (int k = 0; k < *(int *) arg; k++)
-	{
-		int			c = x->keys[k] == NULL || y->keys[k] == NULL ?
-			(x->keys[k] == NULL) - (y->keys[k] == NULL) : strcmp(x->keys[k], y->keys[k]);
-
-		if (c != 0)
-			return c;
-	}
-	return 0;
-}
-
 /* Adds noise to one group; NULL when it stays below the threshold. */
 static TwpNoisyRow *
 release_group(Work *work, const TwpGroup *group, int128 *sums, double *noisy_sums)
@@ -317,11 +306,11 @@ release_group(Work *work, const TwpGroup *group, int128 *sums, double *noisy_sum
 	TwpNoisyRow *row;
 
 	/* a key that only dropped parts have is not there at all: delta counts on it */
-	if (!add_group(work, group, sums) && work->release->grouped)
+	if (!add_group(work, group, sums) && must_reach(work))
 		return NULL;
-	if (work->release->grouped && (noisy_sums[0] = noisy(work, 0, sums)) < work->threshold)
+	if (must_reach(work) && (noisy_sums[0] = noisy(work, 0, sums)) < work->threshold)
 		return NULL;
-	for (int q = work->release->grouped; q < work->nquantities; q++)
+	for (int q = must_reach(work); q < work->nquantities; q++)
 		noisy_sums[q] = noisy(work, q, sums);
 	row = palloc(sizeof(TwpNoisyRow));
 	row->keys = group->keys;
@@ -342,6 +331,10 @@ twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *option
 	int128	   *sums;
 	double	   *noisy_sums;
 
+	work.known = twp_private_groups_known(release);
+	if (work.known)
+		work.groups = groups = twp_private_known_groups(release, groups, ngroups, &ngroups);
+	work.ngroups = ngroups;
 	work.places = palloc(Max(release->layout->ncolumns, 1) * sizeof(int));
 	twp_part_places(release->layout, work.places, &work.size);
 	epsilon = twp_noise_bound_people(&work);
@@ -350,7 +343,7 @@ twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *option
 	sums = palloc(Max(work.nquantities, 1) * sizeof(int128));
 	noisy_sums = palloc(Max(work.nquantities, 1) * sizeof(double));
 	/* the order in which groups were met tells of all of them */
-	qsort_arg(groups, ngroups, sizeof(TwpGroup), compare_groups, &nkeys);
+	qsort_arg(groups, ngroups, sizeof(TwpGroup), twp_private_compare_groups, &nkeys);
 	for (int g = 0; g < ngroups; g++)
 	{
 		TwpNoisyRow *row = release_group(&work, &groups[g], sums, noisy_sums);

@@ -22,6 +22,7 @@ typedef struct TwpNoiseWork
 {
 	const TwpRelease *release;
 	TwpReleaseOptions options;
+	bool		known;			/* all groups are known in advance */
 	TwpGroup   *groups;
 	int			ngroups;
 	int			size;			/* words of a part */

@@ -60,6 +60,7 @@ typedef struct Split
 {
 	TwpLevel   *level;
 	List	   *keys;			/* expressions */
+	List	   *domains;		/* of each key: its values as strings, or NIL */
 	List	   *names;			/* of the function's columns */
 	List	   *columns;		/* Column * */
 	List	   *aggregates;		/* Aggref * */
@@ -269,6 +270,18 @@ move_target_out(TargetEntry *tle, Split *split)
 								castNode(Var, tle->expr)->varattno - list_length(split->keys) - 1))->name = tle->resname;
 }
 
+/* A key's values as nodes: a string each, an integer for NULL. */
+static List *
+describe_domain(List *values)
+{
+	List	   *nodes = NIL;
+	ListCell   *lc;
+
+	foreach(lc, values)
+		nodes = lappend(nodes, lfirst(lc) == NULL ? (Node *) makeInteger(0) : (Node *) makeString(lfirst(lc)));
+	return nodes;
+}
+
 /* Notes the keys of the groups; gives their target entries for the inner query. */
 static List *
 judge_keys(Split *split)
@@ -286,6 +299,7 @@ judge_keys(Split *split)
 		twp_anonymity_check(split->level, (Node *) tle->expr);
 		twp_anonymity_check_collation(split->level, (Node *) tle->expr);
 		split->keys = lappend(split->keys, tle->expr);
+		split->domains = lappend(split->domains, describe_domain(twp_anonymity_domain(split->level, (Node *) tle->expr)));
 		split->names = lappend(split->names, makeString(pstrdup(tle->resname != NULL ? tle->resname : "key")));
 		tle = flatCopyTargetEntry(tle);
 		tle->resno = list_length(targets) + 1;
@@ -380,8 +394,8 @@ describe_release(const Split *split, Query *inner, Const *layout)
 	}
 	return list_make5(inner, layout, figures,
 					  makeString(psprintf("%llx", (unsigned long long) split->level->analysis->terms->stamp)),
-					  list_make3(makeInteger(list_length(split->keys)), makeInteger(inner->groupClause != NIL),
-								 makeInteger(twp_anonymity_gives_once(split->level))));
+					  list_make4(makeInteger(list_length(split->keys)), makeInteger(inner->groupClause != NIL),
+								 makeInteger(twp_anonymity_gives_once(split->level)), split->domains));
 }
 
 /* The seal of a payload. */
@@ -519,6 +533,7 @@ twp_private_open(text *payload, bytea *seal)
 	release->nkeys = intVal(linitial(flags));
 	release->grouped = intVal(lsecond(flags)) != 0;
 	release->once = intVal(lthird(flags)) != 0;
+	release->domains = lfourth(flags);
 	release->nfigures = list_length(lthird(parts));
 	release->figures = palloc0(Max(release->nfigures, 1) * sizeof(TwpFigure));
 	foreach(lc, lthird_node(List, parts))

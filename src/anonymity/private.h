@@ -57,6 +57,7 @@ typedef struct TwpRelease
 	int			nkeys;
 	bool		grouped;
 	bool		once;			/* each subject has one row at most */
+	List	   *domains;		/* of each key: its values as String, Integer for NULL; NIL where they are not known */
 	const TwpBoundedLayout *layout;
 	int			nfigures;
 	TwpFigure  *figures;
@@ -99,6 +100,15 @@ typedef struct TwpNoisyRow
 
 /* private.c: from a payload back to the release; raises unless this backend made it. */
 extern TwpRelease *twp_private_open(text *payload, bytea *seal);
+
+/*
+ * domain.c: true when all groups are known in advance, whoever is in them; and
+ * then these, in the place of those that were met.
+ */
+extern bool twp_private_groups_known(const TwpRelease *release);
+extern TwpGroup *twp_private_known_groups(const TwpRelease *release, const TwpGroup *met, int nmet, int *ngroups);
+/* Orders groups by their keys, NULL last; arg points to their number. */
+extern int	twp_private_compare_groups(const void *a, const void *b, void *arg);
 
 /* noise.c: the rows that leave, in the order of their keys; groups may come in any order. */
 extern List *twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *options,

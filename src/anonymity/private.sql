@@ -30,6 +30,11 @@ CREATE AGGREGATE twin_privacy_internal.bounded(bigint, bytea, "any", VARIADIC "a
     SERIALFUNC = twin_privacy_internal.bounded_serialize,
     DESERIALFUNC = twin_privacy_internal.bounded_deserialize, PARALLEL = SAFE);
 
+CREATE FUNCTION twin_privacy_internal.bucket_float8(double precision, double precision, double precision, integer) RETURNS integer
+AS 'MODULE_PATHNAME', 'twp_anonymity_bucket_float8' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.bucket_numeric(numeric, numeric, numeric, integer) RETURNS integer
+AS 'MODULE_PATHNAME', 'twp_anonymity_bucket_numeric' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
 CREATE FUNCTION twin_privacy.last_noise(
     OUT group_key text, OUT figure text, OUT scale double precision, OUT error double precision,
     OUT confidence double precision)

@@ -1,5 +1,6 @@
 /*
- * private_bounds.c - between which values an expression on owned rows lies.
+ * private_bounds.c - between which values an expression on owned rows lies, and
+ * which values a key of groups may have.
  *
  * What sums are made private of must be bounded by something that is no
  * secret: a column's label, constants, or LEAST and GREATEST in the query.
@@ -22,8 +23,8 @@
 #define NO_BOUNDS ((TwpBounds) {false, 0, 0})
 
 /* The number a constant expression stands for; false when it is none. */
-static bool
-constant_number(Node *expr, double *number)
+bool
+twp_anonymity_constant(Node *expr, double *number)
 {
 	Const	   *c;
 
@@ -90,7 +91,7 @@ twp_anonymity_unclamp(Node *expr, TwpBounds *clamp)
 		{
 			double		number;
 
-			if (constant_number(lfirst(lc), &number))
+			if (twp_anonymity_constant(lfirst(lc), &number))
 			{
 				if (minmax->op == IS_LEAST)
 					clamp->high = Min(clamp->high, number);
@@ -160,7 +161,7 @@ plain_bounds(const TwpLevel *level, Node *expr)
 			return NO_BOUNDS;
 		return source->bounds[var->varattno - 1];
 	}
-	if (constant_number(expr, &number))
+	if (twp_anonymity_constant(expr, &number))
 		return (TwpBounds)
 	{
 		true, number, number
@@ -184,4 +185,76 @@ twp_anonymity_bounds(const TwpLevel *level, Node *expr)
 	bounds.low = Max(bounds.low, clamp.low);
 	bounds.high = Min(bounds.high, clamp.high);
 	return bounds;
+}
+
+/* True when a column is never NULL. */
+static bool
+is_filled(const TwpLevel *level, Node *expr)
+{
+	TwpData		mark;
+	Var		   *var;
+	const TwpSource *source;
+
+	if (!twp_anonymity_mark(level, expr, &mark, &var))
+		return false;
+	source = &level->sources[var->varno - 1];
+	return source->filled != NULL && !source->nullable && var->varattno > 0 && source->filled[var->varattno - 1];
+}
+
+/* The values that a column's label lists. */
+static List *
+listed_values(const TwpLevel *level, Node *key)
+{
+	TwpData		mark;
+	Var		   *var;
+	const TwpSource *source;
+	char	   *rest;
+	List	   *values = NIL;
+
+	if (!IsA(key, Var) && !IsA(key, RelabelType))
+		return NIL;
+	if (!twp_anonymity_mark(level, key, &mark, &var) || var->varattno <= 0)
+		return NIL;
+	source = &level->sources[var->varno - 1];
+	if (source->values == NULL || source->values[var->varattno - 1] == NULL)
+		return NIL;
+	rest = pstrdup(source->values[var->varattno - 1]);
+	for (char *value; (value = strsep(&rest, "|")) != NULL;)
+	{
+		ListCell   *lc;
+
+		/* a group given twice would be given with two noises */
+		foreach(lc, values)
+			if (strcmp(lfirst(lc), value) == 0)
+				break;
+		if (lc == NULL)
+			values = lappend(values, value);
+	}
+	return values;
+}
+
+/* All values a key may have: of a label, of width_bucket, of a boolean. */
+List *
+twp_anonymity_domain(const TwpLevel *level, Node *key)
+{
+	List	   *values = NIL;
+	Node	   *operand;
+	double		n;
+
+	key = twp_anonymity_resolve(level, key);
+	operand = key;
+	if (IsA(key, FuncExpr) && twp_anonymity_is_bucket(((FuncExpr *) key)->funcid))
+	{
+		operand = linitial(((FuncExpr *) key)->args);
+		if (twp_anonymity_constant(lfourth(((FuncExpr *) key)->args), &n) && n <= TWP_MAX_DOMAIN)
+			for (int i = 0; i <= (int) n + 1; i++)
+				values = lappend(values, psprintf("%d", i));
+	}
+	else if (exprType(key) == BOOLOID)
+		values = list_make2(pstrdup("f"), pstrdup("t"));
+	else
+		values = listed_values(level, key);
+	if (values != NIL && !is_filled(level, operand))
+		values = lappend(values, NULL);
+	return values;
 }

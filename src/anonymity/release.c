@@ -557,6 +557,7 @@ twp_anonymity_release(Query *query, const TwpReleaseTerms *terms)
 {
 	TwpAnalysis analysis = {.terms = terms};
 
+	twp_anonymity_replace_buckets(query);
 	if (twp_anonymity_query(&analysis, query, NULL)->owned)
 		twp_anonymity_refuse(&analysis, NULL, "rows of data subjects may not leave");
 	if (terms->noisy && twp_anonymity_touches((Node *) query))

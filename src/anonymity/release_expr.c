@@ -204,7 +204,7 @@ static bool
 is_total(Oid function, List *args)
 {
 	if (function >= FirstNormalObjectId)
-		return false;
+		return twp_anonymity_is_bucket(function);
 	if (get_func_leakproof(function) && func_volatile(function) != PROVOLATILE_VOLATILE && !get_func_retset(function))
 		return true;
 	if (is_listed(total_functions, lengthof(total_functions), function) || function == F_NOW)

@@ -65,6 +65,7 @@ mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
 	source->marks = palloc0(Max(p->natts, 1) * sizeof(TwpData));
 	source->filled = palloc0(Max(p->natts, 1) * sizeof(bool));
 	source->bounds = palloc0(Max(p->natts, 1) * sizeof(TwpBounds));
+	source->values = palloc0(Max(p->natts, 1) * sizeof(char *));
 	relation = relation_open(rte->relid, NoLock);
 	/* an index of a table does not reach its inheritance children */
 	source->once = source->subject > 0 && (rte->relkind == RELKIND_PARTITIONED_TABLE || !has_subclass(rte->relid)) &&
@@ -78,6 +79,7 @@ mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
 			(source->path == NULL ? TWP_DATA_SUBJECT : TWP_DATA_IDENTIFIER) :
 			column->labelled && column->kind == TWP_KIND_IDENTIFIER ? TWP_DATA_IDENTIFIER : TWP_DATA_VALUE;
 		source->bounds[i] = column->bounds;
+		source->values[i] = column->values;
 		/* a column of another category may be NULL for want of consent */
 		source->filled[i] = column->category == p->category &&
 			i < RelationGetNumberOfAttributes(relation) && TupleDescAttr(RelationGetDescr(relation), i)->attnotnull;

@@ -39,6 +39,7 @@ typedef struct TwpSource
 	TwpData  *marks;			/* index attno - 1 */
 	bool	   *filled;			/* never NULL in this source, index attno - 1; or NULL */
 	TwpBounds  *bounds;			/* of numbers, index attno - 1; or NULL */
+	char	  **values;			/* all a column may have, by label, index attno - 1; or NULL */
 	bool		once;			/* no subject has more than one row */
 	Bitmapset  *nulling;		/* outer joins behind which it is */
 	AttrNumber	subject;		/* 0 when a path leads to it */
@@ -138,6 +139,15 @@ extern void twp_anonymity_check_collation(TwpLevel *level, Node *expr);
 /* Raises unless a query that reads no protected table can be evaluated in an owned level. */
 extern void twp_anonymity_check_public(TwpLevel *level, Query *query);
 
+/*
+ * Puts functions of ours, which cannot fail, into the place of width_bucket
+ * with constant bounds; and whether a function is one of them.
+ */
+extern void twp_anonymity_replace_buckets(Query *query);
+extern bool twp_anonymity_is_bucket(Oid function);
+/* Most groups that are listed in advance. */
+#define TWP_MAX_DOMAIN 10000
+
 /* release_cell.c */
 extern void twp_anonymity_cells(TwpLevel *level);
 /* The cohort as a constant. */
@@ -148,6 +158,10 @@ extern bool twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg);
 extern void twp_anonymity_noisy_cells(TwpLevel *level);
 /* private_bounds.c: between which values an expression on owned rows lies; not declared when that is not known. */
 extern TwpBounds twp_anonymity_bounds(const TwpLevel *level, Node *expr);
+/* The number a constant expression stands for; false when it is none. */
+extern bool twp_anonymity_constant(Node *expr, double *number);
+/* All values a key may have, as texts (NULL for NULL), where the query or a label says so; else NIL. */
+extern List *twp_anonymity_domain(const TwpLevel *level, Node *key);
 /* Takes off LEAST and GREATEST with constants, which bounds say as well. */
 extern Node *twp_anonymity_unclamp(Node *expr, TwpBounds *clamp);
 

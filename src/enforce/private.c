@@ -206,6 +206,7 @@ make_question(const Execution *e)
 	for (int f = 0; f < e->release->nfigures; f++)
 		appendStringInfo(&buf, " %d %d %u", e->release->figures[f].kind, e->release->figures[f].column,
 						 e->release->figures[f].type);
+	appendStringInfoString(&buf, nodeToString(e->release->domains));
 	appendStringInfo(&buf, " %lld %lld %d %d %d", (long long) e->options.epsilon, (long long) e->options.delta,
 					 e->options.min_cohort, e->options.max_rows, e->options.max_groups);
 	return digest(&buf);
@@ -410,7 +411,7 @@ make_figures(Execution *e)
 	TwpGroup	nobody = {0};
 
 	twp_private_charge(e->key.use_code, twp_decision_use()->epsilon, e->options.epsilon,
-					   e->release->grouped ? e->options.delta : 0);
+					   e->options.delta);
 	record_release(e, "private.charge");
 	twp_compat_executor_run(e->query);
 	ExecutorFinish(e->query);
@@ -494,6 +495,8 @@ prepare(Execution *e, FunctionCallInfo fcinfo)
 		twp_enforce_refuse_plan(NULL, true);
 	twp_private_settings(&e->options);
 	e->options.min_cohort = Max(twp_decision_use()->min_cohort, 1);
+	if (!e->release->grouped || twp_private_groups_known(e->release))
+		e->options.delta = 0;
 	e->release->inner = castNode(Query, fix_values((Node *) e->release->inner, rsinfo->econtext->ecxt_param_list_info));
 	(void) lock_relations((Node *) e->release->inner, NULL);
 	/* what this transaction has changed may be undone */

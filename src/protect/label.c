@@ -3,7 +3,7 @@
  *
  *	table:   subject=PATH, category=CODE [, label_column=PATH] [, author=COLUMN]
  *	         [, encounter=COLUMN] [, date=COLUMN] [, native_rls=on]
- *	column:  [category=CODE] [, kind=KIND] [, mask=MASK] [, bounds=LOW:HIGH]
+ *	column:  [category=CODE] [, kind=KIND] [, mask=MASK] [, bounds=LOW:HIGH] [, values=A|B|...]
  *
  * A closed grammar without SQL text: values are names and numbers.  Commas
  * inside double quotes belong to the name.  Pure functions; errors are 22023
@@ -338,7 +338,7 @@ TwpColumnLabel *
 twp_protect_parse_column_label(const char *text)
 {
 	static const char *const form =
-		"category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK, bounds=LOW:HIGH (each optional)";
+		"category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK, bounds=LOW:HIGH, values=A|B|... (each optional)";
 	TwpColumnLabel *label = palloc0(sizeof(TwpColumnLabel));
 	char	   *kind = NULL;
 	char	   *mask = NULL;
@@ -357,6 +357,8 @@ twp_protect_parse_column_label(const char *text)
 			set_once(&mask, item);
 		else if (strcmp(item->key, "bounds") == 0)
 			set_once(&bounds, item);
+		else if (strcmp(item->key, "values") == 0)
+			set_once(&label->values, item);
 		else
 			unknown_item(item, form);
 	}

@@ -213,6 +213,7 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 	column->kind = label->kind;
 	column->mask = label->mask;
 	column->bounds = label->bounds;
+	column->values = label->values;
 	if (label->category != NULL)
 	{
 		column->category = twp_vocab_category(label->category);
@@ -461,6 +462,8 @@ twp_protect_copy(const TwpProtection *p, MemoryContext context)
 		copy->columns[i] = p->columns[i];
 		if (p->columns[i].mask.step != NULL)
 			copy->columns[i].mask.step = pstrdup(p->columns[i].mask.step);
+		if (p->columns[i].values != NULL)
+			copy->columns[i].values = pstrdup(p->columns[i].values);
 	}
 	MemoryContextSwitchTo(old);
 	return copy;

@@ -70,6 +70,7 @@ typedef struct TwpColumn
 {
 	bool		labelled;
 	TwpBounds	bounds;
+	char	   *values;			/* all it may have, separated by |, where that is no secret; or NULL */
 	int			category;		/* resolved: the table's when the label names none */
 	TwpColumnKind kind;
 	TwpMask		mask;

@@ -29,7 +29,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION twin_privacy.label_column(regclass, name, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.label_column(regclass, name, text) TO twin_privacy_admin;
 COMMENT ON FUNCTION twin_privacy.label_column(regclass, name, text) IS
-'Labels a column of a protected table, as SECURITY LABEL FOR twin_privacy ON COLUMN does: target, column_name, label (''category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK, bounds=LOW:HIGH'': bounds between which a number is taken to lie where sums are made private; NULL takes the label away, which hides the column). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 label does not parse, 42703 unknown column, 42804 mask or bounds do not fit the type, 55000 table not protected.';
+'Labels a column of a protected table, as SECURITY LABEL FOR twin_privacy ON COLUMN does: target, column_name, label (''category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK, bounds=LOW:HIGH, values=A|B|...'': bounds between which a number is taken to lie, and all values a key of groups may have, where figures are made private; NULL takes the label away, which hides the column). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 label does not parse, 42703 unknown column, 42804 mask or bounds do not fit the type, 55000 table not protected.';
 
 CREATE FUNCTION twin_privacy_internal.list_protected_tables(
     OUT target regclass, OUT source regclass, OUT subject text, OUT category text,

@@ -27,6 +27,7 @@ typedef struct TwpColumnLabel
 	bool		has_mask;
 	TwpMask		mask;
 	TwpBounds	bounds;
+	char	   *values;			/* or NULL */
 } TwpColumnLabel;
 
 /* label.c: texts in, structs out; raise 22023 with hints. */

@@ -13,6 +13,7 @@
 static int64 switched_laplace(uint64 numerator, uint64 denominator);
 
 #define twp_noise_laplace switched_laplace
+#include "anonymity/domain.c"
 #include "anonymity/noise.c"
 #include "anonymity/people.c"
 #undef twp_noise_laplace
