@@ -241,8 +241,8 @@ twp_enforce_rows_are_held(void)
 	{
 		const HeldPortal *entry = lfirst(lc);
 
-		if (!entry->may_export && entry->portal->holdStore != NULL &&
-			entry->portal->status == PORTAL_READY)
+		if (!entry->may_export &&
+			(entry->gathers || (entry->portal->holdStore != NULL && entry->portal->status == PORTAL_READY)))
 			return true;
 	}
 	return false;

@@ -414,7 +414,6 @@ make_figures(Execution *e)
 					   e->options.delta);
 	record_release(e, "private.charge");
 	twp_compat_executor_run(e->query);
-	ExecutorFinish(e->query);
 	if (!e->release->grouped && e->receiver->ngroups == 0)
 		return make_answer(e->release, twp_private_add_noise(e->release, &e->options, &nobody, 1));
 	return make_answer(e->release, twp_private_add_noise(e->release, &e->options, e->receiver->groups, e->receiver->ngroups));
@@ -538,6 +537,7 @@ twp_enforce_private_release(PG_FUNCTION_ARGS)
 		if (e.may_repeat)
 			twp_private_keep_answer(&e.key, twp_decision_horizon(), answer);
 	}
+	ExecutorFinish(e.query);
 	ExecutorEnd(e.query);
 	FreeQueryDesc(e.query);
 	give_answer(e.release, answer, rsinfo);

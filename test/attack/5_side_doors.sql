@@ -536,8 +536,8 @@ DROP EXTENSION pageinspect;
 CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql PARALLEL SAFE STABLE AS $$BEGIN RETURN (SELECT min(name) FROM clinic.patient); END$$;
 SET force_parallel_mode = on; SET debug_parallel_query = on;
 SELECT count(*) AS n FROM twin_privacy.disclosures \gset
-SELECT left(lair.one(), 4) = 'IDNT' AS got \gset
-SELECT CASE WHEN :'got' = 't' AND count(*) <= :n THEN 'UNRECORDED' END FROM twin_privacy.disclosures;
+SELECT lair.one() <> '' AS got \gset
+SELECT CASE WHEN :'got' = 't' AND count(*) <= :n THEN 'UN' || 'RECORDED' END FROM twin_privacy.disclosures;
 --! as doc:CARE owner:CARE
 --! canary UNRECORDED
 

@@ -201,3 +201,69 @@ SELECT 'SEEN' || roname FROM pg_replication_origin UNION ALL SELECT 'SEEN' || sl
 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE 'stored%';
 --! as super:CARE
 --! canary SEENstored_[fm]
+
+--! attack write_down_procedure_with_commit
+CREATE TABLE lair.copy (stored text);
+CREATE PROCEDURE lair.move() LANGUAGE plpgsql AS $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; COMMIT; PERFORM twin_privacy.unbind_use(); INSERT INTO lair.copy VALUES (s); COMMIT; END$$;
+CALL lair.move();
+SELECT 'STORED' || stored FROM lair.copy;
+DROP TABLE lair.copy; DROP PROCEDURE lair.move;
+--! commit
+--! canary STORED[fm]
+
+--! attack write_down_after_unbinding_within_the_command
+CREATE TABLE lair.copy (stored text);
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; PERFORM twin_privacy.unbind_use(); INSERT INTO lair.copy VALUES (s); END$$;
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; SET twin_privacy.use = ''; UPDATE lair.copy SET stored = s; CREATE TABLE lair.copy2 AS SELECT s; END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+SELECT 'STORED' || s FROM lair.copy2;
+--! canary STORED[fm]
+
+--! attack write_down_rows_of_a_function_in_a_cursor
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.rows() RETURNS SETOF text LANGUAGE plpgsql AS $$BEGIN RETURN QUERY SELECT sex FROM clinic.patient; END$$;
+DECLARE c CURSOR FOR SELECT * FROM lair.rows();
+DO $$DECLARE c refcursor := 'c'; s text; BEGIN FETCH c INTO s; INSERT INTO lair.copy VALUES (s); END$$;
+MOVE FORWARD 1 FROM c;
+DO $$DECLARE c refcursor := 'c'; s text; BEGIN FETCH c INTO s; INSERT INTO lair.copy VALUES (s); END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_scroll_cursor_of_a_plan_that_ended
+CREATE TABLE lair.copy (stored text);
+DECLARE c SCROLL CURSOR FOR SELECT sex FROM clinic.patient ORDER BY 1;
+\o /dev/null
+FETCH ALL FROM c;
+\o
+DO $$DECLARE c refcursor := 'c'; s text; BEGIN FETCH FIRST FROM c INTO s; INSERT INTO lair.copy VALUES (s); END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_domain_check
+CREATE SEQUENCE lair.seq;
+CREATE DOMAIN lair.dom AS int CHECK (setval('lair.seq', 900 + VALUE) > 0);
+SELECT secret::int::lair.dom FROM clinic.patient;
+DO $$DECLARE d lair.dom; n int; BEGIN d := 1; SELECT max(ascii(sex)) INTO n FROM clinic.patient; d := n; END$$;
+SELECT 'STORED' || last_value FROM lair.seq;
+--! canary STORED(1009|90[234]\b)
+
+--! attack write_down_view_rule_and_trigger_condition
+CREATE TABLE lair.copy (stored text); CREATE VIEW lair.w AS SELECT ''::text AS stored;
+CREATE RULE r AS ON INSERT TO lair.w DO INSTEAD INSERT INTO lair.copy VALUES (NEW.stored);
+INSERT INTO lair.w SELECT sex FROM clinic.patient;
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.w VALUES (s); END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+
+--! attack write_down_aggregate_and_cast
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.acc(text, text) RETURNS text LANGUAGE sql AS 'SELECT coalesce($1, '''') || $2';
+CREATE FUNCTION lair.fin(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN INSERT INTO lair.copy VALUES ($1); RETURN $1; END$$;
+CREATE AGGREGATE lair.keep(text) (SFUNC = lair.acc, STYPE = text, FINALFUNC = lair.fin);
+SELECT lair.keep(sex) FROM clinic.patient;
+CREATE TYPE lair.box AS (v text);
+CREATE FUNCTION lair.to_box(text) RETURNS lair.box LANGUAGE plpgsql AS $$BEGIN INSERT INTO lair.copy VALUES ($1); RETURN row($1); END$$;
+CREATE CAST (text AS lair.box) WITH FUNCTION lair.to_box(text);
+SELECT sex::lair.box FROM clinic.patient;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
