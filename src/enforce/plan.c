@@ -12,6 +12,7 @@
 #include "base/guc.h"
 #include "catalog/pg_class.h"
 #include "enforce/enforce_internal.h"
+#include "enforce/scan_internal.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/lsyscache.h"
 
@@ -171,6 +172,9 @@ twp_enforce_gives_scanned_rows(const PlannedStmt *plan)
 		case T_TidScan:
 		case T_TidRangeScan:
 			return true;
+		case T_CustomScan:
+			/* ours notes a row when it gives it out; of others nobody knows */
+			return ((const CustomScan *) plan->planTree)->methods == twp_enforce_scan_methods();
 		default:
 			return false;
 	}
