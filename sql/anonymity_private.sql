@@ -120,6 +120,19 @@ SELECT width_bucket(reading, 0, 0, 5), count(*) FROM noise.obs GROUP BY 1;
 SELECT width_bucket(reading, 0, value, 5), count(*) FROM noise.obs GROUP BY 1;
 \set VERBOSITY default
 
+-- quantiles: a bin near the place asked for
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value) BETWEEN 100 AND 120 AS median, percentile_cont(0.9) WITHIN GROUP (ORDER BY value) BETWEEN 125 AND 140 AS high FROM noise.obs;
+SELECT percentile_disc(0.25) WITHIN GROUP (ORDER BY weight) BETWEEN 55 AND 65 AS quarter FROM noise.patient WHERE sex = 'f';
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY LEAST(GREATEST(n, 0), 100)) BETWEEN 8 AND 12 AS rows_each FROM (SELECT patient_id, count(*) AS n FROM noise.obs GROUP BY patient_id) AS s;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value) BETWEEN 0 AND 200 AS nobody FROM noise.obs WHERE value > 100000000 AND value < 0;
+\set VERBOSITY terse
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value), count(*) FROM noise.obs;
+SELECT code, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FROM noise.obs GROUP BY code;
+SELECT percentile_cont(ARRAY[0.5]) WITHIN GROUP (ORDER BY value) FROM noise.obs;
+SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY length(code)) FROM noise.obs;
+SELECT mode() WITHIN GROUP (ORDER BY value) FROM noise.obs;
+\set VERBOSITY default
+
 -- a question asked again is answered again, for nothing, however it is written
 SELECT count(*) AS first FROM noise.obs WHERE code = 'glucose' \gset
 SELECT spent AS before FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY' \gset

@@ -244,7 +244,9 @@ twp_noise_bound_people(TwpNoiseWork *work)
 		work->max_groups = find_cap(work, true, share);
 		left -= share;
 	}
-	drop_groups(work);
+	/* bins of quantiles are no groups: what is bounded is their rows together */
+	if (work->release->nbins == 0)
+		drop_groups(work);
 	if ((work->max_rows = options->max_rows) == 0)
 	{
 		work->max_rows = find_cap(work, false, share);

@@ -22,16 +22,19 @@
 #include "base/compat.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "crypto/crypto.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
+#include "parser/parse_coerce.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -65,17 +68,16 @@ typedef struct Split
 	List	   *columns;		/* Column * */
 	List	   *aggregates;		/* Aggref * */
 	List	   *figures;		/* TwpFigure * */
+	Node	   *quantile_of;	/* what quantiles are asked of, or NULL */
+	TwpBounds	quantile_bounds;
 } Split;
-
-/* Seals payloads of this backend; made at first use. */
-static TwpMac *seal_mac = NULL;
 
 /* Refuses what a private release cannot give. */
 static void
 refuse_aggregate(const Split *split, const Aggref *agg)
 {
 	twp_anonymity_refuse(split->level->analysis,
-						 "Allowed are count, count(DISTINCT subject), sum, avg, stddev and variance; extremes and lists show single values.",
+						 "Allowed are count, count(DISTINCT subject), sum, avg, stddev, variance, percentile_cont and percentile_disc of a constant; extremes and lists show single values.",
 						 "aggregate %s in a private release", get_func_name(agg->aggfnoid));
 }
 
@@ -179,6 +181,67 @@ judge_number(Split *split, const Aggref *agg, Node *argument, TwpBounds *bounds)
 	return argument;
 }
 
+/* Judges a quantile. */
+static void
+judge_quantile(Split *split, const Aggref *agg, TwpFigure *figure)
+{
+	const char *name = get_func_name(agg->aggfnoid);
+	TwpBounds	bounds;
+	double		fraction;
+	Node	   *of;
+
+	if (agg->aggfnoid >= FirstNormalObjectId || (strcmp(name, "percentile_cont") != 0 && strcmp(name, "percentile_disc") != 0) ||
+		agg->agglevelsup > 0 || agg->aggfilter != NULL || agg->aggdistinct != NIL || list_length(agg->args) != 1 ||
+		list_length(agg->aggdirectargs) != 1 || type_is_array(exprType(linitial(agg->aggdirectargs))) ||
+		!twp_anonymity_constant(linitial(agg->aggdirectargs), &fraction) || !(fraction >= 0 && fraction <= 1))
+		refuse_aggregate(split, agg);
+	of = (Node *) linitial_node(TargetEntry, agg->args)->expr;
+	/* percentile_cont casts what it orders by, which could fail */
+	if (IsA(of, FuncExpr) && exprType(of) == FLOAT8OID && ((FuncExpr *) of)->funcformat == COERCE_IMPLICIT_CAST)
+		of = linitial(((FuncExpr *) of)->args);
+	of = judge_number(split, agg, of, &bounds);
+	if (split->quantile_of != NULL && !equal(split->quantile_of, of))
+		twp_anonymity_refuse(split->level->analysis, "Ask in several queries.", "quantiles of different columns in one release");
+	split->quantile_of = of;
+	split->quantile_bounds = bounds;
+	figure->kind = TWP_FIGURE_QUANTILE;
+	figure->millionths = (int) rint(fraction * 1000000);
+}
+
+/* A constant of the type that a bin is made of. */
+static Const *
+make_limit(bool numeric, double value)
+{
+	if (numeric)
+		return makeConst(NUMERICOID, -1, InvalidOid, -1, DirectFunctionCall1(float8_numeric, Float8GetDatum(value)), false, false);
+	return makeConst(FLOAT8OID, -1, InvalidOid, sizeof(float8), Float8GetDatum(value), false, FLOAT8PASSBYVAL);
+}
+
+/* The bin of what quantiles are asked of, as a key of the inner query's groups. */
+static List *
+make_bin_key(Split *split, Query *inner)
+{
+	Node	   *of = split->quantile_of;
+	bool		numeric = getBaseType(exprType(of)) == NUMERICOID;
+	SortGroupClause *group = makeNode(SortGroupClause);
+	TargetEntry *tle;
+	List	   *args;
+
+	if (!numeric)
+		of = coerce_to_target_type(NULL, copyObject(of), exprType(of), FLOAT8OID, -1, COERCION_EXPLICIT, COERCE_IMPLICIT_CAST, -1);
+	args = list_make4(of, make_limit(numeric, split->quantile_bounds.low), make_limit(numeric, split->quantile_bounds.high),
+					  makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(TWP_QUANTILE_BINS), false, true));
+	tle = makeTargetEntry((Expr *) makeFuncExpr(twp_anonymity_function(numeric ? "bucket_numeric" : "bucket_float8"), INT4OID, args,
+												InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL), 1, pstrdup("bin"), false);
+	tle->ressortgroupref = 1;
+	group->tleSortGroupRef = 1;
+	group->eqop = Int4EqualOperator;
+	group->sortop = Int4LessOperator;
+	group->hashable = true;
+	inner->groupClause = list_make1(group);
+	return list_make1(tle);
+}
+
 /* Judges an aggregate and notes what figure it is; gives the figure's number. */
 static int
 judge_figure(Split *split, const Aggref *agg)
@@ -189,10 +252,17 @@ judge_figure(Split *split, const Aggref *agg)
 	bool		complete;
 	int			rti;
 
-	figure->kind = figure_kind(split, agg);
 	figure->type = agg->aggtype;
 	figure->column = -1;
 	figure->name = get_func_name(agg->aggfnoid);
+	split->figures = lappend(split->figures, figure);
+	split->aggregates = lappend(split->aggregates, (void *) agg);
+	if (agg->aggkind == AGGKIND_ORDERED_SET)
+	{
+		judge_quantile(split, agg, figure);
+		return list_length(split->figures) - 1;
+	}
+	figure->kind = figure_kind(split, agg);
 	if (checkExprHasSubLink((Node *) agg->aggfilter) || checkExprHasSubLink(argument))
 		twp_anonymity_refuse(split->level->analysis, "Put the condition in WHERE.", "a sub-query in an aggregate");
 	twp_anonymity_check(split->level, (Node *) agg->aggfilter);
@@ -218,8 +288,6 @@ judge_figure(Split *split, const Aggref *agg)
 	if (argument != NULL && !(complete && figure->kind == TWP_FIGURE_COUNT))
 		figure->column = find_column(split, agg->aggfilter == NULL ? argument : make_filtered(agg->aggfilter, argument),
 									 bounds, figure->kind > TWP_FIGURE_AVG, complete);
-	split->figures = lappend(split->figures, figure);
-	split->aggregates = lappend(split->aggregates, (void *) agg);
 	return list_length(split->figures) - 1;
 }
 
@@ -389,32 +457,17 @@ describe_release(const Split *split, Query *inner, Const *layout)
 	{
 		const TwpFigure *figure = lfirst(lc);
 
-		figures = lappend(figures, list_make4(makeInteger(figure->kind), makeInteger(figure->column),
-											  makeInteger((int) figure->type), makeString(pstrdup(figure->name))));
+		figures = lappend(figures, list_make5(makeInteger(figure->kind), makeInteger(figure->column),
+											  makeInteger((int) figure->type), makeString(pstrdup(figure->name)),
+											  makeInteger(figure->millionths)));
 	}
 	return list_make5(inner, layout, figures,
 					  makeString(psprintf("%llx", (unsigned long long) split->level->analysis->terms->stamp)),
-					  list_make4(makeInteger(list_length(split->keys)), makeInteger(inner->groupClause != NIL),
-								 makeInteger(twp_anonymity_gives_once(split->level)), split->domains));
-}
-
-/* The seal of a payload. */
-static bytea *
-make_seal(const text *payload)
-{
-	bytea	   *seal = palloc(VARHDRSZ + TWP_MAC_LEN);
-
-	if (seal_mac == NULL)
-	{
-		uint8		key[TWP_KEY_LEN];
-
-		twp_crypto_random(key, sizeof(key));
-		seal_mac = twp_crypto_mac_create(TopMemoryContext, key, sizeof(key));
-		twp_crypto_wipe(key, sizeof(key));
-	}
-	SET_VARSIZE(seal, VARHDRSZ + TWP_MAC_LEN);
-	twp_crypto_mac(seal_mac, "release", 7, VARDATA_ANY(payload), VARSIZE_ANY_EXHDR(payload), (uint8 *) VARDATA(seal));
-	return seal;
+					  list_make5(makeInteger(list_length(split->keys)), makeInteger(split->keys != NIL),
+								 makeInteger(twp_anonymity_gives_once(split->level)), split->domains,
+								 list_make3(makeInteger(split->quantile_of != NULL ? TWP_QUANTILE_BINS : 0),
+											makeString(psprintf("%.17g", split->quantile_bounds.low)),
+											makeString(psprintf("%.17g", split->quantile_bounds.high)))));
 }
 
 /* The level's new FROM: the function that runs the release. */
@@ -442,7 +495,7 @@ make_source(const Split *split, List *payload)
 											   list_make2(makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
 																	PointerGetDatum(packed), false, false),
 														  makeConst(BYTEAOID, -1, InvalidOid, -1,
-																	PointerGetDatum(make_seal(packed)), false, false)),
+																	PointerGetDatum(twp_anonymity_seal(packed)), false, false)),
 											   InvalidOid, DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
 	((FuncExpr *) function->funcexpr)->funcretset = true;
 	rte->rtekind = RTE_FUNCTION;
@@ -454,12 +507,11 @@ make_source(const Split *split, List *payload)
 
 /* Splits off the inner query, with everything that touches rows. */
 static Query *
-split_inner(Query *q, List *targets)
+split_inner(Query *q)
 {
 	Query	   *inner = makeNode(Query);
 
 	memcpy(inner, q, sizeof(Query));
-	inner->targetList = targets;
 	inner->hasAggs = true;
 	inner->hasWindowFuncs = false;
 	inner->hasTargetSRFs = false;
@@ -488,6 +540,18 @@ strip_outer(TwpLevel *level, RangeTblEntry *source, Node *having)
 	q->hasAggs = false;
 }
 
+/* True when all figures are quantiles. */
+static bool
+only_quantiles(const Split *split)
+{
+	ListCell   *lc;
+
+	foreach(lc, split->figures)
+		if (((const TwpFigure *) lfirst(lc))->kind != TWP_FIGURE_QUANTILE)
+			return false;
+	return true;
+}
+
 /* Judges and splits a release. */
 void
 twp_anonymity_noisy_cells(TwpLevel *level)
@@ -502,49 +566,16 @@ twp_anonymity_noisy_cells(TwpLevel *level)
 
 	foreach(lc, q->targetList)
 		move_target_out(lfirst(lc), &split);
+	if (split.quantile_of != NULL && (split.keys != NIL || list_length(split.columns) > 0 || !only_quantiles(&split)))
+		twp_anonymity_refuse(level->analysis, "Ask for quantiles in a query of their own, and for one group at a time by WHERE.",
+							 "quantiles beside groups or other figures");
 	layout = make_layout(&split);
+	inner = split_inner(q);
+	if (split.quantile_of != NULL)
+		targets = make_bin_key(&split, inner);
 	targets = lappend(targets, makeTargetEntry((Expr *) make_bounded(&split, layout), list_length(targets) + 1,
 											   pstrdup("parts"), false));
-	inner = split_inner(q, targets);
+	inner->targetList = targets;
 	twp_anonymity_check_judged(level->analysis, inner);
 	strip_outer(level, make_source(&split, describe_release(&split, inner, layout)), having);
-}
-
-/* Reads the description of a release back. */
-TwpRelease *
-twp_private_open(text *payload, bytea *seal)
-{
-	TwpRelease *release = palloc0(sizeof(TwpRelease));
-	List	   *parts;
-	List	   *flags;
-	ListCell   *lc;
-
-	if (VARSIZE_ANY_EXHDR(seal) != TWP_MAC_LEN ||
-		!twp_crypto_equal(VARDATA_ANY(seal), VARDATA(make_seal(payload)), TWP_MAC_LEN))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("a private release is run by rewritten queries only"),
-				 errhint("Query protected tables under a private use.")));
-	parts = castNode(List, stringToNode(text_to_cstring(payload)));
-	flags = castNode(List, list_nth(parts, 4));
-	release->inner = linitial_node(Query, parts);
-	release->layout = (const TwpBoundedLayout *) DatumGetPointer(lsecond_node(Const, parts)->constvalue);
-	release->stamp = strtoull(strVal(lfourth(parts)), NULL, 16);
-	release->nkeys = intVal(linitial(flags));
-	release->grouped = intVal(lsecond(flags)) != 0;
-	release->once = intVal(lthird(flags)) != 0;
-	release->domains = lfourth(flags);
-	release->nfigures = list_length(lthird(parts));
-	release->figures = palloc0(Max(release->nfigures, 1) * sizeof(TwpFigure));
-	foreach(lc, lthird_node(List, parts))
-	{
-		TwpFigure  *figure = &release->figures[foreach_current_index(lc)];
-		List	   *fields = lfirst(lc);
-
-		figure->kind = intVal(linitial(fields));
-		figure->column = intVal(lsecond(fields));
-		figure->type = (Oid) intVal(lthird(fields));
-		figure->name = strVal(lfourth(fields));
-	}
-	return release;
 }

@@ -39,6 +39,7 @@ typedef enum TwpFigureKind
 	TWP_FIGURE_VAR_SAMP,
 	TWP_FIGURE_STDDEV_POP,
 	TWP_FIGURE_STDDEV_SAMP,
+	TWP_FIGURE_QUANTILE,		/* alone: see quantile.c */
 } TwpFigureKind;
 
 typedef struct TwpFigure
@@ -46,6 +47,7 @@ typedef struct TwpFigure
 	TwpFigureKind kind;
 	int			column;			/* of the layout; -1: all rows */
 	Oid			type;			/* what it is given as */
+	int			millionths;		/* of a quantile: which */
 	const char *name;
 } TwpFigure;
 
@@ -57,6 +59,9 @@ typedef struct TwpRelease
 	int			nkeys;
 	bool		grouped;
 	bool		once;			/* each subject has one row at most */
+	int			nbins;			/* of quantiles: the inner query's key is a bin, 1 .. nbins (0 and beyond: outside); 0: none */
+	double		low;
+	double		high;
 	List	   *domains;		/* of each key: its values as String, Integer for NULL; NIL where they are not known */
 	const TwpBoundedLayout *layout;
 	int			nfigures;
@@ -113,6 +118,11 @@ extern int	twp_private_compare_groups(const void *a, const void *b, void *arg);
 /* noise.c: the rows that leave, in the order of their keys; groups may come in any order. */
 extern List *twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *options,
 								   TwpGroup *groups, int ngroups);
+
+/* quantile.c: how many bins quantiles are told apart by; the one row that leaves. */
+#define TWP_QUANTILE_BINS 1000
+extern List *twp_private_add_quantiles(const TwpRelease *release, const TwpReleaseOptions *options,
+									   TwpGroup *groups, int ngroups);
 
 /* budget.c: takes a charge, durable before it returns, or raises TP003. */
 extern void twp_private_charge(const char *use_code, int64 budget, int64 epsilon, int64 delta);

@@ -154,6 +154,8 @@ extern void twp_anonymity_cells(TwpLevel *level);
 extern Node *twp_anonymity_make_k(const TwpLevel *level);
 extern bool twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg);
 
+/* payload.c: the seal of a payload */
+extern bytea *twp_anonymity_seal(const text *payload);
 /* private.c */
 extern void twp_anonymity_noisy_cells(TwpLevel *level);
 /* private_bounds.c: between which values an expression on owned rows lies; not declared when that is not known. */

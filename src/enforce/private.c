@@ -57,6 +57,7 @@ typedef struct GroupReceiver
 	DestReceiver pub;
 	const TwpRelease *release;
 	MemoryContext context;
+	int			nkeys;			/* of the inner query */
 	FmgrInfo   *out;			/* of the keys */
 	int			size;			/* words of a part */
 	TwpGroup   *groups;
@@ -204,8 +205,8 @@ make_question(const Execution *e)
 	initStringInfo(&buf);
 	appendStringInfoString(&buf, nodeToString(query));
 	for (int f = 0; f < e->release->nfigures; f++)
-		appendStringInfo(&buf, " %d %d %u", e->release->figures[f].kind, e->release->figures[f].column,
-						 e->release->figures[f].type);
+		appendStringInfo(&buf, " %d %d %u %d", e->release->figures[f].kind, e->release->figures[f].column,
+						 e->release->figures[f].type, e->release->figures[f].millionths);
 	appendStringInfoString(&buf, nodeToString(e->release->domains));
 	appendStringInfo(&buf, " %lld %lld %d %d %d", (long long) e->options.epsilon, (long long) e->options.delta,
 					 e->options.min_cohort, e->options.max_rows, e->options.max_groups);
@@ -273,7 +274,7 @@ receive_group(TupleTableSlot *slot, DestReceiver *self)
 {
 	GroupReceiver *r = (GroupReceiver *) self;
 	MemoryContext old = MemoryContextSwitchTo(r->context);
-	int			nkeys = r->release->nkeys;
+	int			nkeys = r->nkeys;
 	TwpGroup   *group;
 
 	slot_getallattrs(slot);
@@ -317,8 +318,9 @@ make_receiver(const TwpRelease *release)
 	r->release = release;
 	twp_part_places(release->layout, places, &r->size);
 	r->context = CurrentMemoryContext;
-	r->out = palloc(Max(release->nkeys, 1) * sizeof(FmgrInfo));
-	for (int k = 0; k < release->nkeys; k++)
+	r->nkeys = release->nbins > 0 ? 1 : release->nkeys;
+	r->out = palloc(Max(r->nkeys, 1) * sizeof(FmgrInfo));
+	for (int k = 0; k < r->nkeys; k++)
 	{
 		Node	   *key = (Node *) list_nth_node(TargetEntry, release->inner->targetList, k)->expr;
 		Oid			function;
@@ -365,6 +367,8 @@ record_release(const Execution *e, const char *kind)
 static char *
 print_number(Oid type, double value)
 {
+	if (type == INT4OID || type == INT2OID)
+		return psprintf("%d", (int) rint(value));
 	if (type != INT8OID)
 		return psprintf(type == FLOAT4OID ? "%.7g" : "%.15g", value);
 	if (value >= 9e18 || value <= -9e18)
@@ -414,6 +418,9 @@ make_figures(Execution *e)
 					   e->options.delta);
 	record_release(e, "private.charge");
 	twp_compat_executor_run(e->query);
+	if (e->release->nbins > 0)
+		return make_answer(e->release, twp_private_add_quantiles(e->release, &e->options, e->receiver->groups,
+																 e->receiver->ngroups));
 	if (!e->release->grouped && e->receiver->ngroups == 0)
 		return make_answer(e->release, twp_private_add_noise(e->release, &e->options, &nobody, 1));
 	return make_answer(e->release, twp_private_add_noise(e->release, &e->options, e->receiver->groups, e->receiver->ngroups));
