@@ -66,6 +66,7 @@ static const Known functions[] = {
 	{"export_policy", PLANNERS},
 	{"find_identifiers", 0},
 	{"forget_pseudonyms", REGISTRAR},
+	{"forget_releases", OFFICER},
 	{"fpe_decrypt", 0},
 	{"fpe_encrypt", 0},
 	{"grant_use", OFFICER},
