@@ -204,9 +204,7 @@ twp_enforce_enter_planning(TwpRun *run, int cursor_options)
 {
 	push(run, NULL, false);
 	run->plans = true;
-	/* DECLARE CURSOR, which says so by FAST_PLAN, may go backward unless it is told not to */
-	run->scrolls = (cursor_options & (CURSOR_OPT_SCROLL | CURSOR_OPT_FAST_PLAN)) != 0 &&
-		(cursor_options & CURSOR_OPT_NO_SCROLL) == 0;
+	run->scrolls = (cursor_options & CURSOR_OPT_SCROLL) != 0;
 }
 
 /* Enters the start of a plan, likewise. */
