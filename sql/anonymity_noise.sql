@@ -43,23 +43,23 @@ RETURNS float8 LANGUAGE sql AS $$
     SELECT max((abs(ln((a + 1.0) / (b + 1.0))) - claimed) / sqrt(1.0 / (a + 1) + 1.0 / (b + 1))) FROM bins WHERE a + b >= 200
 $$;
 -- with given caps each of the three figures may tell a third of epsilon; caps found from the data have their part of it
-SELECT figure, max_rows, pg_temp.excess('exact', figure, width, false, 1, claimed, max_rows, 1, 40000) < 5 AS hidden
+SELECT figure, max_rows, pg_temp.excess('exact', figure, width, false, 1, claimed, max_rows, 1, 20000) < 5 AS hidden
 FROM (VALUES ('rows', 4, 4, 1 / 3.0::float8), ('total', 200, 4, 1 / 3.0::float8), ('subjects', 1, 4, 1 / 3.0::float8), ('rows', 1, 1, 1 / 3.0::float8),
              ('rows', 4, 0, 1), ('total', 200, 0, 1)) AS v(figure, width, max_rows, claimed);
-SELECT noise, figure, pg_temp.excess(noise, figure, width, false, 1, 1 / 3.0::float8, 4, 1, 40000) > 5 AS noticed
+SELECT noise, figure, pg_temp.excess(noise, figure, width, false, 1, 1 / 3.0::float8, 4, 1, 20000) > 5 AS noticed
 FROM (VALUES ('none', 'rows', 3), ('half', 'rows', 4), ('half', 'total', 200), ('half', 'subjects', 1), ('bounded', 'rows', 4)) AS v(noise, figure, width);
 -- with groups, whether this one of three shows tells a ninth, too
 SELECT figure, pg_temp.excess('exact', figure, width, true, 1, claimed, 4, 3, 20000) < 5 AS hidden,
        pg_temp.excess('half', figure, width, true, 1, claimed, 4, 3, 20000) > 5 AS noticed
 FROM (VALUES ('rows', 10, 4 / 9.0::float8), ('total', 600, 4 / 9.0::float8)) AS v(figure, width, claimed);
 -- a release that is charged a thirtieth of what it tells
-SELECT pg_temp.excess('exact', 'rows', 4, false, 30, 1 / 3.0::float8, 4, 1, 40000) > 5 AS noticed;
+SELECT pg_temp.excess('exact', 'rows', 4, false, 30, 1 / 3.0::float8, 4, 1, 20000) > 5 AS noticed;
 
 -- Groups: one that a single subject is in shows with probability delta at most, and the test could see it.
-SELECT count(rows) <= 1000 + 5 * sqrt(1000) AS rare, count(rows) > 0 AS possible
-FROM releases('exact', ARRAY[1, 0, 5, 100], true, 1, 0.01, 0, 0, 100000);
+SELECT count(rows) <= 500 + 5 * sqrt(500) AS rare, count(rows) > 0 AS possible
+FROM releases('exact', ARRAY[1, 0, 5, 100], true, 1, 0.01, 0, 0, 50000);
 SELECT count(rows) > 0 AS shows_without_noise FROM releases('none', (SELECT array_agg(v) FROM generate_series(1, 100) AS p, unnest(ARRAY[p, 0, 1, 1]) AS v), true, 1, 0.01, 1, 1, 10);
--- one subject in ten thousand groups of their own shows no more often
+-- one subject in a thousand groups of their own shows no more often
 SELECT count(rows) <= 20 + 5 * sqrt(20) AS rare
 FROM releases('exact', (SELECT array_agg(v) FROM generate_series(0, 999) AS g, unnest(ARRAY[1, g, 1, 1]) AS v), true, 1, 0.01, 5, 3, 2000);
 -- nobody at all
