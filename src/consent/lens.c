@@ -160,6 +160,8 @@ look_for_map(TwpLens *lens)
 	if (twp_consent_combining == TWP_COMBINE_DENY_OVERRIDES)
 		map = twp_map_begin(lens->changes, lens->now);
 	lens->use_map = map != NULL;
+	if (map != NULL)
+		lens->probed = 0;
 	if (map == NULL || (lens->profiles != NULL && lens->profile_version == map->version))
 		return;
 	if (lens->profiles != NULL)
@@ -387,8 +389,9 @@ probe(TwpLens *lens, const TwpSubject *subject)
 }
 
 /*
- * Turns to a map once a statement has asked for so many subjects that reading
- * everything costs no more: one that somebody has built meanwhile, or its own.
+ * Turns to a map once so many subjects were asked for that reading everything
+ * costs no more: one that somebody has built meanwhile, or its own.  Small
+ * statements never wait for that; those that are not pay for one between them.
  */
 static void
 consider_map(TwpLens *lens)
@@ -398,7 +401,7 @@ consider_map(TwpLens *lens)
 	if (twp_consent_combining != TWP_COMBINE_DENY_OVERRIDES || lens->probes % Max(least, 1) != 0)
 		return;
 	look_for_map(lens);
-	if (lens->use_map || (least > 0 && lens->probes * ROWS_PER_PROBE < twp_store_estimate()))
+	if (lens->use_map || (least > 0 && lens->probed * ROWS_PER_PROBE < twp_store_estimate()))
 		return;
 	if (twp_map_build(lens->now))
 		look_for_map(lens);
@@ -428,6 +431,7 @@ twp_consent_open(TwpLens *lens, const TwpSubject *subject)
 		if (answer != NULL && lens->now < answer->until)
 			return answer->open;
 		lens->probes++;
+		lens->probed++;
 		consider_map(lens);
 		map = twp_lens_map(lens);
 	}

@@ -32,7 +32,8 @@ struct TwpLens
 	TimestampTz now;			/* time of decision */
 	TimestampTz horizon;		/* first end of an answer given since the answers began */
 	bool		use_map;		/* as of the last refresh there is a pinned map */
-	uint64		probes;
+	uint64		probes;			/* subjects looked up in the index by this statement */
+	uint64		probed;			/* and by all since there was a map */
 	bool		prohibited;
 	TwpCategorySet unnamed;		/* open for a subject without directives */
 	uint64	   *sieve;			/* bits by hash, NULL: none */
