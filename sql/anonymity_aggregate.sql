@@ -71,6 +71,14 @@ SELECT count(*) FROM (SELECT points FROM anon.part) AS s WHERE points > 3;
 PREPARE p(int) AS SELECT count(*) FROM anon.obs WHERE day < $1;
 EXECUTE p(2);
 EXECUTE p(3);
+-- two rows of somebody must not show as an overflow
+SELECT count(*) FROM (SELECT patient_id, sum(CASE WHEN value > 80 THEN '1.7e308'::float8 END) AS s FROM anon.obs GROUP BY patient_id) AS q WHERE s > 0;
+SELECT count(*) FROM (SELECT patient_id, sum(CASE WHEN value > 80 THEN '9e131071'::numeric END) AS s FROM anon.obs GROUP BY patient_id) AS q WHERE s > 0;
+SELECT stddev('1e300'::float8) FROM anon.obs WHERE value > 80;
+PREPARE big(float8) AS SELECT count(*) FROM (SELECT patient_id, sum(CASE WHEN value > 80 THEN $1 END) AS s FROM anon.obs GROUP BY patient_id) AS q WHERE s > 0;
+EXECUTE big('1.7e308');
+SELECT count(*) FROM (SELECT patient_id, avg(c) AS s FROM (SELECT patient_id, '1.7e308'::float8 AS c FROM anon.obs WHERE value > 80) AS x GROUP BY patient_id) AS q WHERE s > 0;
+SELECT count(*) FROM (SELECT patient_id, sum(CASE WHEN value > 80 THEN '1e15'::float8 ELSE 0 END) AS s FROM anon.obs GROUP BY patient_id) AS q WHERE s > 0;
 CREATE VIEW anon.by_day AS SELECT day, count(*) AS n FROM anon.obs GROUP BY day;
 SELECT max(n) FROM anon.by_day;
 

@@ -8,6 +8,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/transam.h"
 #include "anonymity/guard_internal.h"
 #include "anonymity/release_internal.h"
@@ -20,6 +22,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteManip.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
@@ -73,6 +76,67 @@ is_number(Oid type)
 {
 	return type == INT2OID || type == INT4OID || type == INT8OID || type == FLOAT4OID || type == FLOAT8OID ||
 		type == NUMERICOID;
+}
+
+/* Largest number, written or bound, that may be added up: 10^15 of its squares still have a sum in every type. */
+#define LARGEST_ADDEND 1e15
+
+/* True when a constant is a number whose sums always exist. */
+static bool
+adds_up(const Const *number)
+{
+	double		value;
+
+	if (number->constisnull || !is_number(number->consttype))
+		return true;
+	switch (number->consttype)
+	{
+		case FLOAT4OID:
+			value = DatumGetFloat4(number->constvalue);
+			break;
+		case FLOAT8OID:
+			value = DatumGetFloat8(number->constvalue);
+			break;
+		case NUMERICOID:
+			value = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, number->constvalue));
+			break;
+		default:
+			return true;		/* sums of integers are kept in larger types */
+	}
+	return fabs(value) <= LARGEST_ADDEND;
+}
+
+/*
+ * Finds what the user brings to a sum that two rows could make overflow: the
+ * error would tell that a subject has two such rows.  Columns of protected
+ * tables are as they are; constants, parameters and other columns are chosen.
+ */
+static bool
+may_overflow(Node *node, TwpLevel *level)
+{
+	Oid			type;
+	TwpData		mark;
+	Var		   *var;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Const))
+		return !adds_up((Const *) node);
+	if (!IsA(node, Param) && !IsA(node, Var))
+		return expression_tree_walker(node, may_overflow, level);
+	type = exprType(node);
+	if (type != FLOAT4OID && type != FLOAT8OID && type != NUMERICOID)
+		return false;
+	return IsA(node, Param) || !twp_anonymity_mark(level, node, &mark, &var) ||
+		(mark != TWP_DATA_VALUE && mark != TWP_DATA_SUBJECT_VALUE);
+}
+
+/* Refuses a sum of what the user brings when it may overflow. */
+static void
+refuse_overflow(TwpLevel *level, const Aggref *agg)
+{
+	twp_anonymity_refuse(level->analysis, "Add up columns, and constants up to 1e15.",
+						 "aggregate %s of a large or unknown number", get_func_name(agg->aggfnoid));
 }
 
 /* True for CASE WHEN condition THEN something [ELSE 0 or NULL] END. */
@@ -148,6 +212,8 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 	if (place > 0 && place < N_VALUES && place != 3 && place != 4 && !is_number(exprType(argument)))
 		twp_anonymity_refuse(level->analysis, NULL, "aggregate %s of something else than a number",
 						   get_func_name(agg->aggfnoid));
+	if (place > 0 && place < N_VALUES && place != 3 && place != 4 && may_overflow(argument, level))
+		refuse_overflow(level, agg);
 	twp_anonymity_check(level, argument);
 	if (place == 0)
 		return true;
@@ -225,6 +291,8 @@ judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, V
 	Var		   *var;
 	bool		counts = agg->aggfnoid == F_COUNT_ANY;
 
+	if (!counts && may_overflow(value, level))
+		refuse_overflow(level, agg);
 	if (IsA(value, Const))
 		return conditions;
 	if (twp_anonymity_mark(level, value, &mark, &var) &&
