@@ -69,6 +69,20 @@ is_named_carrier(Oid function)
 	return found;
 }
 
+/* True for functions whose argument can be read back from the session or the list of locks. */
+static bool
+is_kept_in_session(Oid function)
+{
+	char	   *name = function < FirstNormalObjectId ? get_func_name(function) : NULL;
+	bool		found = name != NULL &&
+		(strcmp(name, "setseed") == 0 || strncmp(name, "pg_advisory_", strlen("pg_advisory_")) == 0 ||
+		 strncmp(name, "pg_try_advisory_", strlen("pg_try_advisory_")) == 0);
+
+	if (name != NULL)
+		pfree(name);
+	return found;
+}
+
 /*
  * Looks at a function being set up: refuses carriers while there are values
  * to carry, notes them otherwise, and notes what the planner folds.
@@ -90,8 +104,8 @@ twp_enforce_function_executes(Oid function)
 			twp_enforce_check_again(utility);
 		twp_enforce_note_folding(func_volatile(function) == PROVOLATILE_IMMUTABLE);
 	}
-	/* settings stay in the session: what a client's program could keep as well */
-	if (function == F_SET_CONFIG)
+	/* what stays in the session a client's program could keep as well */
+	if (function == F_SET_CONFIG || (holds && is_kept_in_session(function)))
 		carrier = holds;
 	else
 		carrier = is_builtin_carrier(function) ||

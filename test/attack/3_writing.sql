@@ -493,3 +493,16 @@ DELETE FROM clinic.diary d USING clinic.patient p WHERE p.id = d.patient_id AND 
 CREATE FUNCTION lair.say(text) RETURNS text LANGUAGE plpgsql COST 0.0001 AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN 'x'; END$$;
 --! after
 DROP FUNCTION lair.say;
+
+--! attack write_down_advisory_lock
+SELECT pg_advisory_lock(length(sex), 4711) FROM clinic.patient LIMIT 1;
+SELECT pg_try_advisory_xact_lock_shared(4711, length(sex)) FROM clinic.patient LIMIT 1;
+SELECT 'STORED' || classid FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND pid = pg_backend_pid();
+--! canary STORED1
+
+--! attack write_down_seed
+SELECT setseed(1.0 / (ascii(min(sex)) + 1)) FROM clinic.patient;
+SELECT random() AS kept \gset
+SELECT setseed(1.0 / (ascii('f') + 1));
+SELECT 'STORED' || (random() = :kept);
+--! canary STOREDtrue
