@@ -473,9 +473,9 @@ END$$;
 --! as analyst:RES doc:CARE owner:CARE
 
 --! attack debug_print_plan_estimates
-SET client_min_messages = log; SET debug_print_plan = on; SET debug_pretty_print = off;
+SET client_min_messages = log; SET debug_print_plan = on; SET debug_pretty_print = on;
 SELECT 1 FROM clinic.visit_1 WHERE note = 'CN' || 'RYlabelled';
---! canary plan_rows [3-9] 
+--! canary plan_rows [3-9]
 --! as analyst:RES doc:CARE owner:CARE
 
 --! attack leakproof_function_by_mistake

@@ -2,7 +2,7 @@
 # parts of a plan, its parallel workers, the rows of a cursor or the calls of a function;
 # the next statement has the new one, prepared or not.
 #
-# Statements are held in the middle by an advisory lock: what comes after it in the plan
+# Statements are held in the middle by an advisory lock (their uses may export): what comes after it in the plan
 # runs, and starts its workers, after the rotation.
 use strict;
 use warnings FATAL => 'all';
@@ -28,7 +28,8 @@ $node->safe_psql('postgres', q{
 		twin_privacy.label_column('person', 'born', 'kind=quasi, mask=date_shift');
 	GRANT SELECT ON person, visit TO analyst;
 	SET SESSION AUTHORIZATION one;
-	SELECT twin_privacy.propose_use(c, purpose => 'HRESCH', recipient => 'registry', categories => '{demographics}', disclosure => 'pseudonymised', basis => 'legal_obligation')
+	SELECT twin_privacy.propose_use(c, purpose => 'HRESCH', recipient => 'registry', categories => '{demographics}', disclosure => 'pseudonymised', basis => 'legal_obligation',
+		export => true)
 		FROM unnest('{STUDY,OTHER}'::text[]) c;
 	SET SESSION AUTHORIZATION two;
 	SELECT twin_privacy.approve_use(c), twin_privacy.grant_use(c, 'analyst') FROM unnest('{STUDY,OTHER}'::text[]) c;
