@@ -31,14 +31,14 @@ static bool
 sha256_pieces(const void *const *pieces, const size_t *lens, int n, uint8 *out)
 {
 	static EVP_MD_CTX *context = NULL;
-	static const EVP_MD *sha256 = NULL;
+	static EVP_MD *sha256 = NULL;
 
 	if (context == NULL)
-	{
 		context = EVP_MD_CTX_new();
-		sha256 = EVP_sha256();
-	}
-	if (context == NULL || EVP_DigestInit_ex(context, sha256, NULL) != 1)
+	/* Fetched once: EVP_sha256() would have OpenSSL look its provider up, under a lock, for each record. */
+	if (sha256 == NULL)
+		sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
+	if (context == NULL || sha256 == NULL || EVP_DigestInit_ex(context, sha256, NULL) != 1)
 		return false;
 	for (int i = 0; i < n; i++)
 		if (EVP_DigestUpdate(context, pieces[i], lens[i]) != 1)
