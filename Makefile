@@ -33,7 +33,7 @@ override with_llvm = no
 NO_INSTALLCHECK = 1
 
 PG_CONFIG ?= pg_config
-HARNESS_GOALS = check check-crash check-regress check-isolation check-tap dev-cluster dev-stop bootstrap help \
+HARNESS_GOALS = check check-crash check-tamper check-regress check-isolation check-tap dev-cluster dev-stop bootstrap help \
                 lint demo bench check-core check-sqlsmith check-versions check-sanitizers check-fuzz check-browser check-interop check-drivers check-pg-upgrade check-all deb
 ifneq ($(filter $(HARNESS_GOALS),$(MAKECMDGOALS)),)
 include test/harness/targets.mk

@@ -6,6 +6,7 @@
 ## make check              all tests on throwaway servers; ends with "N passed, N failed"
 ## make check-regress      some of them: TESTS='NAME ...'; also check-isolation, check-tap
 ## make check-crash        a hundred crash rounds of the ledger under load (ROUNDS=100)
+## make check-tamper       every field, deletion, swap and cut of a ledger of a thousand records
 ## make lint               the habits that a script can check
 ## make bench              figures beside their targets (BENCH='core ...', BENCH_SCALE=full)
 ## make check-versions     the suite on 15, 17, 18 in chroots (VERSIONS='17', GOAL=all builds only)
@@ -35,6 +36,9 @@ check-regress: bootstrap
 
 check-crash: bootstrap
 	@TWP_CRASH_ROUNDS='$(or $(ROUNDS),100)' TAP_TIMEOUT=3600 TAP_TESTS=test/t/301_ledger_crash.pl $(HARNESS)/run tap
+
+check-tamper: bootstrap
+	@TWP_TAMPER=full TAP_TIMEOUT=3600 TAP_TESTS=test/t/300_ledger_tamper.pl $(HARNESS)/run tap
 
 check-isolation: bootstrap
 	@ISOLATION_TESTS='$(or $(TESTS),$(ISOLATION))' $(HARNESS)/run isolation
