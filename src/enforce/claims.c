@@ -24,14 +24,15 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-static bool claims_known = false;	/* whether claims_exist is current */
+static uint64 claims_news = 1;	/* changes heard of */
+static uint64 claims_read = 0;	/* how many there were when claims_exist was found out */
 static bool claims_exist = false;
 
 /* Forgets what was known when a function changes. */
 static void
 forget_claims(Datum arg, int cache, uint32 hash)
 {
-	claims_known = false;
+	claims_news++;
 }
 
 /* Registers for changes of functions. */
@@ -102,12 +103,13 @@ twp_enforce_claims_exist(void)
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
+	uint64		news;
 	bool		found = false;
 
-	if (claims_known)
+	if (claims_read == claims_news)
 		return claims_exist;
-	claims_known = true;
 	procs = table_open(ProcedureRelationId, AccessShareLock);
+	news = claims_news;
 	ScanKeyInit(&key, Anum_pg_proc_proleakproof, BTEqualStrategyNumber, F_BOOLEQ, BoolGetDatum(true));
 	scan = systable_beginscan(procs, InvalidOid, false, NULL, 1, &key);
 	while (!found && HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -119,5 +121,7 @@ twp_enforce_claims_exist(void)
 	systable_endscan(scan);
 	table_close(procs, AccessShareLock);
 	claims_exist = found;
+	/* not before: a search that was cancelled found nothing out */
+	claims_read = news;
 	return found;
 }

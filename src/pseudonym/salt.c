@@ -55,7 +55,8 @@ typedef struct SaltEntry
 
 static MemoryContext salt_context = NULL;
 static HTAB *salts = NULL;		/* NULL while there are none */
-static bool salts_known = false;
+static uint64 salts_news = 1;	/* changes heard of */
+static uint64 salts_read = 0;	/* how many there were when all salts were read */
 static Oid	salt_table = InvalidOid;
 
 /* Forgets what was read when the table (or everything) is invalidated. */
@@ -63,7 +64,7 @@ static void
 salts_invalidate(Datum arg, Oid relid)
 {
 	if (!OidIsValid(relid) || relid == salt_table)
-		salts_known = false;
+		salts_news++;
 }
 
 /* Registers the invalidation callback. */
@@ -103,14 +104,19 @@ add_salt(HeapTuple tuple, TupleDesc desc)
 	copy_bytes(tuple, SALT_SALT, desc, entry->stored, TWP_SALT_LEN);
 }
 
-/* Reads all salts.  The mark is set first: an invalidation while reading clears it again. */
+/*
+ * Reads all salts.  What is cut short (a cancelled statement) counts as not
+ * read: with some salts missing, forgotten subjects would come out as before.
+ */
 static void
 read_salts(void)
 {
+	uint64		news;
 	Relation	rel;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	salts_read = 0;
 	if (salt_context == NULL)
 		salt_context = AllocSetContextCreate(TopMemoryContext, "twin_privacy subject salts",
 											 ALLOCSET_DEFAULT_SIZES);
@@ -118,19 +124,20 @@ read_salts(void)
 	MemoryContextReset(salt_context);
 	salt_table = twp_catalog_internal_relid(TWP_SALT_TABLE);
 	rel = table_open(salt_table, AccessShareLock);
-	salts_known = true;
+	news = salts_news;
 	scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	while ((tuple = systable_getnext(scan)) != NULL)
 		add_salt(tuple, RelationGetDescr(rel));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	salts_read = news;
 }
 
 /* What was read is stale: this session has just written. */
 void
 twp_pseudonym_salts_changed(void)
 {
-	salts_known = false;
+	salts_news++;
 }
 
 /* Finds the stored salt of a tag, or NULL. */
@@ -151,7 +158,7 @@ find_stored(const TwpDomain *domain, const uint8 tag[TWP_SALT_TAG_LEN])
 static inline bool
 any_salts(void)
 {
-	if (unlikely(!salts_known))
+	if (unlikely(salts_read != salts_news))
 		read_salts();
 	return salts != NULL;
 }
