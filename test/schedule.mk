@@ -54,6 +54,7 @@ REGRESS += pseudonym_sealed
 REGRESS += pseudonym_type
 REGRESS += pseudonym_values
 TAP += test/t/240_pseudonym_fixed.pl
+TAP += test/t/241_pseudonym_cancelled.pl
 
 # ledger
 REGRESS += ledger_disclosures
