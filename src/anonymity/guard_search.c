@@ -2,9 +2,9 @@
  * guard_search.c - finds what lies near to a figure among those released.
  *
  * Two figures that differ for fewer than k subjects agree in all but k - 1
- * cells of a row of their sketches; so an index of cells (of quotients of
- * neighbours where a factor may be between the two) finds every figure that
- * may be near, and few others.  A figure with few cells is compared with all.
+ * cells of a row of their sketches; so an index of cells, and of quotients of
+ * neighbours, as a factor may be between the two, finds every figure that may
+ * be near, and few others.  A figure with few cells is compared with all.
  *
  * Memory: the index lives in the store's context.  Failure: out of memory.
  */
@@ -14,6 +14,9 @@
 #include "base/compat.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+
+/* Most factors that are tried between two figures. */
+#define MAX_FACTORS 8
 
 /* Adds a key to the index. */
 static void
@@ -55,37 +58,46 @@ make_key(uint32 tag, int place, uint64 value)
 	return key == 0 ? 1 : key;
 }
 
+/* Adds the keys of quotients of two cells, which a factor does not change; gives how many. */
+static int
+add_quotients(const uint64 *cells, int columns, uint32 tag, int place, uint64 *keys, int *nkeys)
+{
+	int			before = *nkeys;
+
+	for (int i = 0; i < columns; i += 2)
+		if (cells[i] != 0 && cells[i + 1] != 0)
+			keys[(*nkeys)++] = make_key(tag, place + i, twp_guard_multiply(cells[i], twp_guard_inverse(cells[i + 1])));
+	return *nkeys - before;
+}
+
 /*
- * Works out a figure's keys: of the exact sketch its cells that are not zero,
- * of identities the quotients of two, which a factor does not change.  Gives
- * how many there are of the sketch that figures of its kind are compared by.
+ * Works out a figure's keys: of the exact sketch its cells that are not zero
+ * and their quotients, of identities the quotients.  There are 2 * columns at
+ * most.  Gives how many there are of the kind of which there are the fewest.
  */
 static int
 make_keys(const TwpGuardFigure *figure, int columns, uint64 *keys, int *nkeys)
 {
 	TwpGuardShape shape = {1, columns};
 	uint64	   *cells = palloc(columns * sizeof(uint64));
-	int			own = 0;
+	int			fewest;
 
 	*nkeys = 0;
 	twp_guard_fold(figure->exact, figure->shape, cells, shape);
 	for (int i = 0; i < columns; i++)
 		if (cells[i] != 0)
 			keys[(*nkeys)++] = make_key(0, i, cells[i]);
-	if (figure->tag == 0)
+	fewest = add_quotients(cells, columns, 0, columns, keys, nkeys);
+	if (figure->tag != 0)
 	{
-		pfree(cells);
-		return *nkeys;
+		int			own;
+
+		twp_guard_fold(figure->identity, figure->shape, cells, shape);
+		own = add_quotients(cells, columns, figure->tag, 0, keys, nkeys);
+		fewest = Min(fewest, own);
 	}
-	twp_guard_fold(figure->identity, figure->shape, cells, shape);
-	for (int i = 0; i < columns; i += 2)
-		if (cells[i] != 0 && cells[i + 1] != 0)
-		{
-			keys[(*nkeys)++] = make_key(figure->tag, i, twp_guard_multiply(cells[i], twp_guard_inverse(cells[i + 1])));
-			own++;
-		}
 	pfree(cells);
-	return Min(own, *nkeys - own);
+	return fewest;
 }
 
 /* Puts a figure into the index. */
@@ -129,41 +141,44 @@ build_index(TwpGuardStore *store, int columns)
 		index_figure(store, store->nindexed++);
 }
 
+/* How far two sketches are from each other, or one from a multiple of the other. */
+static int
+distance(const uint64 *a, TwpGuardShape a_shape, const uint64 *b, TwpGuardShape b_shape, int k)
+{
+	TwpGuardShape shape = {1, Min(a_shape.columns, b_shape.columns)};
+	int			best = twp_guard_distance(a, a_shape, b, b_shape, 1, k);
+	uint64	   *x = palloc(2 * shape.columns * sizeof(uint64));
+	uint64	   *y = x + shape.columns;
+	int			last = -1;
+
+	twp_guard_fold(a, a_shape, x, shape);
+	twp_guard_fold(b, b_shape, y, shape);
+	for (int i = 0, tries = 0; i < shape.columns && best > 0 && tries < MAX_FACTORS; i++)
+	{
+		if (x[i] == 0 || y[i] == 0)
+			continue;
+		/* where the quotients agree, the factor between the two is told by either */
+		if (last >= 0 && x[i] != y[i] && twp_guard_multiply(x[i], y[last]) == twp_guard_multiply(x[last], y[i]))
+		{
+			best = Min(best, twp_guard_distance(a, a_shape, b, b_shape,
+												twp_guard_multiply(x[i], twp_guard_inverse(y[i])), k));
+			tries++;
+		}
+		last = i;
+	}
+	pfree(x);
+	return best;
+}
+
 /* Says how far two figures are from each other; *same: the very same, up to a factor. */
 static int
 compare(const TwpGuardFigure *a, const TwpGuardFigure *b, int k, bool *same)
 {
-	TwpGuardShape shape = {1, Min(a->shape.columns, b->shape.columns)};
-	int			best;
-	uint64	   *cells;
+	bool		by_rows = a->tag == b->tag && a->tag != 0;
+	int			best = by_rows ? distance(a->identity, a->shape, b->identity, b->shape, k) :
+		distance(a->exact, a->shape, b->exact, b->shape, k);
 
-	*same = false;
-	if (a->tag != b->tag || a->tag == 0)
-	{
-		best = twp_guard_distance(a->exact, a->shape, b->exact, b->shape, 1, k);
-		*same = best == 0 && a->tag == b->tag;
-		return best == 0 ? INT_MAX : best;
-	}
-	best = twp_guard_distance(a->identity, a->shape, b->identity, b->shape, 1, k);
-	cells = palloc(2 * shape.columns * sizeof(uint64));
-	twp_guard_fold(a->identity, a->shape, cells, shape);
-	twp_guard_fold(b->identity, b->shape, cells + shape.columns, shape);
-	for (int i = 0; i + 1 < shape.columns && best > 0; i += 2)
-	{
-		uint64	   *x = cells + i;
-		uint64	   *y = cells + shape.columns + i;
-
-		/* where the quotients agree, the factor between the two is told by either */
-		if (x[0] != 0 && y[0] != 0 && x[0] != y[0] && twp_guard_multiply(x[0], y[1]) == twp_guard_multiply(x[1], y[0]))
-		{
-			uint64		factor = twp_guard_multiply(x[0], twp_guard_inverse(y[0]));
-
-			best = Min(best, twp_guard_distance(a->identity, a->shape, b->identity, b->shape, factor, k));
-			break;
-		}
-	}
-	pfree(cells);
-	*same = best == 0;
+	*same = best == 0 && a->tag == b->tag;
 	return best == 0 ? INT_MAX : best;
 }
 
