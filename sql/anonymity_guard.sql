@@ -78,7 +78,7 @@ SELECT count(*) FROM patient;
 SELECT count(*) FROM patient WHERE sex = 'f';
 SELECT city, sex, count(*) FROM patient GROUP BY city, sex ORDER BY 1, 2;
 
--- what is joined doubles every row, which a factor of two takes out again
+-- what is joined doubles every row, which a factor of two would take out again
 SET twin_privacy.use = 'U5';
 SELECT sum(value) FROM obs;
 SELECT sum(a.value) FROM obs a JOIN twice t ON t.patient_id = a.patient_id WHERE NOT a.patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
@@ -235,6 +235,31 @@ SELECT sum(n) FROM (SELECT patient_id, count(*) AS n FROM twice GROUP BY 1) AS s
 SET twin_privacy.use = 'U20';
 SELECT sum(arms) FROM patient;
 SELECT count(*) FROM patient;
+
+-- who joins rows of a few to each other until their sum is larger than all others' reads it off the leading digits
+SET twin_privacy.use = 'U21';
+SELECT count(*) / 8000 AS men_of_hof FROM obs a JOIN obs b ON b.patient_id = a.patient_id JOIN obs c ON c.patient_id = a.patient_id
+  WHERE a.patient_id IN (SELECT id FROM patient WHERE city = 'Hof' AND sex = 'm') OR (a.day = 0 AND b.day = 0 AND c.day = 0);
+SELECT floor(sum(a.value) / 8000) AS of_one FROM obs a JOIN obs b ON b.patient_id = a.patient_id JOIN obs c ON c.patient_id = a.patient_id JOIN obs d ON d.patient_id = a.patient_id JOIN patient p ON p.id = a.patient_id
+  WHERE (p.city = 'Hof' AND p.sex = 'f' AND a.day = 3) OR (a.day = 0 AND b.day = 0 AND c.day = 0 AND d.day = 0);
+SELECT count(*) FROM (SELECT a.patient_id FROM obs a JOIN obs b ON b.patient_id = a.patient_id) AS s;
+SELECT sum(n) FROM (SELECT a.patient_id, count(*) AS n FROM obs a JOIN obs b ON b.patient_id = a.patient_id GROUP BY 1) AS s;
+SELECT sum(n) FROM (SELECT a.patient_id, count(DISTINCT ARRAY[a.day, b.day]) AS n FROM obs a JOIN obs b ON b.patient_id = a.patient_id GROUP BY 1) AS s;
+SELECT count(*) FROM (SELECT a.patient_id, a.day, b.day AS other FROM obs a JOIN obs b ON b.patient_id = a.patient_id GROUP BY 1, 2, 3) AS s;
+SELECT count(*) FROM obs a JOIN (SELECT patient_id, site, day FROM obs GROUP BY 1, 2, 3) AS b ON b.patient_id = a.patient_id GROUP BY b.site ORDER BY 1;
+SELECT sum(p.weight) FROM obs o JOIN patient p ON p.id = o.patient_id;
+SELECT sum(weight) FROM (SELECT p.id, p.weight FROM obs o JOIN patient p ON p.id = o.patient_id) AS s;
+SELECT sum(a.n) FROM (SELECT patient_id, count(*) AS n FROM obs GROUP BY 1) AS a JOIN obs b ON b.patient_id = a.patient_id;
+-- what gives one row at most, or is the same however often rows come, may be joined
+SELECT count(DISTINCT a.patient_id) FROM obs a JOIN obs b ON b.patient_id = a.patient_id WHERE a.site = 1 AND b.site = 2;
+SELECT sum(a.value) FROM obs a JOIN twice t ON t.patient_id = a.patient_id AND t.part = 1;
+SELECT t.part, sum(a.value) FROM obs a JOIN twice t ON t.patient_id = a.patient_id GROUP BY t.part ORDER BY 1;
+SET twin_privacy.remainder_group = on;
+SELECT t.part, sum(a.value) FROM obs a JOIN twice t ON t.patient_id = a.patient_id GROUP BY t.part ORDER BY 1;
+RESET twin_privacy.remainder_group;
+SELECT b.site, count(*) FROM obs a JOIN (SELECT patient_id, site FROM obs WHERE day < 10 GROUP BY 1, 2) AS b ON b.patient_id = a.patient_id GROUP BY b.site ORDER BY 1;
+SELECT sum(a.n) FROM (SELECT patient_id, count(*) AS n FROM obs GROUP BY 1) AS a JOIN patient p ON p.id = a.patient_id WHERE p.sex = 'f';
+SELECT sum(m) FROM (SELECT a.patient_id, max(b.day) AS m FROM obs a JOIN obs b ON b.patient_id = a.patient_id GROUP BY 1) AS s;
 
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;

@@ -291,6 +291,8 @@ judge_output(TwpLevel *level, Node *expr, bool grouped)
 	{
 		if (mark == TWP_DATA_SUBJECT && level->sources[var->varno - 1].nullable)
 			return TWP_DATA_IDENTIFIER;
+		if ((mark == TWP_DATA_VALUE || mark == TWP_DATA_SUBJECT_VALUE) && !twp_anonymity_comes_once(level, var))
+			return TWP_DATA_OWNED;
 		return mark == TWP_DATA_VALUE && grouped ? TWP_DATA_OWNED : mark;
 	}
 	twp_anonymity_check(level, expr);
@@ -327,6 +329,7 @@ judge_owned_output(TwpLevel *level, TwpOutput *output, TargetEntry *group)
 	output->marks = palloc0((list_length(q->targetList) + 1) * sizeof(TwpData));
 	output->bounds = palloc0((list_length(q->targetList) + 1) * sizeof(TwpBounds));
 	output->once = grouped ? list_length(q->groupClause) == 1 : twp_anonymity_gives_once(level);
+	output->multiplied = !output->once && bms_is_empty(level->bases);
 	foreach(lc, q->targetList)
 	{
 		TargetEntry *tle = lfirst(lc);
@@ -356,6 +359,7 @@ judge_owned_level(TwpLevel *level, TwpOutput *output)
 
 	twp_anonymity_match_subjects(level);
 	twp_anonymity_check_sources(level);
+	level->bases = twp_anonymity_find_bases(level);
 	group = find_subject_group(level);
 	check_clauses(level, grouped, grouped && group == NULL);
 	check_conditions(level);

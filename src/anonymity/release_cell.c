@@ -190,6 +190,17 @@ check_repeated(TwpLevel *level, const Aggref *agg, Node *argument, int place)
 							 "aggregate %s over an outer join, of something that it repeats", get_func_name(agg->aggfnoid));
 }
 
+/* Refuses an aggregate to which a join gives some rows more weight than others; summed: the column, or NULL. */
+static void
+refuse_repeated(const TwpLevel *level, const Aggref *agg, const Var *summed)
+{
+	if (summed != NULL ? !twp_anonymity_comes_once(level, summed) :
+		!level->analysis->terms->noisy && bms_is_empty(level->bases))
+		twp_anonymity_refuse(level->analysis,
+							 "Write subject IN (SELECT subject ...), join sub-queries grouped by the subject, or join protected tables by unique keys; different subjects can be counted.",
+							 "aggregate %s over a join that repeats what it counts or sums", get_func_name(agg->aggfnoid));
+}
+
 /* Judges an aggregate of a level that groups by subject; true when it gives a value. */
 bool
 twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
@@ -205,6 +216,9 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 	check_form(level, agg);
 	twp_anonymity_check(level, (Node *) agg->aggfilter);
 	check_repeated(level, agg, argument, place);
+	/* how many different values a column has is the same however often rows come */
+	if (place == 0 && !(agg->aggdistinct != NIL && twp_anonymity_mark(level, argument, &mark, &var)))
+		refuse_repeated(level, agg, NULL);
 	if (argument == NULL)
 		return true;
 	if (twp_anonymity_mark(level, argument, &mark, &var) && mark == TWP_DATA_SUBJECT)
@@ -221,8 +235,13 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 		return false;
 	if (is_simple_case(argument))
 		argument = (Node *) linitial_node(CaseWhen, ((CaseExpr *) argument)->args)->result;
-	return twp_anonymity_mark(level, argument, &mark, &var) &&
-		(mark == TWP_DATA_VALUE || mark == TWP_DATA_SUBJECT_VALUE);
+	if (!twp_anonymity_mark(level, argument, &mark, &var) ||
+		(mark != TWP_DATA_VALUE && mark != TWP_DATA_SUBJECT_VALUE))
+		return false;
+	/* and so are extremes */
+	if (place != 3 && place != 4 && agg->aggdistinct == NIL)
+		refuse_repeated(level, agg, var);
+	return true;
 }
 
 /* The cohort as a constant. */
@@ -376,6 +395,8 @@ guard_aggregate(TwpLevel *level, Aggref *agg)
 	Node	   *cell = (Node *) agg;
 	int			number = -1;
 
+	if (!counts_subjects(agg))
+		refuse_repeated(level, agg, figure.value);
 	if (conditions != NIL)
 	{
 		figure.condition = (Node *) make_ands_explicit(conditions);

@@ -24,8 +24,8 @@
 #include "utils/relcache.h"
 
 /* True when a relation has a unique index all of whose columns are in a set. */
-static bool
-has_unique_index(Relation relation, const Bitmapset *columns)
+bool
+twp_anonymity_has_unique(Relation relation, const Bitmapset *columns)
 {
 	bool		found = false;
 	ListCell   *lc;
@@ -69,7 +69,7 @@ mark_relation(TwpAnalysis *analysis, TwpSource *source, RangeTblEntry *rte)
 	relation = relation_open(rte->relid, NoLock);
 	/* an index of a table does not reach its inheritance children */
 	source->once = source->subject > 0 && (rte->relkind == RELKIND_PARTITIONED_TABLE || !has_subclass(rte->relid)) &&
-		has_unique_index(relation, bms_make_singleton(source->subject));
+		twp_anonymity_has_unique(relation, bms_make_singleton(source->subject));
 	for (int i = 0; i < p->natts; i++)
 	{
 		const TwpColumn *column = &p->columns[i];
@@ -98,6 +98,7 @@ mark_output(TwpSource *source, const TwpOutput *output)
 	source->marks = output->marks;
 	source->bounds = output->bounds;
 	source->once = output->once;
+	source->multiplied = output->multiplied;
 	source->subject = output->subject;
 }
 
@@ -397,9 +398,9 @@ depends_on(const TwpLevel *level, Node *expr, const Bitmapset *known)
 	return true;
 }
 
-/* Columns of a clean table that conditions equate with what is known. */
-static Bitmapset *
-fixed_columns(const TwpLevel *level, int rti, const Bitmapset *known)
+/* Columns of a source that conditions equate with what is known. */
+Bitmapset *
+twp_anonymity_fixed_columns(const TwpLevel *level, int rti, const Bitmapset *known)
 {
 	Bitmapset  *fixed = NULL;
 	ListCell   *lc;
@@ -428,7 +429,7 @@ static bool
 is_joined_by_key(const TwpLevel *level, int rti, const Bitmapset *known)
 {
 	Relation	relation = table_open(rt_fetch(rti, level->query->rtable)->relid, NoLock);
-	bool		found = has_unique_index(relation, fixed_columns(level, rti, known));
+	bool		found = twp_anonymity_has_unique(relation, twp_anonymity_fixed_columns(level, rti, known));
 
 	table_close(relation, NoLock);
 	return found;

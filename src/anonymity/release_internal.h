@@ -16,6 +16,7 @@
 #include "base/compat.h"
 #include "nodes/parsenodes.h"
 #include "protect/protect.h"
+#include "utils/relcache.h"
 
 /* What a column of an owned source is. */
 typedef enum TwpData
@@ -41,6 +42,7 @@ typedef struct TwpSource
 	TwpBounds  *bounds;			/* of numbers, index attno - 1; or NULL */
 	char	  **values;			/* all a column may have, by label, index attno - 1; or NULL */
 	bool		once;			/* no subject has more than one row */
+	bool		multiplied;		/* rows of a subject come several times each */
 	Bitmapset  *nulling;		/* outer joins behind which it is */
 	AttrNumber	subject;		/* 0 when a path leads to it */
 	const TwpPath *path;		/* from a column of the source to its subject, or NULL */
@@ -55,6 +57,7 @@ typedef struct TwpOutput
 	TwpData  *marks;
 	TwpBounds  *bounds;			/* of owned rows; or NULL */
 	bool		once;			/* no subject has more than one row */
+	bool		multiplied;		/* rows of a subject come several times each */
 	AttrNumber	subject;
 } TwpOutput;
 
@@ -92,6 +95,7 @@ typedef struct TwpLevel
 	TwpSource  *sources;		/* index rti - 1 */
 	List	   *conjuncts;
 	List	   *ctes;			/* TwpOutput *, as query->cteList */
+	Bitmapset  *bases;			/* sources whose rows come once each */
 	int			subject_rti;	/* the source whose subject stands for the level's */
 	List	   *columns;		/* TargetEntry *: what the groups of a release give */
 	List	   *figures;		/* TwpReleaseFigure * */
@@ -126,6 +130,16 @@ extern bool twp_anonymity_is_subject(const TwpLevel *level, Node *expr, int *rti
 extern bool twp_anonymity_is_match(const TwpLevel *level, Node *expr, int *a, int *b);
 extern void twp_anonymity_match_subjects(TwpLevel *level);
 extern void twp_anonymity_check_sources(TwpLevel *level);
+/* True when a relation has a unique index all of whose columns are in a set. */
+extern bool twp_anonymity_has_unique(Relation relation, const Bitmapset *columns);
+/* Columns of a source that conditions equate with sources that are known. */
+extern Bitmapset *twp_anonymity_fixed_columns(const TwpLevel *level, int rti, const Bitmapset *known);
+
+/* release_weight.c */
+/* The sources whose rows come once each, within a group; NULL: there is none. */
+extern Bitmapset *twp_anonymity_find_bases(const TwpLevel *level);
+/* True when a column is of such a source, or noise is made for all its rows. */
+extern bool twp_anonymity_comes_once(const TwpLevel *level, const Var *var);
 extern void twp_anonymity_check_clean(const TwpAnalysis *analysis, const RangeTblEntry *rte);
 
 /* release_expr.c */
