@@ -78,6 +78,13 @@ is_number(Oid type)
 		type == NUMERICOID;
 }
 
+/* True for types whose sums are rounded. */
+static bool
+is_float(Oid type)
+{
+	return type == FLOAT4OID || type == FLOAT8OID;
+}
+
 /* Largest number, written or bound, that may be added up: 10^15 of its squares still have a sum in every type. */
 #define LARGEST_ADDEND 1e15
 
@@ -239,9 +246,12 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 		(mark != TWP_DATA_VALUE && mark != TWP_DATA_SUBJECT_VALUE))
 		return false;
 	/* and so are extremes */
-	if (place != 3 && place != 4 && agg->aggdistinct == NIL)
+	if (place == 3 || place == 4)
+		return true;
+	if (agg->aggdistinct == NIL)
 		refuse_repeated(level, agg, var);
-	return true;
+	/* the guard would find nothing near to what was rounded, each subject's in its own way */
+	return level->analysis->terms->noisy || !is_float(exprType(argument));
 }
 
 /* The cohort as a constant. */
@@ -310,6 +320,11 @@ judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, V
 	Var		   *var;
 	bool		counts = agg->aggfnoid == F_COUNT_ANY;
 
+	if (!counts && is_float(exprType(value)) && twp_anonymity_mark(level, value, &mark, &var) && mark == TWP_DATA_OWNED)
+		twp_anonymity_refuse(level->analysis,
+							 "Add up a column itself, smallest or largest values, or a column of type numeric.",
+							 "aggregate %s of floating-point numbers that were computed for each data subject",
+							 get_func_name(agg->aggfnoid));
 	if (!counts && may_overflow(value, level))
 		refuse_overflow(level, agg);
 	if (IsA(value, Const))
