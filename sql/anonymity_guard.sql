@@ -277,6 +277,17 @@ SELECT sum(n) FROM (SELECT patient_id, sum(y) AS n FROM tenth WHERE NOT patient_
 SELECT sum(n) FROM (SELECT patient_id, sum(y) AS n FROM tenth GROUP BY 1) AS s;
 SELECT avg(n) > 0 FROM (SELECT patient_id, avg(y) AS n FROM tenth GROUP BY 1) AS s;
 
+-- rows that are known by their place are compared by their numbers, too: an update moves them
+SET twin_privacy.use = 'U23';
+SELECT sum(value) FROM obs WHERE day < 6;
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.maintenance = on;
+UPDATE gd.obs SET value = value;
+RESET twin_privacy.maintenance;
+SET SESSION AUTHORIZATION gd_analyst;
+SELECT sum(value) FROM obs WHERE day < 6 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
+SELECT sum(value) FROM obs WHERE day < 6;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 SELECT twin_privacy.unprotect_table(t, 'test ends') FROM unnest('{gd.patient,gd.obs,gd.twice,gd.extreme,gd.tenth}'::regclass[]) AS t;

@@ -10,7 +10,8 @@
  * equal figures are known as equal however they were asked for; and one of the
  * rows' identities, so that two sets of rows that happen to be alike in
  * number are told apart.  Figures of one tag are made of the same rows and
- * compared by the latter, others by the former.
+ * compared by the latter, others by the former; those whose rows are known by
+ * their place only, which an update changes, by both.
  *
  * Algebra: sketch(a ++ b) == sketch(a) + sketch(b), cell by cell, over the
  * field of integers modulo 2^61 - 1.
@@ -27,6 +28,8 @@
 /* Differences are told apart up to so many subjects; a larger cohort is treated like it. */
 #define TWP_GUARD_MAX_SUBJECTS 256
 #define TWP_GUARD_ROWS 4
+/* Bit of the tag of figures whose rows are known by their place. */
+#define TWP_GUARD_BY_PLACE UINT32_C(0x80000000)
 #define TWP_GUARD_SECRET_LEN 32
 
 /* What sketches of a use are keyed with, so that nobody can craft ones that collide. */

@@ -178,6 +178,13 @@ compare(const TwpGuardFigure *a, const TwpGuardFigure *b, int k, bool *same)
 	int			best = by_rows ? distance(a->identity, a->shape, b->identity, b->shape, k) :
 		distance(a->exact, a->shape, b->exact, b->shape, k);
 
+	if (by_rows && best > 0 && (a->tag & TWP_GUARD_BY_PLACE) != 0)
+	{
+		int			by_numbers = distance(a->exact, a->shape, b->exact, b->shape, k);
+
+		if (by_numbers > 0)
+			best = Min(best, by_numbers);
+	}
 	*same = best == 0 && a->tag == b->tag;
 	return best == 0 ? INT_MAX : best;
 }

@@ -41,6 +41,7 @@ typedef struct Arguments
 	int		   *first;			/* [rti - 1]: of a source's identity, -1: not asked for */
 	int		   *count;
 	int		   *number;			/* of the identity */
+	int32		placed;			/* identities that are places */
 	int			nidentities;
 } Arguments;
 
@@ -89,9 +90,9 @@ twp_anonymity_make_subjects(TwpLevel *level, const Aggref *count)
 	return agg;
 }
 
-/* What tells rows of a relation apart. */
+/* What tells rows of a relation apart; *placed: nothing but their place does. */
 static List *
-identify_rows(const TwpLevel *level, int rti)
+identify_rows(const TwpLevel *level, int rti, bool *placed)
 {
 	const RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
 	Relation	relation = table_open(rte->relid, NoLock);
@@ -103,7 +104,8 @@ identify_rows(const TwpLevel *level, int rti)
 		key = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
 	for (int member = -1; (member = bms_next_member(key, member)) >= 0;)
 		columns = lappend(columns, twp_anonymity_column(level, rti, member + FirstLowInvalidHeapAttributeNumber));
-	if (columns == NIL)
+	*placed = columns == NIL;
+	if (*placed)
 	{
 		columns = list_make1(twp_anonymity_column(level, rti, SelfItemPointerAttributeNumber));
 		if (inherited)
@@ -118,14 +120,16 @@ static int
 identity_of(const TwpLevel *level, Arguments *arguments, int rti)
 {
 	List	   *columns;
+	bool		placed;
 
 	if (level->sources[rti - 1].once)
 		return -1;
 	if (arguments->first[rti - 1] < 0)
 	{
-		columns = identify_rows(level, rti);
+		columns = identify_rows(level, rti, &placed);
 		arguments->first[rti - 1] = list_length(arguments->values);
 		arguments->count[rti - 1] = list_length(columns);
+		arguments->placed |= (int32) placed << arguments->nidentities;
 		arguments->number[rti - 1] = arguments->nidentities++;
 		arguments->values = list_concat(arguments->values, columns);
 	}
@@ -137,6 +141,14 @@ static uint32
 mix_tag(uint32 tag, uint32 value)
 {
 	return hash_combine(tag, murmurhash32(value));
+}
+
+/* A tag that is not 0 and says whether one of its identities is a place. */
+static uint32
+finish_tag(uint32 tag, const Arguments *arguments, int32 identities)
+{
+	tag = Max(tag & ~TWP_GUARD_BY_PLACE, 1);
+	return (arguments->placed & identities) != 0 ? tag | TWP_GUARD_BY_PLACE : tag;
 }
 
 /* The tag and identities of a count of rows: those of all tables with several rows a subject. */
@@ -159,7 +171,7 @@ tag_rows(const TwpLevel *level, Arguments *arguments, int32 *identities)
 		/* whatever order they are joined in */
 		sum += mix_tag(1, rt_fetch(i + 1, level->query->rtable)->relid);
 	}
-	return sum;
+	return sum == 0 ? 0 : finish_tag(sum, arguments, *identities);
 }
 
 /* The tag and identity of a sum: those of its column. */
@@ -177,7 +189,7 @@ tag_value(const TwpLevel *level, Arguments *arguments, const Var *value, int32 *
 	if (number >= 0)
 		*identities = 1 << number;
 	tag = mix_tag(mix_tag(2, rte->relid), value->varattno);
-	return tag == 0 ? 1 : tag;
+	return finish_tag(tag, arguments, *identities);
 }
 
 /* Number of an expression among the values; it is added when new. */
