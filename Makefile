@@ -5,7 +5,7 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" twin_privacy.
 MODULE_big = twin_privacy
 
 ROOMS = base crypto vocab keys protect uses consent pseudonym ledger \
-        breakglass anonymity decision enforce operations hooks
+        breakglass anonymity decision lineage enforce operations hooks
 
 ROOM_SOURCES = $(foreach room,$(ROOMS),$(sort $(wildcard src/$(room)/*.c)))
 OBJS = $(patsubst %.c,%.o,$(ROOM_SOURCES) src/twin_privacy.c)

@@ -18,6 +18,7 @@
 #include "hooks/hooks.h"
 #include "keys/keys.h"
 #include "ledger/ledger.h"
+#include "lineage/lineage.h"
 #include "miscadmin.h"
 #include "operations/operations.h"
 #include "protect/protect.h"
@@ -49,6 +50,7 @@ _PG_init(void)
 	twp_ledger_init();
 	twp_breakglass_init();
 	twp_anonymity_init();
+	twp_lineage_init();
 	twp_enforce_init();
 	twp_operations_init();
 	twp_hooks_init();

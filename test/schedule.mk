@@ -92,10 +92,13 @@ REGRESS += decision_functions
 REGRESS += enforce_replay
 TAP += test/t/340_parallel.pl
 REGRESS += enforce_cells
+REGRESS += enforce_context
 REGRESS += enforce_equivalence
 REGRESS += enforce_labels
 REGRESS += enforce_ledger
 REGRESS += enforce_paths
+REGRESS += enforce_provenance
+REGRESS += enforce_purpose
 REGRESS += enforce_rows
 REGRESS += enforce_writes
 

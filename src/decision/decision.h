@@ -78,6 +78,16 @@ extern int	twp_decision_closed_by(const char *subject, int category);
 /* True when some consent of the subject asks something of the row; then the row's own answer is this. */
 extern bool twp_decision_asks_row(const TwpSubject *subject);
 extern TwpCategorySet twp_decision_open_row(const TwpSubject *subject, const TwpRowFacts *facts);
+/*
+ * Categories the subject's directives permit for the use's purpose and
+ * recipient, whatever the use names: what a derived row asks of its inputs.
+ */
+extern TwpCategorySet twp_decision_consented(const TwpSubject *subject);
+/*
+ * May a row made for a purpose be read: for that purpose or one below it, or
+ * where the subject's own directives permit the categories for the use's.
+ */
+extern bool twp_decision_purpose_allows(const char *made_for, const TwpSubject *subject, TwpCategorySet needs);
 /* Estimated share of data subjects for whom the relation's own category is open; negative: not known. */
 extern double twp_decision_share(Oid relid);
 

@@ -30,3 +30,9 @@ AS 'MODULE_PATHNAME', 'twp_decision_why'
 LANGUAGE C STABLE PARALLEL RESTRICTED;
 COMMENT ON FUNCTION twin_privacy.why(regclass, text) IS
 '(all) For the caller''s own bound use: first whether rows of the subject are visible (column_name NULL), then each column''s verdict (clear, masked, hidden) and reason. Errors: 22004 NULL, 22023 subject is no key of the table''s type, 55000 table not protected, TP001, TP002, TP003.';
+
+CREATE FUNCTION twin_privacy_internal.bound_purpose() RETURNS text
+AS 'MODULE_PATHNAME', 'twp_decision_bound_purpose'
+LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION twin_privacy_internal.bound_purpose() IS
+'(all) Purpose of the bound use: the default of purpose columns. NULL in maintenance. Errors: TP001 no use bound, TP002 not usable.';

@@ -9,6 +9,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/guc.h"
 #include "catalog/pg_type.h"
 #include "consent/consent.h"
 #include "decision/decision.h"
@@ -25,6 +26,7 @@ PG_FUNCTION_INFO_V1(twp_decision_permits);
 PG_FUNCTION_INFO_V1(twp_decision_reveal);
 PG_FUNCTION_INFO_V1(twp_decision_require_use);
 PG_FUNCTION_INFO_V1(twp_decision_why);
+PG_FUNCTION_INFO_V1(twp_decision_bound_purpose);
 
 /* Under which a call site began its decision. */
 typedef struct CallSite
@@ -151,6 +153,16 @@ twp_decision_require_use(PG_FUNCTION_ARGS)
 			 errmsg("purpose \"%s\" of use \"%s\" does not allow this", twp_decision_use()->purpose,
 					twp_decision_use()->code),
 			 errhint("Bind a use for one of: %s.", wanted.data)));
+}
+
+/* bound_purpose(): purpose of the use the session may act under now; NULL in maintenance. */
+Datum
+twp_decision_bound_purpose(PG_FUNCTION_ARGS)
+{
+	if (twp_in_maintenance())
+		PG_RETURN_NULL();
+	ensure_decision(fcinfo);
+	PG_RETURN_TEXT_P(cstring_to_text(twp_decision_use()->purpose));
 }
 
 /* One row of why(). */

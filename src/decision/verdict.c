@@ -32,6 +32,9 @@ typedef struct Decision
 	uint64		generation;		/* twp_protect_generation() the verdicts rest on */
 	TwpUse		use;			/* strings in the context */
 	TwpLens    *lens;
+	TwpLens    *explicit_lens;	/* the same, of permits only; made when first asked */
+	uint64		explicit_epoch;
+	TimestampTz now;
 	TwpSubject	emergency_subject;
 	bool		emergency;
 	MemoryContext context;
@@ -108,6 +111,7 @@ twp_decision_begin(void)
 		decision.stamp = stamp;
 	}
 
+	decision.now = now;
 	decision.emergency = (emergency != NULL);
 	if (emergency != NULL)
 	{
@@ -140,7 +144,11 @@ twp_decision_refresh(void)
 	if (!twp_decision_is_current(decision.stamp))
 		twp_decision_begin();
 	else if (!decision.emergency)
-		twp_consent_refresh(decision.lens, GetCurrentTimestamp());
+	{
+		decision.now = GetCurrentTimestamp();
+		decision.explicit_epoch = 0;
+		twp_consent_refresh(decision.lens, decision.now);
+	}
 }
 
 /* Stamp of the decision in force. */
@@ -255,24 +263,62 @@ twp_decision_horizon(void)
 {
 	if (decision.emergency)
 		return twp_uses_emergency() != NULL ? twp_uses_emergency()->expires_at : DT_NOBEGIN;
+	if (decision.explicit_epoch == epoch)
+		return Min(twp_consent_horizon(decision.lens), twp_consent_horizon(decision.explicit_lens));
 	return twp_consent_horizon(decision.lens);
+}
+
+/* True for the one subject of the emergency. */
+static bool
+is_emergency_subject(const TwpSubject *subject)
+{
+	char	   *text = twp_subject_to_text(subject);
+	bool		same = strlen(text) == (size_t) decision.emergency_subject.key.text.len &&
+		memcmp(text, decision.emergency_subject.key.text.data, strlen(text)) == 0;
+
+	pfree(text);
+	return same;
+}
+
+/* Categories the subject's directives (or the emergency) open, whatever the use names. */
+TwpCategorySet
+twp_decision_consented(const TwpSubject *subject)
+{
+	Assert(decision.valid);
+	if (decision.emergency)
+		return is_emergency_subject(subject) ? ~UINT64CONST(0) : 0;
+	return twp_consent_open(decision.lens, subject);
 }
 
 /* Categories open for one subject: consented (or the emergency's) and named by the use. */
 TwpCategorySet
 twp_decision_open(const TwpSubject *subject)
 {
-	Assert(decision.valid);
-	if (decision.emergency)
-	{
-		char	   *text = twp_subject_to_text(subject);
-		bool		same = strlen(text) == (size_t) decision.emergency_subject.key.text.len &&
-			memcmp(text, decision.emergency_subject.key.text.data, strlen(text)) == 0;
+	return twp_decision_consented(subject) & decision.use.categories;
+}
 
-		pfree(text);
-		return same ? decision.use.categories : 0;
+/* What the subject's own directives permit for the use's purpose and recipient, whatever the use's basis. */
+static TwpCategorySet
+permitted(const TwpSubject *subject)
+{
+	if (decision.explicit_epoch != epoch)
+	{
+		TwpLensQuestion question = {.purpose = decision.use.purpose,.recipient = decision.use.recipient};
+
+		decision.explicit_lens = twp_consent_lens(&question);
+		twp_consent_refresh(decision.explicit_lens, decision.now);
+		decision.explicit_epoch = epoch;
 	}
-	return twp_consent_open(decision.lens, subject) & decision.use.categories;
+	return twp_consent_open(decision.explicit_lens, subject);
+}
+
+/* Says whether a row made for a purpose may be read under the use. */
+bool
+twp_decision_purpose_allows(const char *made_for, const TwpSubject *subject, TwpCategorySet needs)
+{
+	if (!twp_vocab_purpose_exists(made_for))
+		return false;
+	return twp_vocab_purpose_covers(made_for, decision.use.purpose) || (permitted(subject) & needs) == needs;
 }
 
 /* Which category closes one for the subject, for telling people. */

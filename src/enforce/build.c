@@ -10,13 +10,17 @@
 
 #include "access/htup_details.h"
 #include "base/catalog.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "enforce/enforce_internal.h"
 #include "enforce/scan_internal.h"
 #include "nodes/makefuncs.h"
+#include "parser/parse_coerce.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -31,6 +35,9 @@ static const char *const function_names[N_TWP_FUNCTIONS] = {
 	[TWP_FN_CELL_WRITE] = "cell_write",
 	[TWP_FN_CELL_WRITABLE] = "cell_writable",
 	[TWP_FN_SUBJECT_WRITE] = "subject_write",
+	[TWP_FN_FIXED_WRITE] = "fixed_write",
+	[TWP_FN_PURPOSE_WRITTEN] = "purpose_written",
+	[TWP_FN_UNTRACED] = "untraced",
 	[TWP_FN_STATISTICS] = "statistics_visible",
 	[TWP_FN_SUBJECT_KEY] = "subject_key",
 };
@@ -119,6 +126,15 @@ pin_const(TwpMaskKind kind)
 							  false, FLOAT8PASSBYVAL);
 }
 
+/* The transaction that wrote a row, where it matters and is known: by it, newer rows are told from older. */
+static Node *
+born_arg(TwpFunction function, const TwpProtection *p, int rti)
+{
+	if (p->nprovenance == 0 || function != TWP_FN_ROW_VISIBLE || get_rel_relkind(p->relid) == RELKIND_FOREIGN_TABLE)
+		return twp_enforce_null(XIDOID, -1, InvalidOid);
+	return (Node *) makeVar(rti, MinTransactionIdAttributeNumber, XIDOID, -1, InvalidOid, 0);
+}
+
 /* row_visible or row_writable for the relation at rti. */
 Node *
 twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti)
@@ -137,8 +153,46 @@ twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti)
 	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
 		args = lappend(args, p->facts[fact] != 0 ? (Node *) column_like(&like, v->relid, p->facts[fact])
 					   : twp_enforce_null(TEXTOID, -1, InvalidOid));
+	args = lappend(args, born_arg(function, p, rti));
 	return (Node *) makeFuncExpr(twp_enforce_function_oid(function), BOOLOID, args,
 								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* The check of what a new row says it was made for; NULL for a table without a purpose column. */
+Node *
+twp_enforce_purpose_check(const TwpTableVerdict *v, int rti)
+{
+	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
+	AttrNumber	attno = v->protection->facts[TWP_ROW_PURPOSE];
+	Node	   *purpose;
+
+	if (attno == 0)
+		return NULL;
+	purpose = coerce_to_target_type(NULL, (Node *) column_like(&like, v->relid, attno),
+									get_atttype(v->relid, attno), TEXTOID, -1,
+									COERCION_EXPLICIT, COERCE_IMPLICIT_CAST, -1);
+	return (Node *) makeFuncExpr(twp_enforce_function_oid(TWP_FN_PURPOSE_WRITTEN), BOOLOID,
+								 list_make3(oid_const(v->relid), stamp_const(), purpose),
+								 InvalidOid, DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
+}
+
+/* A condition on rows of a provenance table that are about to be deleted. */
+Node *
+twp_enforce_untraced_expr(Oid relid, int rti)
+{
+	Var			like = {.xpr.type = T_Var,.varno = rti,.varnosyn = rti};
+	List	   *columns = twp_protect_traced_columns(relid);
+	List	   *args = NIL;
+	ListCell   *lc;
+
+	foreach(lc, columns)
+		args = lappend(args, makeFuncExpr(twp_enforce_function_oid(TWP_FN_UNTRACED), BOOLOID,
+										  list_make3(oid_const(relid),
+													 makeConst(INT2OID, -1, InvalidOid, sizeof(int16),
+															   Int16GetDatum(lfirst_int(lc)), false, true),
+													 column_like(&like, relid, lfirst_int(lc))),
+										  InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL));
+	return (Node *) make_ands_explicit(args);
 }
 
 /* The replacement of one column's value under its rule. */
@@ -182,7 +236,7 @@ twp_enforce_cell_call(TwpFunction function, const TwpTableVerdict *v, AttrNumber
 					  column_like(like, v->relid, v->protection->subject.start));
 	if (function == TWP_FN_CELL)
 		args = lappend(args, pin_const(v->columns[attno - 1].mask.kind));
-	if (function == TWP_FN_SUBJECT_WRITE)
+	if (function == TWP_FN_SUBJECT_WRITE || function == TWP_FN_FIXED_WRITE)
 		args = lappend(args, column_like(like, v->relid, attno));
 	call = makeFuncExpr(twp_enforce_function_oid(function), tests ? BOOLOID : type, args,
 						tests ? InvalidOid : collation, collation, COERCE_EXPLICIT_CALL);

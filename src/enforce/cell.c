@@ -17,6 +17,7 @@
 #include "enforce/enforce_internal.h"
 #include "fmgr.h"
 #include "ledger/ledger.h"
+#include "lineage/lineage.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -32,6 +33,8 @@ PG_FUNCTION_INFO_V1(twp_enforce_cell_strict);
 PG_FUNCTION_INFO_V1(twp_enforce_cell_writable);
 PG_FUNCTION_INFO_V1(twp_enforce_cell_write);
 PG_FUNCTION_INFO_V1(twp_enforce_subject_write);
+PG_FUNCTION_INFO_V1(twp_enforce_fixed_write);
+PG_FUNCTION_INFO_V1(twp_enforce_purpose_written);
 
 /* What is known of one table and of the row being looked at. */
 typedef struct RowState
@@ -166,7 +169,7 @@ find_subject(RowState *row, Datum start)
 
 	if (path->nhops > 0)
 	{
-		isnull = !twp_enforce_follow_path(path, start, &value, &isnull) || isnull;
+		isnull = !twp_protect_follow_path(path, start, &value, &isnull) || isnull;
 		if (!isnull && row->v->protection->subject_kind == TWP_SUBJECT_TEXT)
 		{
 			/* the text must outlive the row: the last one is kept until the next */
@@ -207,32 +210,6 @@ look_at_row(RowState *row, NullableDatum key)
 	row->known = true;
 }
 
-/* Adds what one label asks for; false when it is unknown. */
-static bool
-add_label(char *label, TwpCategorySet *needs, List **labels)
-{
-	TwpCategorySet required;
-
-	if (!twp_vocab_label(label, &required))
-		return false;
-	*needs |= required;
-	*labels = lappend(*labels, label);
-	return true;
-}
-
-/* Adds what a text of labels asks for; commas and white space part them. */
-static bool
-add_label_text(Datum value, TwpCategorySet *needs, List **labels)
-{
-	char	   *rest = TextDatumGetCString(value);
-	char	   *label;
-
-	while ((label = strsep(&rest, ", \t\n")) != NULL)
-		if (label[0] != '\0' && !add_label(label, needs, labels))
-			return false;
-	return true;
-}
-
 /* Adds what the row's labels ask for, and lists them; false hides the row. */
 static bool
 add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs, List **found)
@@ -240,24 +217,74 @@ add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs, List **fou
 	const TwpPath *path = &row->v->protection->labels;
 	Datum		value = start.value;
 	bool		isnull = start.isnull;
-	Datum	   *labels;
-	bool	   *nulls;
-	int			n;
 
 	if (!row->v->protection->has_label_path || isnull)
 		return true;
 	/* a broken path hides the row; NULL at its end is a row without labels */
-	if (!twp_enforce_follow_path(path, value, &value, &isnull))
+	if (!twp_protect_follow_path(path, value, &value, &isnull))
 		return false;
 	if (isnull)
 		return true;
-	if (path->type != TEXTARRAYOID)
-		return add_label_text(value, needs, found);
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
-					  &labels, &nulls, &n);
-	for (int i = 0; i < n; i++)
-		if (nulls[i] || !add_label(TextDatumGetCString(labels[i]), needs, found))
-			return false;
+	return twp_protect_read_labels(path->type, value, needs, found);
+}
+
+/* True when the row was made for what the use is for, or its subject permits the other purpose. */
+static bool
+purpose_is_open(RowState *row, FunctionCallInfo fcinfo, TwpCategorySet needs)
+{
+	NullableDatum made_for = fcinfo->args[TWP_FIRST_FACT_ARG + TWP_ROW_PURPOSE];
+
+	if (row->v->protection->facts[TWP_ROW_PURPOSE] == 0)
+		return true;
+	return !made_for.isnull &&
+		twp_decision_purpose_allows(TextDatumGetCString(made_for.value), &row->subject, needs);
+}
+
+/* The key by which provenance knows the row; false for a row that has none. */
+static bool
+traced_key(FunctionCallInfo fcinfo, TwpSubject *key)
+{
+	int			arg = TWP_FIRST_FACT_ARG + TWP_ROW_KEY;
+
+	if (PG_ARGISNULL(arg))
+		return false;
+	twp_subject_from_datum(key, get_fn_expr_argtype(fcinfo->flinfo, arg), PG_GETARG_DATUM(arg));
+	return true;
+}
+
+/* True when everything the row is made from is open. */
+static bool
+inputs_are_open(RowState *row, FunctionCallInfo fcinfo)
+{
+	const NullableDatum *born = &fcinfo->args[TWP_BORN_ARG];
+	TwpSubject	key;
+
+	return row->v->protection->nprovenance == 0 ||
+		(traced_key(fcinfo, &key) &&
+		 twp_lineage_open(row->v->protection, &key,
+						  born->isnull ? InvalidTransactionId : DatumGetTransactionId(born->value)));
+}
+
+/*
+ * A row of nobody's own, made from the data of several (a pooled model), is
+ * open where it is to every one of them.  It is no row of a cohort.
+ */
+static bool
+pooled_row_is_open(RowState *row, FunctionCallInfo fcinfo)
+{
+	TwpCategorySet needs = row->v->needs;
+	List	   *labels = NIL;
+	TwpForm		form = twp_decision_use()->form;
+	TwpSubject	key;
+
+	if (row->v->protection->nprovenance == 0 || row->v->protection->facts[TWP_ROW_PURPOSE] != 0 ||
+		row->v->protection->subject.nhops > 0 ||
+		(form != TWP_FORM_IDENTIFIED && form != TWP_FORM_PSEUDONYMISED) || !traced_key(fcinfo, &key) ||
+		!add_labels(row, fcinfo->args[3], &needs, &labels) ||
+		(needs & ~twp_decision_use()->categories) != 0 ||
+		!twp_lineage_open_pooled(row->v->protection, &key, needs))
+		return false;
+	twp_lineage_visit_subjects(row->v->protection, &key, twp_enforce_note_subject);
 	return true;
 }
 
@@ -272,7 +299,7 @@ row_is_open(RowState *row, FunctionCallInfo fcinfo)
 
 	look_at_row(row, fcinfo->args[2]);
 	if (!row->has_subject)
-		return false;
+		return fcinfo->args[2].isnull && pooled_row_is_open(row, fcinfo);
 	open = row->open;
 	asks_row = twp_enforce_knows_facts(row->v->protection) && twp_decision_asks_row(&row->subject);
 	if (!asks_row && (open & needs) != needs)
@@ -281,7 +308,7 @@ row_is_open(RowState *row, FunctionCallInfo fcinfo)
 		return false;
 	if (asks_row)
 		open = twp_enforce_open_row(row->v->protection, &row->subject, labels, fcinfo);
-	return (open & needs) == needs;
+	return (open & needs) == needs && purpose_is_open(row, fcinfo, needs) && inputs_are_open(row, fcinfo);
 }
 
 /* row_visible(relation, stamp, key, labels, author, encounter, date): may the row be seen? */
@@ -457,6 +484,43 @@ twp_enforce_subject_write(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+/* fixed_write(value, relation, stamp, attno, key, old): the value, or an error when it is not the old one. */
+Datum
+twp_enforce_fixed_write(PG_FUNCTION_ARGS)
+{
+	int16		len;
+	bool		byval;
+
+	get_typlenbyval(getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 0)), &len, &byval);
+	if (PG_ARGISNULL(0) != PG_ARGISNULL(5) ||
+		(!PG_ARGISNULL(0) && !datum_image_eq(PG_GETARG_DATUM(0), PG_GETARG_DATUM(5), byval, len)))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("column \"%s\" of table \"%s\" is not changed",
+						get_attname(PG_GETARG_OID(1), PG_GETARG_INT16(3), false), get_rel_name(PG_GETARG_OID(1))),
+				 errhint("What a row was made for, and what its provenance knows it by, stays: write a new row.")));
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+/* purpose_written(relation, stamp, purpose): true, or an error for a new row made for another purpose than the use's. */
+Datum
+twp_enforce_purpose_written(PG_FUNCTION_ARGS)
+{
+	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
+
+	if (PG_ARGISNULL(2) ||
+		strcmp(text_to_cstring(PG_GETARG_TEXT_PP(2)), twp_decision_use()->purpose) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("a new row of table \"%s\" records the purpose of use \"%s\"",
+						get_rel_name(row->relid), twp_decision_use()->code),
+				 errhint("Leave the column \"%s\" out: its default is the purpose.",
+						 get_attname(row->relid, row->v->protection->facts[TWP_ROW_PURPOSE], false))));
+	PG_RETURN_BOOL(true);
 }
 
 /*

@@ -26,6 +26,7 @@
 #include "catalog/pg_statistic_ext_data.h"
 #include "commands/copy.h"
 #include "enforce/enforce_internal.h"
+#include "lineage/lineage.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -169,6 +170,8 @@ row_conditions(ParseState *pstate, ParseNamespaceItem *item, const CopyStmt *stm
 		where = eval_const_expressions(NULL, where);
 		conditions = make_ands_implicit((Expr *) canonicalize_qual((Expr *) where, false));
 	}
+	if (twp_enforce_purpose_check(v, 1) != NULL)
+		conditions = lappend(conditions, twp_enforce_purpose_check(v, 1));
 	conditions = lappend(conditions, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, 1));
 	foreach(lc, attnums)
 	{
@@ -255,11 +258,15 @@ twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, QueryCompletion *
 	Oid			relid;
 
 	twp_enforce_copying_out = !stmt->is_from && stmt->filename != NULL;
-	if (stmt->relation == NULL || twp_in_maintenance())
+	if (stmt->relation == NULL)
 		return true;
 	relid = RangeVarGetRelid(stmt->relation, AccessShareLock, true);
 	if (stmt->is_from)
 		twp_enforce_guard_own(relid);
+	if (stmt->is_from && OidIsValid(relid))
+		twp_lineage_writes(relid, CMD_INSERT);
+	if (twp_in_maintenance())
+		return true;
 	if (!OidIsValid(relid) || !(twp_protect_is_protected(relid) || tells_of_values(stmt, relid)))
 		return true;
 	if (stmt->is_from)

@@ -49,7 +49,7 @@ twp_enforce_is_trusted(void)
 void
 twp_enforce_require_admin(Oid relid, const char *what)
 {
-	if (!OidIsValid(relid) || !twp_protect_is_protected(relid) || twp_enforce_is_trusted())
+	if (!OidIsValid(relid) || !(twp_protect_is_protected(relid) || twp_protect_is_provenance(relid)) || twp_enforce_is_trusted())
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -262,6 +262,36 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 	}
 }
 
+/* Refuses what could change, hide or lose rows of a provenance table; what adds to it is let through. */
+static void
+check_alter_provenance(Oid relid, const AlterTableCmd *cmd)
+{
+	switch (cmd->subtype)
+	{
+		case AT_AddColumn:
+			if (is_generated((const ColumnDef *) cmd->def))
+				twp_enforce_require_admin(relid, "ADD COLUMN with a check or a generated value");
+			break;
+		case AT_AddConstraint:
+		case AT_ValidateConstraint:
+		case AT_DropConstraint:
+		case AT_ColumnDefault:
+		case AT_SetNotNull:
+		case AT_DropNotNull:
+		case AT_SetStatistics:
+		case AT_SetOptions:
+		case AT_ResetOptions:
+		case AT_SetRelOptions:
+		case AT_ResetRelOptions:
+		case AT_ClusterOn:
+		case AT_SetTableSpace:
+		case AT_ReplicaIdentity:
+			break;
+		default:
+			twp_enforce_require_admin(relid, "this ALTER TABLE");
+	}
+}
+
 /* Looks at an ALTER TABLE of a protected or own table, before it and, again, after. */
 void
 twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
@@ -292,6 +322,9 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		twp_enforce_serves_protected("SELECT t.oid FROM pg_class t JOIN pg_class c ON t.reloftype = c.reltype"
 						 " WHERE c.oid = $1", relid))
 		twp_enforce_refuse_untrusted("a type of a table");
+	if (twp_protect_is_provenance(relid))
+		foreach(lc, stmt->cmds)
+			check_alter_provenance(relid, lfirst(lc));
 	if (!twp_protect_is_protected(relid))
 		return;
 	foreach(lc, stmt->cmds)

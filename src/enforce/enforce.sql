@@ -9,20 +9,22 @@ AS 'MODULE_PATHNAME', 'twp_enforce_row_visible_support' LANGUAGE C STRICT;
 REVOKE ALL ON FUNCTION twin_privacy_internal.row_visible_support(internal) FROM PUBLIC;
 
 CREATE FUNCTION twin_privacy_internal.row_visible(
-    relation oid, stamp bigint, key "any", labels "any", author "any", encounter "any", date "any")
+    relation oid, stamp bigint, key "any", labels "any", author "any", encounter "any", date "any",
+    purpose "any", traced_by "any", born xid)
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'twp_enforce_row_visible'
 LANGUAGE C STABLE PARALLEL SAFE COST 2
 SUPPORT twin_privacy_internal.row_visible_support;
-COMMENT ON FUNCTION twin_privacy_internal.row_visible(oid, bigint, "any", "any", "any", "any", "any") IS
+COMMENT ON FUNCTION twin_privacy_internal.row_visible(oid, bigint, "any", "any", "any", "any", "any", "any", "any", xid) IS
 '(all) The row rule of a rewritten query.';
 
 CREATE FUNCTION twin_privacy_internal.row_writable(
-    relation oid, stamp bigint, key "any", labels "any", author "any", encounter "any", date "any")
+    relation oid, stamp bigint, key "any", labels "any", author "any", encounter "any", date "any",
+    purpose "any", traced_by "any", born xid)
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'twp_enforce_row_writable'
 LANGUAGE C STABLE PARALLEL SAFE COST 2;
-COMMENT ON FUNCTION twin_privacy_internal.row_writable(oid, bigint, "any", "any", "any", "any", "any") IS
+COMMENT ON FUNCTION twin_privacy_internal.row_writable(oid, bigint, "any", "any", "any", "any", "any", "any", "any", xid) IS
 '(all) The check of a row about to be stored; TP003 when it may not.';
 
 CREATE FUNCTION twin_privacy_internal.subject_key(relation oid, start "any") RETURNS text
@@ -104,3 +106,24 @@ AS 'MODULE_PATHNAME', 'twp_enforce_private_release'
 LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE ROWS 100;
 COMMENT ON FUNCTION twin_privacy_internal.private_release(text, bytea) IS
 '(all) Runs the grouping of a rewritten query under a private use: charges its budget, adds noise. Refuses what this session did not make.';
+
+CREATE FUNCTION twin_privacy_internal.fixed_write(value anyelement, relation oid, stamp bigint, attno smallint, key "any", old anyelement)
+RETURNS anyelement
+AS 'MODULE_PATHNAME', 'twp_enforce_fixed_write'
+LANGUAGE C STABLE PARALLEL SAFE COST 4;
+COMMENT ON FUNCTION twin_privacy_internal.fixed_write(anyelement, oid, bigint, smallint, "any", anyelement) IS
+'(all) A new value of a column that a row keeps (its purpose, a key of provenance); TP003 when it is another.';
+
+CREATE FUNCTION twin_privacy_internal.purpose_written(relation oid, stamp bigint, purpose text)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_purpose_written'
+LANGUAGE C STABLE PARALLEL SAFE COST 2;
+COMMENT ON FUNCTION twin_privacy_internal.purpose_written(oid, bigint, text) IS
+'(all) The check of a new row''s purpose: that of the bound use; TP003 when it is another or NULL.';
+
+CREATE FUNCTION twin_privacy_internal.untraced(relation oid, attno smallint, key "any")
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_untraced'
+LANGUAGE C STABLE PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION twin_privacy_internal.untraced(oid, smallint, "any") IS
+'(all) True for a row of a provenance table whose derived row is gone: only such may be deleted.';

@@ -54,6 +54,9 @@ typedef enum TwpFunction
 	TWP_FN_CELL_WRITE,
 	TWP_FN_CELL_WRITABLE,
 	TWP_FN_SUBJECT_WRITE,
+	TWP_FN_FIXED_WRITE,
+	TWP_FN_PURPOSE_WRITTEN,
+	TWP_FN_UNTRACED,
 	TWP_FN_STATISTICS,
 	TWP_FN_SUBJECT_KEY,
 	N_TWP_FUNCTIONS
@@ -66,9 +69,18 @@ extern Node *twp_enforce_cell_expr(TwpFunction function, const TwpTableVerdict *
 								   AttrNumber attno, Node *value, const Var *like);
 extern Node *twp_enforce_cell_call(TwpFunction function, const TwpTableVerdict *v,
 								   AttrNumber attno, Node *value, const Var *like);
+extern Node *twp_enforce_purpose_check(const TwpTableVerdict *v, int rti);
+extern Node *twp_enforce_untraced_expr(Oid relid, int rti);
 extern Node *twp_enforce_null(Oid type, int32 typmod, Oid collation);
 /* Row of all columns as the relation's row type, each replaced. */
 extern Node *twp_enforce_whole_row(TwpFunction function, const TwpTableVerdict *v, const Var *like);
+
+/* context.c: protected data beside tables for insurance and employment. */
+extern void twp_enforce_refuse_meeting(PlannedStmt *plan);
+
+/* lineage.c: tables by whose rows others are traced. */
+extern void twp_enforce_guard_provenance(Query *query);
+extern void twp_enforce_announce_writes(PlannedStmt *plan);
 
 /* wrap.c, write.c */
 extern Node *twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno);
@@ -79,13 +91,15 @@ extern void twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdi
 extern Datum twp_enforce_mask(const TwpMask *mask, Oid type, Datum value, TwpDomain *domain,
 							  const TwpSubject *subject, bool *isnull);
 
+/* The argument of row_visible and row_writable that holds the first fact. */
+#define TWP_FIRST_FACT_ARG 4
+/* The one that holds the transaction that wrote the row. */
+#define TWP_BORN_ARG (TWP_FIRST_FACT_ARG + TWP_ROW_FACTS)
+
 /* facts.c: what a row tells of itself, for consents that ask. */
 extern bool twp_enforce_knows_facts(const TwpProtection *p);
 extern TwpCategorySet twp_enforce_open_row(const TwpProtection *p, const TwpSubject *subject, List *labels,
 										   FunctionCallInfo fcinfo);
-
-/* path.c: the value at the end of a path for a row's start value; false when it breaks off. */
-extern bool twp_enforce_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
 
 /* private.c: the query of a release that is being planned, which was judged before; or NULL */
 extern Query *twp_enforce_inner_release;
@@ -97,6 +111,7 @@ extern void twp_enforce_refuse_in_worker(PlannedStmt *plan);
 extern TwpMarkMode twp_enforce_check_marks(PlannedStmt *plan, uint64 stamp);
 extern List *twp_enforce_marked_relations(PlannedStmt *plan);
 extern bool twp_enforce_keeps_rows(PlanState *state);
+extern bool twp_enforce_may_update(PlannedStmt *plan);
 extern bool twp_enforce_gives_scanned_rows(const PlannedStmt *plan);
 
 

@@ -17,16 +17,13 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
-/* The argument of row_visible and row_writable that holds the first fact. */
-#define FIRST_FACT_ARG 4
-
 /* True when rows of the table tell more of themselves than their subject. */
 bool
 twp_enforce_knows_facts(const TwpProtection *p)
 {
 	bool		knows = p->has_label_path;
 
-	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+	for (int fact = 0; fact < TWP_CONSENT_FACTS; fact++)
 		knows |= p->facts[fact] != 0;
 	return knows;
 }
@@ -35,7 +32,7 @@ twp_enforce_knows_facts(const TwpProtection *p)
 static const char *
 fact_text(FunctionCallInfo fcinfo, TwpRowFact fact)
 {
-	int			arg = FIRST_FACT_ARG + fact;
+	int			arg = TWP_FIRST_FACT_ARG + fact;
 	Oid			output;
 	bool		varlena;
 
@@ -49,7 +46,7 @@ fact_text(FunctionCallInfo fcinfo, TwpRowFact fact)
 static void
 read_date(FunctionCallInfo fcinfo, TwpRowFacts *facts)
 {
-	int			arg = FIRST_FACT_ARG + TWP_ROW_DATE;
+	int			arg = TWP_FIRST_FACT_ARG + TWP_ROW_DATE;
 	Datum		value = PG_GETARG_DATUM(arg);
 
 	switch (getBaseType(get_fn_expr_argtype(fcinfo->flinfo, arg)))
@@ -96,7 +93,7 @@ twp_enforce_open_row(const TwpProtection *p, const TwpSubject *subject, List *la
 		facts.encounter = fact_text(fcinfo, TWP_ROW_ENCOUNTER);
 		facts.known |= TWP_FACT_ENCOUNTER;
 	}
-	if (p->facts[TWP_ROW_DATE] != 0 && !PG_ARGISNULL(FIRST_FACT_ARG + TWP_ROW_DATE))
+	if (p->facts[TWP_ROW_DATE] != 0 && !PG_ARGISNULL(TWP_FIRST_FACT_ARG + TWP_ROW_DATE))
 		read_date(fcinfo, &facts);
 	return twp_decision_open_row(subject, &facts);
 }

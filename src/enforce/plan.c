@@ -123,6 +123,24 @@ twp_enforce_marked_relations(PlannedStmt *plan)
 	return relids;
 }
 
+/* Looks for an upsert in a plan tree. */
+static bool
+has_upsert(Plan *plan)
+{
+	if (plan == NULL)
+		return false;
+	if (IsA(plan, ModifyTable) && ((ModifyTable *) plan)->onConflictAction == ONCONFLICT_UPDATE)
+		return true;
+	return has_upsert(plan->lefttree) || has_upsert(plan->righttree);
+}
+
+/* True when a plan may change rows that are there, by whatever name; what is below a CTE writes too. */
+bool
+twp_enforce_may_update(PlannedStmt *plan)
+{
+	return plan->commandType != CMD_INSERT || plan->hasModifyingCTE || has_upsert(plan->planTree);
+}
+
 /* True for a plan node that keeps rows it has read for later. */
 static bool
 keeps_rows(PlanState *state, void *context)

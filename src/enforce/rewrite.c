@@ -179,6 +179,7 @@ survey(Node *node, SurveyContext *context)
 
 		guard_own_tables(query);
 		guard_steps(query);
+		twp_enforce_guard_provenance(query);
 		foreach(lc, query->rtable)
 		{
 			RangeTblEntry *rte = lfirst(lc);
@@ -276,6 +277,18 @@ release_aggregates(Query *query)
 	twp_anonymity_release(query, &terms);
 }
 
+/* True when rows of one of the relations are traced to what they are made from. */
+static bool
+has_traced(List *relids)
+{
+	ListCell   *lc;
+
+	foreach(lc, relids)
+		if (twp_decision_table(lfirst_oid(lc))->protection->nprovenance > 0)
+			return true;
+	return false;
+}
+
 /* Rewrites a query about to be planned; true when it touches protected tables. */
 bool
 twp_enforce_plan(Query *query, int *cursor_options)
@@ -318,8 +331,8 @@ twp_enforce_plan(Query *query, int *cursor_options)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	/* an emergency is known to this backend alone, and so is what a daily limit leaves */
-	if (twp_uses_emergency() != NULL || twp_decision_use()->max_subjects_per_day > 0)
+	/* an emergency is known to this backend alone, and so is what a daily limit leaves, and what rows are made from */
+	if (twp_uses_emergency() != NULL || twp_decision_use()->max_subjects_per_day > 0 || has_traced(context.relids))
 		*cursor_options &= ~CURSOR_OPT_PARALLEL_OK;
 	return true;
 }

@@ -95,7 +95,8 @@ twp_enforce_scan_can_judge(Oid relid)
 	const TwpProtection *p = twp_protect_lookup(relid);
 
 	return p != NULL && p->broken == NULL && p->subject.nhops == 0 && !p->has_label_path &&
-		p->facts[TWP_ROW_AUTHOR] == 0 && p->facts[TWP_ROW_ENCOUNTER] == 0 && p->facts[TWP_ROW_DATE] == 0;
+		p->facts[TWP_ROW_AUTHOR] == 0 && p->facts[TWP_ROW_ENCOUNTER] == 0 && p->facts[TWP_ROW_DATE] == 0 &&
+		p->facts[TWP_ROW_PURPOSE] == 0 && p->nprovenance == 0;
 }
 
 /* Makes the running state of a plan node. */

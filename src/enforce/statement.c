@@ -196,6 +196,18 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	volatile TwpMarkMode mode = TWP_MARK_NONE;
 	bool		own_plan;
 
+	if (query->plannedstmt->resultRelations != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		twp_enforce_announce_writes(query->plannedstmt);
+	PG_TRY();
+	{
+		twp_enforce_refuse_meeting(query->plannedstmt);
+	}
+	PG_CATCH();
+	{
+		twp_enforce_record_refusal(twp_enforce_marked_relations(query->plannedstmt));
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	if (!twp_enforce_touches_protected(query->plannedstmt))
 	{
 		twp_enforce_refuse_storing(query);

@@ -85,6 +85,13 @@ all_shown(const TwpTableVerdict *v)
 	return true;
 }
 
+/* True for a column whose value a row keeps: what it was made for, and what provenance knows it by. */
+static bool
+is_fixed(const TwpTableVerdict *v, AttrNumber attno)
+{
+	return attno == v->protection->facts[TWP_ROW_PURPOSE] || twp_protect_is_lineage_key(v->relid, attno);
+}
+
 /* Guards the assignments of an UPDATE: strict right sides, open cells. */
 static List *
 guard_assignments(List *target_list, const TwpTableVerdict *v, int rti)
@@ -103,6 +110,9 @@ guard_assignments(List *target_list, const TwpTableVerdict *v, int rti)
 		refuse_hidden_column(v, tle->resno);
 		if (twp_protect_decides_subject(v->relid, tle->resno))
 			tle->expr = (Expr *) twp_enforce_cell_call(TWP_FN_SUBJECT_WRITE, v, tle->resno,
+													   (Node *) tle->expr, &like);
+		if (is_fixed(v, tle->resno))
+			tle->expr = (Expr *) twp_enforce_cell_call(TWP_FN_FIXED_WRITE, v, tle->resno,
 													   (Node *) tle->expr, &like);
 		if (v->columns[tle->resno - 1].rule == TWP_CELL_GATE)
 			tle->expr = (Expr *) twp_enforce_cell_expr(TWP_FN_CELL_WRITE, v, tle->resno,
@@ -251,6 +261,9 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 	{
 		check_inserted_cells(query, rti, v, twp_compat_written_columns(query, rte, true));
 		add_check(query, v, WCO_RLS_INSERT_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+		/* added in front: it says more of what is wrong with a purpose */
+		if (twp_enforce_purpose_check(v, rti) != NULL)
+			add_check(query, v, WCO_RLS_INSERT_CHECK, twp_enforce_purpose_check(v, rti));
 	}
 	if (updates)
 		add_check(query, v, WCO_RLS_UPDATE_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));

@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "hooks/hooks.h"
 #include "ledger/ledger.h"
+#include "lineage/lineage.h"
 #include "miscadmin.h"
 #include "operations/operations.h"
 #include "optimizer/paths.h"
@@ -196,7 +197,7 @@ needs_fmgr(Oid function)
 	return twp_enforce_keeps_function(function);
 }
 
-/* Looks at functions about to run, constraints just made and schemas being named. */
+/* Looks at functions about to run, constraints just made, schemas being named and tables about to be emptied. */
 static void
 access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
@@ -208,6 +209,8 @@ access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		twp_pseudonym_check_constraint(object_id);
 	else if (access == OAT_NAMESPACE_SEARCH)
 		twp_enforce_schema_named(object_id, arg);
+	else if (access == OAT_TRUNCATE)
+		twp_enforce_truncates(object_id);
 }
 
 /* Takes protected values out of messages on their way out, and puts hints in. */
@@ -238,6 +241,7 @@ request_shmem(void)
 	twp_consent_shmem_request();
 	twp_pseudonym_shmem_request();
 	twp_ledger_shmem_request();
+	twp_lineage_shmem_request();
 	twp_enforce_shmem_request();
 }
 
@@ -250,6 +254,7 @@ startup_shmem(void)
 	twp_consent_shmem_startup();
 	twp_pseudonym_shmem_startup();
 	twp_ledger_shmem_startup();
+	twp_lineage_shmem_startup();
 	twp_enforce_shmem_startup();
 }
 

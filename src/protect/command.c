@@ -36,8 +36,8 @@ twp_protect_register_protected(TwpProtectedListener listener)
 }
 
 /* Schema-qualified, quoted name of a relation. */
-static char *
-qualified_name(Oid relid)
+char *
+twp_protect_qualified_name(Oid relid)
 {
 	char	   *name = get_rel_name(relid);
 
@@ -50,8 +50,8 @@ qualified_name(Oid relid)
 }
 
 /* Reads a text argument, refusing NULL and blank. */
-static char *
-required_text(FunctionCallInfo fcinfo, int n, const char *name)
+char *
+twp_protect_required_text(FunctionCallInfo fcinfo, int n, const char *name)
 {
 	char	   *value;
 
@@ -92,8 +92,8 @@ refuse_open_parent(Oid relid)
 	if (parents != NIL && !twp_protect_is_protected(linitial_oid(parents)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s is part of %s, which is not protected", qualified_name(relid),
-						qualified_name(linitial_oid(parents))),
+				 errmsg("%s is part of %s, which is not protected", twp_protect_qualified_name(relid),
+						twp_protect_qualified_name(linitial_oid(parents))),
 				 errhint("Protect the parent: protection covers partitions and children.")));
 }
 
@@ -138,14 +138,30 @@ has_row_security(Oid relid)
 }
 
 /* Runs a SECURITY LABEL statement as the extension. */
-static void
-set_label(const char *object, const char *label)
+void
+twp_protect_set_label(const char *object, const char *label)
 {
 	twp_sql_connect();
 	twp_sql_exec(psprintf("SECURITY LABEL FOR twin_privacy ON %s IS %s", object,
 						  label != NULL ? quote_literal_cstr(label) : "NULL"),
 				 0, NULL, NULL, NULL);
 	twp_sql_finish();
+}
+
+/* Keeps of a table's earlier label what other functions declared: dropping it here would open rows. */
+static void
+keep_lineage(Oid relid, TwpTableLabel *label)
+{
+	char	   *text = twp_protect_label_text(relid, 0);
+	const char *problem;
+	TwpTableLabel *old = text == NULL ? NULL : twp_protect_parse_leniently(text, true, &problem);
+
+	if (old == NULL)
+		return;
+	label->facts[TWP_ROW_PURPOSE] = old->facts[TWP_ROW_PURPOSE];
+	label->facts[TWP_ROW_KEY] = old->facts[TWP_ROW_KEY];
+	label->provenance = old->provenance;
+	label->context = old->context;
 }
 
 /* Protects a table: subject, category and, optionally, the columns of row labels, author, encounter and date. */
@@ -159,34 +175,35 @@ twp_protect_table(PG_FUNCTION_ARGS)
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "protect a table");
 	TWP_REQUIRE_ARG(0, "target");
 	relid = PG_GETARG_OID(0);
-	name = qualified_name(relid);
-	label.subject = required_text(fcinfo, 1, "subject");
-	label.category = required_text(fcinfo, 2, "category");
+	name = twp_protect_qualified_name(relid);
+	label.subject = twp_protect_required_text(fcinfo, 1, "subject");
+	label.category = twp_protect_required_text(fcinfo, 2, "category");
 	check_item(label.subject, "subject");
 	check_item(label.category, "category");
 	if (!PG_ARGISNULL(3))
 	{
-		label.label_column = required_text(fcinfo, 3, "label_column");
+		label.label_column = twp_protect_required_text(fcinfo, 3, "label_column");
 		check_item(label.label_column, "label_column");
 	}
-	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+	for (int fact = 0; fact < TWP_CONSENT_FACTS; fact++)
 		if (!PG_ARGISNULL(4 + fact))
 		{
-			label.facts[fact] = required_text(fcinfo, 4 + fact, twp_protect_fact_name(fact));
+			label.facts[fact] = twp_protect_required_text(fcinfo, 4 + fact, twp_protect_fact_name(fact));
 			check_item(label.facts[fact], twp_protect_fact_name(fact));
 		}
 
 	LockRelationOid(relid, AccessExclusiveLock);
-	if (twp_protect_label_text(relid, 0) == NULL && twp_protect_is_protected(relid))
+	if (twp_protect_is_protected(relid) && twp_protect_lookup(relid)->source != relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s is protected through its parent", name),
 				 errhint("Label columns of its own with twin_privacy.label_column; the table's subject and category are the parent's.")));
 	refuse_open_parent(relid);
 	refuse_materialized_views(relid);
-	label.native_rls = twp_protect_label_text(relid, 0) == NULL ? has_row_security(relid) :
-		twp_protect_lookup(relid)->native_rls;
-	set_label(psprintf("TABLE %s", name), twp_protect_format_table_label(&label));
+	label.native_rls = twp_protect_is_protected(relid) ? twp_protect_lookup(relid)->native_rls :
+		has_row_security(relid);
+	keep_lineage(relid, &label);
+	twp_protect_set_label(psprintf("TABLE %s", name), twp_protect_format_table_label(&label));
 	if (protected_listener != NULL)
 		protected_listener(relid);
 	PG_RETURN_VOID();
@@ -199,30 +216,32 @@ twp_protect_unprotect_table(PG_FUNCTION_ARGS)
 	Oid			relid;
 	char	   *name;
 	char	   *reason;
-	bool		native_rls;
+	TwpTableLabel *label;
 	StringInfoData detail;
 
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "end a table's protection");
 	TWP_REQUIRE_ARG(0, "target");
 	relid = PG_GETARG_OID(0);
-	name = qualified_name(relid);
-	reason = required_text(fcinfo, 1, "reason");
+	name = twp_protect_qualified_name(relid);
+	reason = twp_protect_required_text(fcinfo, 1, "reason");
 
 	LockRelationOid(relid, AccessExclusiveLock);
-	if (twp_protect_label_text(relid, 0) == NULL)
+	if (!twp_protect_is_protected(relid) || twp_protect_lookup(relid)->source != relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("%s is not protected%s", name,
 						twp_protect_is_protected(relid) ? " by a label of its own" : ""),
 				 errhint("See twin_privacy.protected_tables.")));
-	native_rls = twp_protect_parse_table_label(twp_protect_label_text(relid, 0))->native_rls;
+	label = twp_protect_parse_table_label(twp_protect_label_text(relid, 0));
+	twp_protect_forget_provenance(relid, label);
 	initStringInfo(&detail);
 	appendStringInfoString(&detail, "{\"reason\": ");
 	escape_json(&detail, reason);
 	appendStringInfoChar(&detail, '}');
 	twp_event_emit("protect.unprotect", name, NULL, detail.data);
-	set_label(psprintf("TABLE %s", name), NULL);
-	if (!native_rls)
+	twp_protect_set_label(psprintf("TABLE %s", name), label->context == TWP_CONTEXT_NONE ? NULL :
+						  psprintf("context=%s", twp_protect_context_name(label->context)));
+	if (!label->native_rls)
 		twp_protect_switch_rls(relid, false);
 	PG_RETURN_VOID();
 }
@@ -240,7 +259,7 @@ twp_protect_label_column(PG_FUNCTION_ARGS)
 	TWP_REQUIRE_ARG(0, "target");
 	TWP_REQUIRE_ARG(1, "column_name");
 	relid = PG_GETARG_OID(0);
-	name = qualified_name(relid);
+	name = twp_protect_qualified_name(relid);
 	column = NameStr(*PG_GETARG_NAME(1));
 	if (get_attnum(relid, column) <= 0)
 		ereport(ERROR,
@@ -257,8 +276,8 @@ twp_protect_label_column(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("column \"%s\" of %s is the parent's", column, name),
-				 errhint("Label it on %s.", qualified_name(p->source))));
-	set_label(psprintf("COLUMN %s.%s", name, quote_identifier(column)),
-			  PG_ARGISNULL(2) ? NULL : required_text(fcinfo, 2, "label"));
+				 errhint("Label it on %s.", twp_protect_qualified_name(p->source))));
+	twp_protect_set_label(psprintf("COLUMN %s.%s", name, quote_identifier(column)),
+			  PG_ARGISNULL(2) ? NULL : twp_protect_required_text(fcinfo, 2, "label"));
 	PG_RETURN_VOID();
 }

@@ -2,7 +2,10 @@
  * label.c - the grammar of security labels.
  *
  *	table:   subject=PATH, category=CODE [, label_column=PATH] [, author=COLUMN]
- *	         [, encounter=COLUMN] [, date=COLUMN] [, native_rls=on]
+ *	         [, encounter=COLUMN] [, date=COLUMN] [, purpose=COLUMN] [, key=COLUMN]
+ *	         [, provenance=TABLE(COLUMN).COLUMN -> TABLE(COLUMN)] ... [, context=CONTEXT]
+ *	         [, native_rls=on]
+ *	         or context=CONTEXT alone, which protects nothing
  *	column:  [category=CODE] [, kind=KIND] [, mask=MASK] [, bounds=LOW:HIGH] [, values=A|B|...]
  *
  * A closed grammar without SQL text: values are names and numbers.  Commas
@@ -49,7 +52,22 @@ static const char *const fact_names[TWP_ROW_FACTS] = {
 	[TWP_ROW_AUTHOR] = "author",
 	[TWP_ROW_ENCOUNTER] = "encounter",
 	[TWP_ROW_DATE] = "date",
+	[TWP_ROW_PURPOSE] = "purpose",
+	[TWP_ROW_KEY] = "key",
 };
+
+static const char *const context_names[] = {
+	[TWP_CONTEXT_NONE] = "none",
+	[TWP_CONTEXT_INSURANCE] = "insurance",
+	[TWP_CONTEXT_EMPLOYMENT] = "employment",
+};
+
+/* Names a context as labels spell it. */
+const char *
+twp_protect_context_name(TwpContext context)
+{
+	return context_names[context];
+}
 
 /* Names a row fact as labels spell it. */
 const char *
@@ -161,15 +179,29 @@ set_fact(TwpTableLabel *label, const LabelItem *item)
 	return false;
 }
 
+/* Reads a context. */
+static TwpContext
+parse_context(const char *text)
+{
+	for (int context = TWP_CONTEXT_INSURANCE; context < lengthof(context_names); context++)
+		if (strcmp(text, context_names[context]) == 0)
+			return (TwpContext) context;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("context \"%s\" is not known", text),
+			 errhint("Contexts are insurance and employment.")));
+}
+
 /* Parses a table's label. */
 TwpTableLabel *
 twp_protect_parse_table_label(const char *text)
 {
 	static const char *const form =
 		"subject=COLUMN_OR_PATH, category=CODE [, label_column=COLUMN_OR_PATH]"
-		" [, author=COLUMN] [, encounter=COLUMN] [, date=COLUMN]";
+		" [, author=COLUMN] [, encounter=COLUMN] [, date=COLUMN] [, context=insurance|employment]";
 	TwpTableLabel *label = palloc0(sizeof(TwpTableLabel));
 	char	   *native_rls = NULL;
+	char	   *context = NULL;
 	ListCell   *lc;
 
 	foreach(lc, split_items(text, form))
@@ -184,9 +216,17 @@ twp_protect_parse_table_label(const char *text)
 			set_once(&label->label_column, item);
 		else if (strcmp(item->key, "native_rls") == 0)
 			set_once(&native_rls, item);
+		else if (strcmp(item->key, "context") == 0)
+			set_once(&context, item);
+		else if (strcmp(item->key, "provenance") == 0)
+			label->provenance = lappend(label->provenance, item->value);
 		else if (!set_fact(label, item))
 			unknown_item(item, form);
 	}
+	if (context != NULL)
+		label->context = parse_context(context);
+	if (context != NULL && list_length(split_items(text, form)) == 1)
+		return label;
 	if (label->subject == NULL || label->category == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -205,14 +245,21 @@ char *
 twp_protect_format_table_label(const TwpTableLabel *label)
 {
 	StringInfoData text;
+	ListCell   *lc;
 
 	initStringInfo(&text);
+	if (label->subject == NULL)
+		return psprintf("context=%s", context_names[label->context]);
 	appendStringInfo(&text, "subject=%s, category=%s", label->subject, label->category);
 	if (label->label_column != NULL)
 		appendStringInfo(&text, ", label_column=%s", label->label_column);
 	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
 		if (label->facts[fact] != NULL)
 			appendStringInfo(&text, ", %s=%s", fact_names[fact], label->facts[fact]);
+	foreach(lc, label->provenance)
+		appendStringInfo(&text, ", provenance=%s", (char *) lfirst(lc));
+	if (label->context != TWP_CONTEXT_NONE)
+		appendStringInfo(&text, ", context=%s", context_names[label->context]);
 	if (label->native_rls)
 		appendStringInfoString(&text, ", native_rls=on");
 	return text.data;

@@ -41,6 +41,7 @@ typedef struct CacheEntry
 	bool		valid;
 	bool		has_others;		/* depends on other relations than relid */
 	uint64		generation;		/* when built; counts only with has_others */
+	TwpContext	kept_for;
 	MemoryContext context;		/* NULL when unprotected */
 	TwpProtection *protection;	/* NULL when unprotected */
 } CacheEntry;
@@ -117,26 +118,39 @@ twp_protect_parents(Oid relid)
 	return parents;
 }
 
-/* Finds the nearest relation, upward from relid, that carries a table label. */
+/*
+ * Finds the nearest relation, upward from relid, whose label protects, and the
+ * nearest context on the way and above.
+ */
 static Oid
-find_source(Oid relid, char **label, bool *has_parents)
+find_source(Oid relid, char **label, bool *has_parents, TwpContext *context)
 {
 	List	   *queue = list_make1_oid(relid);
+	Oid			source = InvalidOid;
 
 	*has_parents = false;
+	*context = TWP_CONTEXT_NONE;
 	for (int i = 0; i < list_length(queue); i++)
 	{
 		Oid			candidate = list_nth_oid(queue, i);
 		List	   *parents;
+		char	   *text = twp_protect_label_text(candidate, 0);
+		bool		protects = false;
 
-		*label = twp_protect_label_text(candidate, 0);
-		if (*label != NULL)
-			return candidate;
+		if (text != NULL && *context == TWP_CONTEXT_NONE)
+			*context = twp_protect_label_context_of(text, &protects);
+		else if (text != NULL)
+			(void) twp_protect_label_context_of(text, &protects);
+		if (protects && !OidIsValid(source))
+		{
+			source = candidate;
+			*label = text;
+		}
 		parents = twp_protect_parents(candidate);
 		*has_parents |= (parents != NIL);
 		queue = list_concat_unique_oid(queue, parents);
 	}
-	return InvalidOid;
+	return source;
 }
 
 /* Mixes a label text into the protection's hash. */
@@ -277,6 +291,26 @@ resolve_facts(TwpProtection *p, const TwpTableLabel *label)
 	}
 }
 
+/* Resolves what the rows are made from; sets broken on failure. */
+static void
+resolve_lineage(TwpProtection *p, const TwpTableLabel *label)
+{
+	Oid			key_type = p->facts[TWP_ROW_KEY] == 0 ? InvalidOid :
+		getBaseType(get_atttype(p->relid, p->facts[TWP_ROW_KEY]));
+	ListCell   *lc;
+
+	p->provenance = palloc(sizeof(TwpProvenance) * Max(list_length(label->provenance), 1));
+	foreach(lc, label->provenance)
+	{
+		const char *problem;
+
+		if (twp_protect_resolve_provenance(lfirst(lc), key_type, &p->provenance[p->nprovenance], &problem))
+			p->nprovenance++;
+		else
+			p->broken = problem;
+	}
+}
+
 /* Resolves the table label against the relation; sets broken on failure. */
 static void
 resolve_table(TwpProtection *p, const TwpTableLabel *label)
@@ -311,6 +345,7 @@ resolve_table(TwpProtection *p, const TwpTableLabel *label)
 		}
 	}
 	resolve_facts(p, label);
+	resolve_lineage(p, label);
 }
 
 /*
@@ -357,7 +392,8 @@ fill_entry(CacheEntry *entry)
 	MemoryContext old = MemoryContextSwitchTo(scratch);
 	char	   *label;
 	bool		has_parents;
-	Oid			source = find_source(entry->relid, &label, &has_parents);
+	TwpContext	kept_for;
+	Oid			source = find_source(entry->relid, &label, &has_parents, &kept_for);
 	TwpProtection *protection = NULL;
 	MemoryContext context = NULL;
 
@@ -371,6 +407,7 @@ fill_entry(CacheEntry *entry)
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(scratch);
 
+	entry->kept_for = kept_for;
 	entry->context = context;
 	entry->protection = protection;
 	entry->generation = started;
@@ -389,12 +426,12 @@ can_be_protected(Oid relid)
 		return false;
 	relkind = get_rel_relkind(relid);
 	return relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE ||
-		relkind == RELKIND_FOREIGN_TABLE;
+		relkind == RELKIND_FOREIGN_TABLE || relkind == RELKIND_MATVIEW;
 }
 
-/* Looks a relation's protection up; NULL when it has none. */
-const TwpProtection *
-twp_protect_lookup(Oid relid)
+/* Finds or fills the entry of a relation; NULL for one that cannot carry a label. */
+static CacheEntry *
+find_entry(Oid relid)
 {
 	CacheEntry *entry;
 	bool		found;
@@ -414,7 +451,7 @@ twp_protect_lookup(Oid relid)
 	entry = hash_search(cache, &relid, HASH_FIND, NULL);
 	if (entry != NULL && entry->valid &&
 		(!entry->has_others || entry->generation == generation))
-		return entry->protection;
+		return entry;
 	if (!can_be_protected(relid))
 		return NULL;
 
@@ -431,7 +468,25 @@ twp_protect_lookup(Oid relid)
 		MemoryContextDelete(old);
 	}
 	fill_entry(entry);
-	return entry->protection;
+	return entry;
+}
+
+/* Looks a relation's protection up; NULL when it has none. */
+const TwpProtection *
+twp_protect_lookup(Oid relid)
+{
+	CacheEntry *entry = find_entry(relid);
+
+	return entry == NULL ? NULL : entry->protection;
+}
+
+/* Gives the context a relation is kept for. */
+TwpContext
+twp_protect_context(Oid relid)
+{
+	CacheEntry *entry = find_entry(relid);
+
+	return entry == NULL ? TWP_CONTEXT_NONE : entry->kept_for;
 }
 
 /* Copies a path's hops. */
@@ -456,6 +511,9 @@ twp_protect_copy(const TwpProtection *p, MemoryContext context)
 	copy->broken = p->broken != NULL ? pstrdup(p->broken) : NULL;
 	copy_path(&copy->subject);
 	copy_path(&copy->labels);
+	copy->provenance = palloc(sizeof(TwpProvenance) * Max(p->nprovenance, 1));
+	if (p->nprovenance > 0)
+		memcpy(copy->provenance, p->provenance, sizeof(TwpProvenance) * p->nprovenance);
 	copy->columns = palloc(sizeof(TwpColumn) * Max(p->natts, 1));
 	for (int i = 0; i < p->natts; i++)
 	{
@@ -509,71 +567,4 @@ twp_protect_agrees(Oid child, Oid parent)
 			return false;
 	}
 	return true;
-}
-
-/* Lists the relations that carry a table label of ours. */
-List *
-twp_protect_labelled_relations(void)
-{
-	List	   *relids = NIL;
-	Relation	seclabels = table_open(SecLabelRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(seclabels, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	tuple;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		FormData_pg_seclabel *row = (FormData_pg_seclabel *) GETSTRUCT(tuple);
-		bool		isnull;
-		Datum		provider = heap_getattr(tuple, Anum_pg_seclabel_provider,
-											RelationGetDescr(seclabels), &isnull);
-
-		if (row->classoid == RelationRelationId && row->objsubid == 0 && !isnull &&
-			strcmp(TextDatumGetCString(provider), "twin_privacy") == 0)
-			relids = lappend_oid(relids, row->objoid);
-	}
-	systable_endscan(scan);
-	table_close(seclabels, AccessShareLock);
-	return relids;
-}
-
-/* Says whether any table is protected; remembered until something may have changed. */
-bool
-twp_protect_any(void)
-{
-	static bool any = false;
-	static uint64 any_generation = 0;
-	uint64		started = generation;
-
-	if (any_generation != generation)
-	{
-		List	   *relids = twp_protect_labelled_relations();
-
-		any = relids != NIL;
-		any_generation = started;
-		list_free(relids);
-	}
-	return any;
-}
-
-/* Collects the kinds of subject keys that protected tables use. */
-int
-twp_protect_subject_kinds(void)
-{
-	static int	kinds = 0;
-	static uint64 kinds_generation = 0;
-	uint64		started = generation;
-	ListCell   *lc;
-
-	if (kinds_generation == generation)
-		return kinds;
-	kinds = 0;
-	foreach(lc, twp_protect_labelled_relations())
-	{
-		const TwpProtection *p = twp_protect_lookup(lfirst_oid(lc));
-
-		if (p != NULL && p->broken == NULL)
-			kinds |= 1 << p->subject_kind;
-	}
-	kinds_generation = started;
-	return kinds;
 }

@@ -36,8 +36,8 @@ skip_space(const char *p)
 }
 
 /* Reads one identifier, folded as SQL does unless quoted; NULL when there is none. */
-static char *
-read_identifier(const char **cursor)
+char *
+twp_protect_read_identifier(const char **cursor)
 {
 	const char *p = skip_space(*cursor);
 	StringInfoData name;
@@ -64,8 +64,8 @@ read_identifier(const char **cursor)
 }
 
 /* Steps over an expected symbol. */
-static bool
-read_symbol(const char **cursor, const char *symbol)
+bool
+twp_protect_read_symbol(const char **cursor, const char *symbol)
 {
 	size_t		len = strlen(symbol);
 
@@ -110,16 +110,16 @@ find_unique_index(Oid relid, AttrNumber attno)
 static bool
 resolve_hop(const char **cursor, Oid from_type, TwpHop *hop, const char **problem)
 {
-	char	   *schema = read_identifier(cursor);
+	char	   *schema = twp_protect_read_identifier(cursor);
 	char	   *table = NULL;
 	char	   *key;
 	char	   *value;
 
 	if (schema == NULL ||
-		(read_symbol(cursor, ".") && (table = read_identifier(cursor)) == NULL) ||
-		!read_symbol(cursor, "(") || (key = read_identifier(cursor)) == NULL ||
-		!read_symbol(cursor, ")") || !read_symbol(cursor, ".") ||
-		(value = read_identifier(cursor)) == NULL)
+		(twp_protect_read_symbol(cursor, ".") && (table = twp_protect_read_identifier(cursor)) == NULL) ||
+		!twp_protect_read_symbol(cursor, "(") || (key = twp_protect_read_identifier(cursor)) == NULL ||
+		!twp_protect_read_symbol(cursor, ")") || !twp_protect_read_symbol(cursor, ".") ||
+		(value = twp_protect_read_identifier(cursor)) == NULL)
 	{
 		*problem = "the path does not parse";
 		return false;
@@ -165,7 +165,7 @@ twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
 {
 	TwpPath    *path = palloc0(sizeof(TwpPath));
 	const char *cursor = text;
-	char	   *column = read_identifier(&cursor);
+	char	   *column = twp_protect_read_identifier(&cursor);
 	Oid			type;
 
 	*problem = NULL;
@@ -184,7 +184,7 @@ twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
 	path->hops = palloc0(sizeof(TwpHop) * (strlen(text) / 2 + 1));
 	while (*cursor != '\0')
 	{
-		if (!read_symbol(&cursor, "->"))
+		if (!twp_protect_read_symbol(&cursor, "->"))
 		{
 			*problem = "the path does not parse";
 			return NULL;

@@ -96,15 +96,40 @@ typedef struct TwpPath
 	TwpHop	   *hops;
 } TwpPath;
 
-/* Columns that tell what a consent may ask of a row beside its subject and labels. */
+/* Columns that decide about a row beside its subject and labels. */
 typedef enum TwpRowFact
 {
 	TWP_ROW_AUTHOR,				/* who wrote it */
 	TWP_ROW_ENCOUNTER,
 	TWP_ROW_DATE,				/* when it happened, clinically */
+	TWP_ROW_PURPOSE,			/* what it was made for */
+	TWP_ROW_KEY,				/* what provenance knows it by */
 } TwpRowFact;
 
-#define TWP_ROW_FACTS 3
+#define TWP_ROW_FACTS 5
+/* Those before this one are what a consent may ask of a row. */
+#define TWP_CONSENT_FACTS TWP_ROW_PURPOSE
+
+/* A table each of whose rows says that a derived row used a source row. */
+typedef struct TwpProvenance
+{
+	Oid			relid;
+	AttrNumber	derived;		/* column that holds the derived row's key */
+	Oid			derived_type;
+	AttrNumber	used;			/* column that holds the source row's key */
+	Oid			used_type;
+	Oid			source;			/* table of the source rows */
+	AttrNumber	source_key;
+	Oid			source_key_type;
+} TwpProvenance;
+
+/* What a table is kept for, whatever its rows; a label item of its own. */
+typedef enum TwpContext
+{
+	TWP_CONTEXT_NONE,
+	TWP_CONTEXT_INSURANCE,
+	TWP_CONTEXT_EMPLOYMENT,
+} TwpContext;
 
 typedef struct TwpProtection
 {
@@ -116,6 +141,8 @@ typedef struct TwpProtection
 	bool		has_label_path;
 	TwpPath		labels;
 	AttrNumber	facts[TWP_ROW_FACTS];	/* by TwpRowFact; 0: not told */
+	int			nprovenance;
+	TwpProvenance *provenance;	/* what its rows are made from */
 	int			category;		/* the table's own */
 	bool		native_rls;		/* had row security policies of its own before */
 	int			natts;
@@ -164,6 +191,30 @@ extern bool twp_protect_is_on_path(Oid relid);
 extern bool twp_protect_deletes_decide(Oid relid);
 /* Categories of all tables (and their columns) that the relation decides about. */
 extern TwpCategorySet twp_protect_path_needs(Oid relid);
+
+/* True when any provenance is declared. */
+extern bool twp_protect_has_lineage(void);
+/* True for a table that some protected table's rows are traced by. */
+extern bool twp_protect_is_provenance(Oid relid);
+/* Columns (numbers) of a provenance table that hold keys of derived rows. */
+extern List *twp_protect_traced_columns(Oid relid);
+/* Tables whose rows a column of a provenance table traces. */
+extern List *twp_protect_traced_tables(Oid relid, AttrNumber attno);
+/* True for a column by which provenance knows a row: a target's key or a source's. */
+extern bool twp_protect_is_lineage_key(Oid relid, AttrNumber attno);
+/* The context a table (or one above it) is labelled with. */
+extern TwpContext twp_protect_context(Oid relid);
+extern const char *twp_protect_context_name(TwpContext context);
+/* True when some table is labelled with a context. */
+extern bool twp_protect_any_context(void);
+
+/*
+ * The value at the end of a path for a row's start value, read raw under the
+ * active snapshot; false when the path breaks off before.
+ */
+extern bool twp_protect_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
+/* What a row's label value asks for, and its labels (char *); false for an unknown label. */
+extern bool twp_protect_read_labels(Oid type, Datum value, TwpCategorySet *needs, List **labels);
 
 /* Turns row security on (and force) for a relation and all below it. */
 extern void twp_protect_switch_rls(Oid relid, bool on);

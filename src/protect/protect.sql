@@ -31,6 +31,52 @@ GRANT EXECUTE ON FUNCTION twin_privacy.label_column(regclass, name, text) TO twi
 COMMENT ON FUNCTION twin_privacy.label_column(regclass, name, text) IS
 'Labels a column of a protected table, as SECURITY LABEL FOR twin_privacy ON COLUMN does: target, column_name, label (''category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK, bounds=LOW:HIGH, values=A|B|...'': bounds between which a number is taken to lie, and all values a key of groups may have, where figures are made private; NULL takes the label away, which hides the column). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 label does not parse, 42703 unknown column, 42804 mask or bounds do not fit the type, 55000 table not protected.';
 
+CREATE FUNCTION twin_privacy.declare_provenance(target regclass, target_key name, provenance regclass, derived_column name,
+                                                source regclass, source_column name, source_key name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_declare_provenance'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name) IS
+'Says that each row of the table provenance traces the row of target whose target_key stands in derived_column to the rows of source whose source_key stands in source_column (admin): from the next statement on, a row of target is seen only where its subject''s consent and that of every row it was made from allow it, through as many steps as there are. Rows of provenance are added, never changed or taken away. Several may be declared of a target; the same twice is once. Keys are of type bigint, int, uuid or text. Errors: 22004 NULL argument, 22023 not an ordinary table or its own provenance, 42703 unknown column, 42804 keys of different kinds, 42501 not an admin or other owner, 55000 target or source not protected, 0A000 another key. Source: contract of twin_privacy, section 14.';
+
+CREATE FUNCTION twin_privacy.drop_provenance(target regclass, reason text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_drop_provenance'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.drop_provenance(regclass, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.drop_provenance(regclass, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.drop_provenance(regclass, text) IS
+'Takes all provenance of target back (admin): its rows are no longer traced. reason is recorded. Errors: 22004 NULL argument, 22023 empty reason, 55000 not protected or nothing declared, 42501 not an admin.';
+
+CREATE FUNCTION twin_privacy.declare_purpose_column(target regclass, column_name name)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_declare_purpose_column'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.declare_purpose_column(regclass, name) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.declare_purpose_column(regclass, name) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.declare_purpose_column(regclass, name) IS
+'Lets rows of target record in column_name (text) the purpose of the use they are written under, and be read for that purpose or one below it only, unless the subject''s consents permit the reader''s own purpose; NULL and unknown purposes are closed (admin). Sets the column''s default. Errors: 22004 NULL argument, 42703 unknown column, 42804 not text, 55000 not protected, 42501 not an admin. Source: contract of twin_privacy, section 14.';
+
+CREATE FUNCTION twin_privacy.drop_purpose_column(target regclass, reason text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_drop_purpose_column'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.drop_purpose_column(regclass, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.drop_purpose_column(regclass, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.drop_purpose_column(regclass, text) IS
+'Takes the purpose column of target back, and its default (admin). reason is recorded. Errors: 22004 NULL argument, 22023 empty reason, 55000 not protected or nothing declared, 42501 not an admin.';
+
+CREATE FUNCTION twin_privacy.label_context(target regclass, context text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'twp_protect_label_context'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION twin_privacy.label_context(regclass, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.label_context(regclass, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.label_context(regclass, text) IS
+'Says that a table, protected or not, is kept for insurance or employment (context; NULL: for neither), as SECURITY LABEL FOR twin_privacy ON TABLE ... IS ''context=...'' does (admin). No command touches it together with protected tables, whatever the purpose. Errors: 22004 NULL target, 22023 unknown context, 42809 not a table, 42501 not an admin.';
+
 CREATE FUNCTION twin_privacy_internal.list_protected_tables(
     OUT target regclass, OUT source regclass, OUT subject text, OUT category text,
     OUT label_column text, OUT problem text)

@@ -7,15 +7,18 @@
 #include "postgres.h"
 
 #include "catalog/objectaddress.h"
+#include "fmgr.h"
 #include "protect/protect.h"
 
-/* A table label as written: names, not yet resolved. */
+/* A table label as written: names, not yet resolved.  Without a subject it only names a context. */
 typedef struct TwpTableLabel
 {
 	char	   *subject;
 	char	   *category;
 	char	   *label_column;	/* or NULL */
 	char	   *facts[TWP_ROW_FACTS];	/* columns by TwpRowFact, or NULL */
+	List	   *provenance;		/* texts, char * */
+	TwpContext	context;
 	bool		native_rls;		/* the table had row security of its own before */
 } TwpTableLabel;
 
@@ -41,12 +44,30 @@ extern char *twp_protect_format_table_label(const TwpTableLabel *label);
  */
 extern TwpPath *twp_protect_resolve_path(Oid relid, const char *text, const char **problem);
 extern char *twp_protect_format_path(Oid relid, const TwpPath *path);
+/* Pieces of the same grammar, for provenance.c. */
+extern char *twp_protect_read_identifier(const char **cursor);
+extern bool twp_protect_read_symbol(const char **cursor, const char *symbol);
+
+/* provenance.c: "schema.table(derived).used -> schema.source(key)". */
+extern bool twp_protect_resolve_provenance(const char *text, Oid key_type, TwpProvenance *provenance,
+										   const char **problem);
+extern char *twp_protect_format_provenance(const TwpProvenance *provenance);
+/* Lets the target hang on its provenance tables, so that those are not dropped alone. */
+extern void twp_protect_depend_on_provenance(Oid relid, const TwpTableLabel *label);
+extern void twp_protect_forget_provenance(Oid relid, const TwpTableLabel *label);
+
+/* command.c */
+extern char *twp_protect_qualified_name(Oid relid);
+extern char *twp_protect_required_text(FunctionCallInfo fcinfo, int n, const char *name);
+extern void twp_protect_set_label(const char *object, const char *label);
 
 /* lookup.c */
 /* A table or column label parsed, or NULL and *broken when it does not parse. */
 extern void *twp_protect_parse_leniently(const char *text, bool table, const char **broken);
 extern List *twp_protect_parents(Oid relid);
 extern char *twp_protect_label_text(Oid relid, AttrNumber attno);
+/* labelled.c: the context a label names; *protects is false when it says nothing else. */
+extern TwpContext twp_protect_label_context_of(const char *text, bool *protects);
 
 /* relabel.c: the label provider's check, and the types a label column may have. */
 extern bool twp_protect_is_label_type(Oid type);

@@ -38,6 +38,7 @@ typedef struct RememberedLabel
 	TwpPath    *subject;
 	TwpPath    *labels;
 	TwpPath    *facts[TWP_ROW_FACTS];
+	List	   *provenance;		/* TwpProvenance * */
 } RememberedLabel;
 
 /* True for a text type whose declared length holds at least n characters. */
@@ -86,7 +87,7 @@ twp_protect_is_label_type(Oid type)
 
 /* Refuses relations that cannot be protected. */
 static void
-check_relation(Oid relid)
+check_relation(Oid relid, bool context_only)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Form_pg_class form;
@@ -95,12 +96,13 @@ check_relation(Oid relid)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
 	form = (Form_pg_class) GETSTRUCT(tuple);
-	if (form->relkind != RELKIND_RELATION && form->relkind != RELKIND_PARTITIONED_TABLE)
+	if (form->relkind != RELKIND_RELATION && form->relkind != RELKIND_PARTITIONED_TABLE &&
+		!(context_only && (form->relkind == RELKIND_FOREIGN_TABLE || form->relkind == RELKIND_MATVIEW)))
 		problem = "only tables can be protected";
 	/* lookup.c passes over what initdb made, information_schema included */
 	else if (relid < FirstNormalObjectId || twp_catalog_is_ours(relid))
 		problem = "system tables cannot be protected";
-	else if (form->relpersistence == RELPERSISTENCE_TEMP)
+	else if (form->relpersistence == RELPERSISTENCE_TEMP && !context_only)
 		problem = "temporary tables cannot be protected";
 	ReleaseSysCache(tuple);
 	if (problem != NULL)
@@ -117,7 +119,11 @@ twp_protect_fact_problem(TwpRowFact fact, const TwpPath *path)
 	Oid			type = getBaseType(path->type);
 
 	if (path->nhops > 0)
-		return "the author, encounter and date of a row are columns of its own table";
+		return "what tells something of a row is a column of its own table";
+	if (fact == TWP_ROW_PURPOSE && type != TEXTOID && type != VARCHAROID)
+		return "the purpose column is not of type text";
+	if (fact == TWP_ROW_KEY && twp_subject_kind(type) == TWP_SUBJECT_INVALID)
+		return "the key column is not of type bigint, int, uuid or text";
 	if (fact == TWP_ROW_DATE && type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
 		return "the date column is not of type date, timestamp or timestamptz";
 	return NULL;
@@ -160,6 +166,28 @@ check_facts(Oid relid, const TwpTableLabel *label)
 	}
 }
 
+/* Checks the tables that a label says its rows are traced by. */
+static void
+check_provenance(Oid relid, const TwpTableLabel *label)
+{
+	Oid			key_type = label->facts[TWP_ROW_KEY] == NULL ? InvalidOid :
+		require_path(relid, label->facts[TWP_ROW_KEY], "the key column")->type;
+	ListCell   *lc;
+
+	foreach(lc, label->provenance)
+	{
+		const char *problem;
+		TwpProvenance provenance;
+
+		if (!twp_protect_resolve_provenance(lfirst(lc), key_type, &provenance, &problem))
+			ereport(ERROR,
+					(errcode(strstr(problem, "does not exist") ? ERRCODE_UNDEFINED_COLUMN :
+							 strstr(problem, "one kind") ? ERRCODE_DATATYPE_MISMATCH : ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("provenance of \"%s\" does not resolve: %s", get_rel_name(relid), problem),
+					 errhint("Use twin_privacy.declare_provenance, with keys of type bigint, int, uuid or text.")));
+	}
+}
+
 /* Checks what a table label names. */
 static void
 check_table_label(Oid relid, const TwpTableLabel *label)
@@ -185,6 +213,7 @@ check_table_label(Oid relid, const TwpTableLabel *label)
 					 errhint("Labels are of type text[] or text.")));
 	}
 	check_facts(relid, label);
+	check_provenance(relid, label);
 }
 
 /* Checks what a column label names. */
@@ -219,6 +248,8 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 {
 	Oid			relid = object->objectId;
 	AttrNumber	attno = (AttrNumber) object->objectSubId;
+	bool		protects = false;
+	char	   *old;
 
 	if (object->classId != RelationRelationId)
 		ereport(ERROR,
@@ -226,9 +257,13 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 				 errmsg("twin_privacy labels tables and columns only"),
 				 errhint("Use SECURITY LABEL FOR twin_privacy ON TABLE or ON COLUMN.")));
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "change protection");
-	check_relation(relid);
+	check_relation(relid, attno == 0 && (seclabel == NULL || twp_protect_parse_table_label(seclabel)->subject == NULL));
+	/* by the label alone: resolving it would lock other tables, which parallel restores deadlock over */
+	old = attno == 0 ? twp_protect_label_text(relid, 0) : NULL;
+	if (old != NULL)
+		(void) twp_protect_label_context_of(old, &protects);
 
-	if (seclabel == NULL && attno == 0 && !twp_sql_is_internal())
+	if (seclabel == NULL && attno == 0 && protects && !twp_sql_is_internal())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("a table's protection is not dropped with its label"),
@@ -237,9 +272,16 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 	{
 		TwpTableLabel *label = twp_protect_parse_table_label(seclabel);
 
-		if (!twp_in_maintenance())
+		if (label->subject == NULL && protects && !twp_sql_is_internal())
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("a context alone would end the table's protection"),
+					 errhint("Use twin_privacy.label_context, which keeps the rest of the label.")));
+		if (label->subject != NULL && !twp_in_maintenance())
 			check_table_label(relid, label);
-		twp_protect_switch_rls(relid, true);
+		if (label->subject != NULL)
+			twp_protect_switch_rls(relid, true);
+		twp_protect_depend_on_provenance(relid, label);
 	}
 	else if (seclabel != NULL)
 	{
@@ -298,6 +340,44 @@ twp_protect_switch_rls(Oid relid, bool on)
 			set_rls_flags(lfirst_oid(lc), on);
 }
 
+/* Resolves what a label says its rows are traced by. */
+static void
+remember_provenance(RememberedLabel *r)
+{
+	Oid			key_type = r->facts[TWP_ROW_KEY] != NULL ? r->facts[TWP_ROW_KEY]->type : InvalidOid;
+	ListCell   *lc;
+
+	foreach(lc, r->label->provenance)
+	{
+		TwpProvenance *provenance = palloc(sizeof(TwpProvenance));
+		const char *problem;
+
+		if (twp_protect_resolve_provenance(lfirst(lc), key_type, provenance, &problem))
+			r->provenance = lappend(r->provenance, provenance);
+	}
+}
+
+/* Puts today's names into the provenance of a remembered label; true when any has changed. */
+static bool
+rename_provenance(RememberedLabel *r)
+{
+	bool		stale = false;
+	ListCell   *text;
+	ListCell   *lc;
+
+	/* one that did not resolve keeps the table refused; it is left as it was */
+	if (list_length(r->provenance) != list_length(r->label->provenance))
+		return false;
+	forboth(text, r->label->provenance, lc, r->provenance)
+	{
+		char	   *now = twp_protect_format_provenance(lfirst(lc));
+
+		stale |= strcmp(lfirst(text), now) != 0;
+		lfirst(text) = now;
+	}
+	return stale;
+}
+
 /* Resolves all table labels, so that a rename can be followed. */
 List *
 twp_protect_remember_labels(void)
@@ -312,7 +392,7 @@ twp_protect_remember_labels(void)
 
 		r->relid = lfirst_oid(lc);
 		r->label = twp_protect_parse_leniently(twp_protect_label_text(r->relid, 0), true, &problem);
-		if (r->label == NULL)
+		if (r->label == NULL || r->label->subject == NULL)
 			continue;
 		r->subject = twp_protect_resolve_path(r->relid, r->label->subject, &problem);
 		if (r->label->label_column != NULL)
@@ -320,6 +400,7 @@ twp_protect_remember_labels(void)
 		for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
 			if (r->label->facts[fact] != NULL)
 				r->facts[fact] = twp_protect_resolve_path(r->relid, r->label->facts[fact], &problem);
+		remember_provenance(r);
 		if (r->subject != NULL && (r->labels != NULL || r->label->label_column == NULL))
 			remembered = lappend(remembered, r);
 	}
@@ -359,6 +440,7 @@ twp_protect_rewrite_labels(List *remembered)
 				stale |= strcmp(r->label->facts[fact], now) != 0;
 				r->label->facts[fact] = now;
 			}
+		stale |= rename_provenance(r);
 		if (stale)
 		{
 			ObjectAddress object = {RelationRelationId, r->relid, 0};

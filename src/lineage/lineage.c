@@ -1,0 +1,226 @@
+/*
+ * lineage.c - is everything a row was made from open?
+ *
+ * A few rows are looked up one by one, by the indexes of the provenance
+ * tables.  A statement that asks for many makes the target's graph (graph.c),
+ * which serves this backend until rows it stands on change.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/parallel.h"
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "decision/decision.h"
+#include "lineage/lineage_internal.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* A look-up costs about as much as fifty rows of making a graph. */
+#define ROWS_PER_PROBE 50
+
+int			twp_lineage_memory = 262144;
+int			twp_lineage_threshold = 100;
+
+/* What is kept of a target. */
+typedef struct Target
+{
+	Oid			relid;
+	TwpGraph   *graph;			/* or NULL */
+	uint64		epoch;			/* decision under which the graph was last found current */
+	uint64		probes;			/* since then */
+	uint64		writes;			/* of our own, when it was too large */
+	bool		too_large;
+} Target;
+
+static List *targets = NIL;
+
+/* Starts the room: its settings and its ears for changes. */
+void
+twp_lineage_init(void)
+{
+	DefineCustomIntVariable("twin_privacy.provenance_memory",
+							"Memory a session may use for what the rows of a derived table are made from.",
+							"Beyond it each row is looked up by itself, which is slower.",
+							&twp_lineage_memory, 262144, 1024, MAX_KILOBYTES,
+							PGC_SUSET, GUC_UNIT_KB | GUC_NOT_WHILE_SEC_REST, NULL, NULL, NULL);
+	DefineCustomIntVariable("twin_privacy.provenance_threshold",
+							"Rows of a derived table that a statement looks up one by one before it reads all provenance.",
+							NULL,
+							&twp_lineage_threshold, 100, 0, INT_MAX,
+							PGC_USERSET, 0, NULL, NULL, NULL);
+	twp_lineage_change_init();
+	twp_lineage_graph_init();
+}
+
+/* Finds or makes what is kept of a target. */
+static Target *
+find_target(Oid relid)
+{
+	Target	   *target;
+	ListCell   *lc;
+	MemoryContext old;
+
+	foreach(lc, targets)
+	{
+		target = lfirst(lc);
+		if (target->relid == relid)
+			return target;
+	}
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	target = palloc0(sizeof(Target));
+	target->relid = relid;
+	targets = lappend(targets, target);
+	MemoryContextSwitchTo(old);
+	return target;
+}
+
+/* Number of rows the provenance of a target has, as far as PostgreSQL has counted. */
+static double
+count_provenance(const TwpProtection *p)
+{
+	double		rows = 0;
+
+	for (int i = 0; i < p->nprovenance; i++)
+	{
+		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(p->provenance[i].relid));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		rows += Max(((Form_pg_class) GETSTRUCT(tuple))->reltuples, 0);
+		ReleaseSysCache(tuple);
+	}
+	return rows;
+}
+
+/* True when a row can be looked up without reading all provenance. */
+static bool
+has_indexes(const TwpProtection *p)
+{
+	for (int i = 0; i < p->nprovenance; i++)
+		if (!twp_lineage_has_index(p->provenance[i].relid, p->provenance[i].derived))
+			return false;
+	return true;
+}
+
+/* Decides to make a graph when so many rows were asked for that it costs no more. */
+static bool
+pays(Target *target, const TwpProtection *p)
+{
+	if (target->too_large && target->writes == twp_lineage_own_writes())
+		return false;
+	if (target->probes == 0)
+		return !has_indexes(p);
+	return target->probes >= (uint64) twp_lineage_threshold &&
+		target->probes % Max(twp_lineage_threshold, 1) == 0 &&
+		target->probes * ROWS_PER_PROBE >= count_provenance(p);
+}
+
+/* Gives the target's graph if there is one that holds, made when it pays; NULL for none. */
+static TwpGraph *
+graph_of(const TwpProtection *p)
+{
+	Target	   *target;
+
+	/* a standby does not hear of changes */
+	if (RecoveryInProgress())
+		return NULL;
+	target = find_target(p->relid);
+	if (target->epoch != twp_decision_epoch())
+	{
+		if (target->graph != NULL && !twp_lineage_is_current(target->graph))
+		{
+			TwpGraph   *old = target->graph;
+
+			target->graph = NULL;
+			target->probes = 0;
+			twp_lineage_free(old);
+		}
+		target->epoch = twp_decision_epoch();
+	}
+	if (target->graph != NULL)
+		return target->graph;
+	if (pays(target, p))
+	{
+		target->graph = twp_lineage_build(p);
+		target->too_large = target->graph == NULL;
+		target->writes = twp_lineage_own_writes();
+	}
+	target->probes++;
+	return target->graph;
+}
+
+/* An input that must be open; for pooled rows the row's own categories too. */
+typedef struct Asked
+{
+	TwpCategorySet also;
+	bool		found;
+} Asked;
+
+/* Says whether an input is open. */
+static bool
+input_is_open(const TwpSubject *subject, TwpCategorySet needs, void *arg)
+{
+	Asked	   *asked = arg;
+
+	asked->found = true;
+	needs |= asked->also;
+	return (twp_decision_consented(subject) & needs) == needs;
+}
+
+/* The protection whose label declares the provenance: the relation's or its ancestor's. */
+static const TwpProtection *
+root_of(const TwpProtection *p)
+{
+	return p->source == p->relid ? p : twp_lineage_protection(p->source);
+}
+
+/* Says whether everything a row is made from is open. */
+bool
+twp_lineage_open(const TwpProtection *target, const TwpSubject *key, TransactionId born)
+{
+	const TwpProtection *p = root_of(target);
+	Asked		asked = {0};
+	TwpGraph   *graph;
+
+	if (p == NULL || p->broken != NULL)
+		return false;
+	graph = graph_of(p);
+	if (graph != NULL)
+	{
+		TwpGraphAnswer answer = twp_lineage_ask(graph, key, born);
+
+		if (answer != TWP_GRAPH_UNKNOWN)
+			return answer == TWP_GRAPH_OPEN;
+	}
+	return twp_lineage_probe(p, key, input_is_open, &asked);
+}
+
+/* Says whether a row of no subject of its own is open: to all whose data it is made from. */
+bool
+twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, TwpCategorySet needs)
+{
+	const TwpProtection *p = root_of(target);
+	Asked		asked = {.also = needs};
+
+	return p != NULL && p->broken == NULL && twp_lineage_probe(p, key, input_is_open, &asked) && asked.found;
+}
+
+/* Hands an input's subject on. */
+static bool
+visit_subject(const TwpSubject *subject, TwpCategorySet needs, void *arg)
+{
+	(*(void (**) (const TwpSubject *)) arg) (subject);
+	return true;
+}
+
+/* Visits the subjects of all inputs of a row. */
+void
+twp_lineage_visit_subjects(const TwpProtection *target, const TwpSubject *key, void (*visit) (const TwpSubject *subject))
+{
+	const TwpProtection *p = root_of(target);
+
+	if (p != NULL && p->broken == NULL)
+		(void) twp_lineage_probe(p, key, visit_subject, &visit);
+}
