@@ -96,6 +96,7 @@ REGRESS += enforce_context
 REGRESS += enforce_equivalence
 REGRESS += enforce_labels
 REGRESS += enforce_ledger
+REGRESS += enforce_owed
 REGRESS += enforce_paths
 REGRESS += enforce_provenance
 REGRESS += enforce_purpose

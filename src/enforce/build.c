@@ -28,6 +28,7 @@
 static const char *const function_names[N_TWP_FUNCTIONS] = {
 	[TWP_FN_ROW_VISIBLE] = "row_visible",
 	[TWP_FN_ROW_WRITABLE] = "row_writable",
+	[TWP_FN_ROW_OWED] = "row_owed",
 	[TWP_FN_ROW_DELETABLE] = "row_deletable",
 	[TWP_FN_ROW_NOTED] = "row_noted",
 	[TWP_FN_CELL] = "cell",
@@ -135,7 +136,7 @@ born_arg(TwpFunction function, const TwpProtection *p, int rti)
 	return (Node *) makeVar(rti, MinTransactionIdAttributeNumber, XIDOID, -1, InvalidOid, 0);
 }
 
-/* row_visible or row_writable for the relation at rti. */
+/* row_visible, row_writable or row_owed for the relation at rti. */
 Node *
 twp_enforce_row_expr(TwpFunction function, const TwpTableVerdict *v, int rti)
 {

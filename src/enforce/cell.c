@@ -100,6 +100,20 @@ find_state(Oid relid)
 	return row;
 }
 
+/* Makes sure that a decision of the plan's own stamp is in force. */
+void
+twp_enforce_require_decision(uint64 stamp)
+{
+	if (likely(twp_decision_is_current(stamp)))
+		return;
+	twp_decision_begin();
+	if (!twp_decision_is_current(stamp))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+				 errmsg("the bound use changed while the statement was running"),
+				 errhint("Run the statement again.")));
+}
+
 /* The state for this call, with a decision in force that the call was planned for. */
 static RowState *
 call_state(FunctionCallInfo fcinfo, Oid relid, uint64 stamp)
@@ -109,15 +123,7 @@ call_state(FunctionCallInfo fcinfo, Oid relid, uint64 stamp)
 	if (site != NULL && site->epoch == twp_decision_epoch() && twp_decision_is_current(stamp))
 		return site->row;
 
-	if (!twp_decision_is_current(stamp))
-	{
-		twp_decision_begin();
-		if (!twp_decision_is_current(stamp))
-			ereport(ERROR,
-					(errcode(ERRCODE_TWP_USE_NOT_USABLE),
-					 errmsg("the bound use changed while the statement was running"),
-					 errhint("Run the statement again.")));
-	}
+	twp_enforce_require_decision(stamp);
 	if (site == NULL)
 		site = fcinfo->flinfo->fn_extra =
 			MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
@@ -345,11 +351,7 @@ twp_enforce_row_writable(PG_FUNCTION_ARGS)
 	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
 
 	if (!row_is_open(row, fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("a row of table \"%s\" may not be written under use \"%s\"",
-						get_rel_name(row->relid), twp_decision_use()->code),
-				 errhint("The row's data subject, or one of its labels, has no consent for it; see twin_privacy.why.")));
+		twp_enforce_refuse_row(row->relid);
 	PG_RETURN_BOOL(true);
 }
 

@@ -172,7 +172,7 @@ row_conditions(ParseState *pstate, ParseNamespaceItem *item, const CopyStmt *stm
 	}
 	if (twp_enforce_purpose_check(v, 1) != NULL)
 		conditions = lappend(conditions, twp_enforce_purpose_check(v, 1));
-	conditions = lappend(conditions, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, 1));
+	conditions = lappend(conditions, twp_enforce_row_expr(twp_enforce_insert_check(v), v, 1));
 	foreach(lc, attnums)
 	{
 		Node	   *check = twp_enforce_cell_check(v, 1, lfirst_int(lc));
@@ -224,6 +224,7 @@ copy_in(CopyStmt *stmt, const char *query_string, QueryCompletion *qc)
 		twp_enforce_changed = true;
 		record_id = twp_enforce_begin_command(RelationGetRelid(rel));
 		rows = load_rows(pstate, rel, stmt, attnums);
+		twp_enforce_settle_owed();
 	}
 	PG_CATCH();
 	{

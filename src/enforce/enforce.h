@@ -32,6 +32,8 @@ extern void twp_enforce_add_paths(PlannerInfo *root, RelOptInfo *rel, Index rti,
 								  RangeTblEntry *rte);
 /* After planning such a query: lets each scan of protected rows tell whose rows passed all its filters. */
 extern void twp_enforce_planned(PlannedStmt *plan);
+/* Makes the checks of new rows that are owed; raises, and still owes, when one may not be stored. */
+extern void twp_enforce_settle_owed(void);
 /* Row security's own hook: what keeps PostgreSQL's default deny from closing our tables. */
 extern List *twp_enforce_permissive_policies(CmdType command, Relation relation);
 /* LANGUAGE sql set-returning functions must not be inlined behind our back. */

@@ -27,6 +27,15 @@ LANGUAGE C STABLE PARALLEL SAFE COST 2;
 COMMENT ON FUNCTION twin_privacy_internal.row_writable(oid, bigint, "any", "any", "any", "any", "any", "any", "any", xid) IS
 '(all) The check of a row about to be stored; TP003 when it may not.';
 
+CREATE FUNCTION twin_privacy_internal.row_owed(
+    relation oid, stamp bigint, key "any", labels "any", author "any", encounter "any", date "any",
+    purpose "any", traced_by "any", born xid)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_enforce_row_owed'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 2;
+COMMENT ON FUNCTION twin_privacy_internal.row_owed(oid, bigint, "any", "any", "any", "any", "any", "any", "any", xid) IS
+'(all) The check of a row about to be stored, made with those of the rows after it; TP003, before the statement ends, when it may not.';
+
 CREATE FUNCTION twin_privacy_internal.subject_key(relation oid, start "any") RETURNS text
 AS 'MODULE_PATHNAME', 'twp_enforce_subject_key'
 LANGUAGE C STABLE PARALLEL SAFE COST 10;

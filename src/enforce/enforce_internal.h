@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/compat.h"
 #include "base/subject.h"
 #include "decision/decision.h"
@@ -47,6 +48,7 @@ typedef enum TwpFunction
 {
 	TWP_FN_ROW_VISIBLE,
 	TWP_FN_ROW_WRITABLE,
+	TWP_FN_ROW_OWED,
 	TWP_FN_ROW_DELETABLE,
 	TWP_FN_ROW_NOTED,
 	TWP_FN_CELL,
@@ -81,6 +83,15 @@ extern void twp_enforce_refuse_meeting(PlannedStmt *plan);
 /* lineage.c: tables by whose rows others are traced. */
 extern void twp_enforce_guard_provenance(Query *query);
 extern void twp_enforce_announce_writes(PlannedStmt *plan);
+
+/* cell.c: refuses unless a decision of the stamp is in force. */
+extern void twp_enforce_require_decision(uint64 stamp);
+
+/* owed.c: checks of new rows, made many at once. */
+extern TwpFunction twp_enforce_insert_check(const TwpTableVerdict *v);
+extern void twp_enforce_refuse_row(Oid relid) pg_attribute_noreturn();
+extern void twp_enforce_owed_at_transaction_end(XactEvent event);
+extern void twp_enforce_owed_at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent);
 
 /* wrap.c, write.c */
 extern Node *twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno);

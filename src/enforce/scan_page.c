@@ -60,20 +60,6 @@ twp_enforce_page_init(TwpScanPage *page, const FuncExpr *rule, Relation relation
 	page->n = page->next = page->nrows = 0;
 }
 
-/* Makes sure that a decision of the plan's own stamp is in force. */
-static void
-require_decision(const TwpScanPage *page)
-{
-	if (likely(twp_decision_is_current(page->stamp)))
-		return;
-	twp_decision_begin();
-	if (!twp_decision_is_current(page->stamp))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
-				 errmsg("the bound use changed while the statement was running"),
-				 errhint("Run the statement again.")));
-}
-
 /* Gives a column of a row of the page. */
 Datum
 twp_enforce_page_column(const TwpScanPage *page, HeapTupleHeader row, AttrNumber attno, bool *isnull)
@@ -139,7 +125,7 @@ ask(TwpScanPage *page)
 	uint64		version;
 	uint64		n;
 
-	require_decision(page);
+	twp_enforce_require_decision(page->stamp);
 	needs = twp_decision_table(page->relid)->needs;
 	page->epoch = twp_decision_epoch();
 	twp_decision_open_many(page->subjects, page->nrows, needs, page->open, page->tokens);

@@ -94,6 +94,7 @@ at_transaction_end(XactEvent event, void *arg)
 	twp_enforce_copying_out = false;
 	twp_enforce_adding_foreign_key = false;
 	twp_enforce_forget_runs();
+	twp_enforce_owed_at_transaction_end(event);
 	/* answers kept for repeated questions are told by the counters whether they are still good */
 	if (event == XACT_EVENT_COMMIT && twp_enforce_changed)
 		pgstat_force_next_flush();
@@ -114,6 +115,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 {
 	Statement  *next;
 
+	twp_enforce_owed_at_subtransaction_end(event, mine, parent);
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	twp_enforce_copying_out = false;

@@ -241,6 +241,8 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 	bool		updates = query->commandType == CMD_UPDATE || query->commandType == CMD_MERGE ||
 		query->onConflict != NULL;
 	bool		inserts = query->commandType == CMD_INSERT || query->commandType == CMD_MERGE;
+	/* what is given back must be checked before */
+	TwpFunction check = updates || query->returningList != NIL ? TWP_FN_ROW_WRITABLE : twp_enforce_insert_check(v);
 
 	if (twp_decision_use()->form != TWP_FORM_IDENTIFIED)
 		ereport(ERROR,
@@ -260,7 +262,7 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 	if (inserts)
 	{
 		check_inserted_cells(query, rti, v, twp_compat_written_columns(query, rte, true));
-		add_check(query, v, WCO_RLS_INSERT_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+		add_check(query, v, WCO_RLS_INSERT_CHECK, twp_enforce_row_expr(check, v, rti));
 		/* added in front: it says more of what is wrong with a purpose */
 		if (twp_enforce_purpose_check(v, rti) != NULL)
 			add_check(query, v, WCO_RLS_INSERT_CHECK, twp_enforce_purpose_check(v, rti));

@@ -48,6 +48,7 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 	PlannedStmt *plan = NULL;
 	bool		touches;
 
+	twp_enforce_settle_owed();
 	twp_pseudonym_check_query(parse);
 	touches = twp_enforce_plan(parse, &cursor_options);
 	twp_enforce_enter_planning(&run, cursor_options);
@@ -74,6 +75,7 @@ start_executor(QueryDesc *query, int eflags)
 {
 	TwpRun		run;
 
+	twp_enforce_settle_owed();
 	twp_enforce_start(query, eflags);
 	twp_enforce_enter_start(&run);
 	PG_TRY();
@@ -106,6 +108,7 @@ run_executor(TWP_EXECUTOR_RUN_ARGS)
 			next_executor_run(TWP_EXECUTOR_RUN_PASS);
 		else
 			standard_ExecutorRun(TWP_EXECUTOR_RUN_PASS);
+		twp_enforce_settle_owed();
 	}
 	PG_CATCH();
 	{
@@ -128,6 +131,7 @@ finish_executor(QueryDesc *query)
 			next_executor_finish(query);
 		else
 			standard_ExecutorFinish(query);
+		twp_enforce_settle_owed();
 	}
 	PG_CATCH();
 	{
@@ -157,6 +161,7 @@ process_utility(PlannedStmt *pstmt, const char *query_string, bool read_only_tre
 	void	   *state = NULL;
 	TwpRun		run;
 
+	twp_enforce_settle_owed();
 	if (read_only_tree)
 		pstmt = copyObject(pstmt);
 	if (!twp_enforce_utility_before(pstmt, query_string, context, params, dest, qc, &state))
