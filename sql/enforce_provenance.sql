@@ -159,6 +159,57 @@ SET SESSION AUTHORIZATION ep_owner;
 DELETE FROM ep.model_used;
 SELECT model_id, count(*) FROM ep.model_used GROUP BY 1 ORDER BY 1;
 SET SESSION AUTHORIZATION ep_admin;
+-- rows that no provenance tells of are closed, unless the declaration says otherwise
+SELECT attempt($$SELECT twin_privacy.declare_provenance('ep.param', 'id', 'ep.param_made', 'param_id', 'ep.stream', 'reading', 'id', 'perhaps')$$);
+SELECT twin_privacy.declare_provenance('ep.param', 'id', 'ep.param_made', 'param_id', 'ep.stream', 'reading', 'id', untraced => 'open');
+SELECT label FROM pg_seclabel WHERE objoid = 'ep.param'::regclass AND objsubid = 0;
+SET SESSION AUTHORIZATION ep_reader;
+SELECT param FROM seen();
+SET SESSION AUTHORIZATION ep_admin;
+SELECT twin_privacy.declare_provenance('ep.param', 'id', 'ep.param_made', 'param_id', 'ep.stream', 'reading', 'id', untraced => 'closed');
+SET SESSION AUTHORIZATION ep_reader;
+SELECT param FROM seen();
+-- what is made from a row of nobody's own asks everybody whose data that was made from
+SET SESSION AUTHORIZATION ep_owner;
+CREATE TABLE ep.forecast (id int PRIMARY KEY, patient_id int, value int);
+CREATE TABLE ep.forecast_used (forecast_id int, model_id text);
+CREATE INDEX ON ep.forecast_used (forecast_id);
+GRANT ALL ON ep.forecast, ep.forecast_used TO ep_reader;
+INSERT INTO ep.forecast SELECT p, p, p FROM generate_series(1, 6) p UNION ALL VALUES (10, NULL, 0), (11, NULL, 0), (12, 1, 0);
+INSERT INTO ep.forecast_used SELECT p, 'of two' FROM generate_series(1, 6) p UNION ALL VALUES (10, 'of two'), (11, 'pooled'), (12, 'of none');
+SET SESSION AUTHORIZATION ep_admin;
+SELECT twin_privacy.protect_table('ep.forecast', subject => 'patient_id', category => 'prediction');
+SELECT count(twin_privacy.label_column('ep.forecast', c, 'kind=plain')::text) FROM unnest('{id,value}'::name[]) AS c;
+SELECT twin_privacy.declare_provenance('ep.forecast', 'id', 'ep.forecast_used', 'forecast_id', 'ep.model', 'model_id', 'id');
+SET SESSION AUTHORIZATION ep_reader;
+SELECT array_agg(id ORDER BY id) FROM ep.forecast;
+SET twin_privacy.provenance_threshold = 100000;
+SET enable_seqscan = off;
+SELECT id FROM ep.forecast WHERE id = 1 OR id = 10 OR id = 11 OR id = 12 ORDER BY id;
+RESET enable_seqscan;
+SET twin_privacy.provenance_threshold = 0;
+-- the ledger is told of them for rows that are given out, not for rows looked at
+SET twin_privacy.justification = 'pooled, given out';
+SELECT id FROM ep.model WHERE id = 'of two';
+SELECT id FROM ep.forecast WHERE id = 10;
+SET twin_privacy.justification = 'pooled, looked at';
+SELECT id FROM ep.model WHERE id = 'of two' AND value = 99;
+SET SESSION AUTHORIZATION ep_registrar;
+SELECT justification, (SELECT array_agg(subject ORDER BY subject) FROM twin_privacy.subjects_of(record_id) AS subject) FROM twin_privacy.disclosures
+ WHERE justification LIKE 'pooled%' ORDER BY 1, record_id;
+-- a category that only the pooled row asks for
+SELECT twin_privacy.record_consent('3', decision => 'deny', purpose => 'HRESCH', categories => '{prediction}') AS deny \gset
+SET SESSION AUTHORIZATION ep_reader;
+RESET twin_privacy.justification;
+SELECT array_agg(id ORDER BY id) FROM ep.forecast;
+SET SESSION AUTHORIZATION ep_registrar;
+SELECT twin_privacy.withdraw_consent(:deny, 'back again');
+-- prepared transactions
+SET SESSION AUTHORIZATION ep_owner;
+BEGIN;
+INSERT INTO ep.forecast_used VALUES (1, 'of two');
+PREPARE TRANSACTION 'calibration';
+SET SESSION AUTHORIZATION ep_admin;
 SELECT twin_privacy.protect_table('ep.run', subject => 'patient_id', category => 'simulation');
 SELECT label FROM pg_seclabel WHERE objoid = 'ep.run'::regclass AND objsubid = 0;
 SELECT twin_privacy.drop_provenance('ep.model', 'test'), attempt($$SELECT twin_privacy.drop_provenance('ep.run', NULL)$$);

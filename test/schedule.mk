@@ -88,6 +88,10 @@ TAP += test/t/072_private.pl
 REGRESS += decision_derivations
 REGRESS += decision_functions
 
+# lineage
+REGRESS += lineage_graph
+ISOLATION += lineage_race
+
 # enforce
 REGRESS += enforce_replay
 TAP += test/t/340_parallel.pl

@@ -79,6 +79,8 @@ extern TwpLens *twp_consent_lens(const TwpLensQuestion *question);
 extern void twp_consent_refresh(TwpLens *lens, TimestampTz now);
 /* The first moment at which an answer given since might be another; infinity when none will. */
 extern TimestampTz twp_consent_horizon(const TwpLens *lens);
+/* As long as it is the same after a refresh, earlier answers hold; no two lenses have the same. */
+extern uint64 twp_consent_version(const TwpLens *lens);
 /* Categories open for the subject, as of the last refresh. */
 extern TwpCategorySet twp_consent_open(TwpLens *lens, const TwpSubject *subject);
 /*

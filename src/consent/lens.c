@@ -134,8 +134,10 @@ open_categories(const TwpLens *lens, const TwpAnswers *said)
 static void
 forget(TwpLens *lens)
 {
+	static uint64 versions = 0;
 	TwpAnswers	nothing;
 
+	lens->version = ++versions;
 	lens->answers = NULL;
 	lens->terms = NULL;
 	lens->profiles = NULL;
@@ -192,6 +194,13 @@ twp_consent_refresh(TwpLens *lens, TimestampTz now)
 	lens->probes = 0;
 	look_for_map(lens);
 	twp_map_count(lens->use_map ? TWP_MAP_SERVED : TWP_MAP_ABSENT, 1);
+}
+
+/* Names the answers given since the last change. */
+uint64
+twp_consent_version(const TwpLens *lens)
+{
+	return lens->version;
 }
 
 /* When an answer given since may change. */

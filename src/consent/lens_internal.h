@@ -29,6 +29,7 @@ struct TwpLens
 	uint32		profile_mask;
 	uint64		profile_version;	/* map the profiles are of */
 	uint64		changes;		/* counter when the answers began */
+	uint64		version;		/* no other lens's answers, and none before, had it */
 	TimestampTz now;			/* time of decision */
 	TimestampTz horizon;		/* first end of an answer given since the answers began */
 	bool		use_map;		/* as of the last refresh there is a pinned map */

@@ -83,6 +83,8 @@ extern TwpCategorySet twp_decision_open_row(const TwpSubject *subject, const Twp
  * recipient, whatever the use names: what a derived row asks of its inputs.
  */
 extern TwpCategorySet twp_decision_consented(const TwpSubject *subject);
+/* As long as it is the same, so is that answer for every subject; 0: not known. */
+extern uint64 twp_decision_consent_version(void);
 /*
  * May a row made for a purpose be read: for that purpose or one below it, or
  * where the subject's own directives permit the categories for the use's.

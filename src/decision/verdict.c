@@ -290,6 +290,13 @@ twp_decision_consented(const TwpSubject *subject)
 	return twp_consent_open(decision.lens, subject);
 }
 
+/* Names what directives open, until one changes. */
+uint64
+twp_decision_consent_version(void)
+{
+	return decision.emergency ? 0 : twp_consent_version(decision.lens);
+}
+
 /* Categories open for one subject: consented (or the emergency's) and named by the use. */
 TwpCategorySet
 twp_decision_open(const TwpSubject *subject)

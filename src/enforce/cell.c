@@ -248,10 +248,8 @@ purpose_is_open(RowState *row, FunctionCallInfo fcinfo, TwpCategorySet needs)
 
 /* The key by which provenance knows the row; false for a row that has none. */
 static bool
-traced_key(FunctionCallInfo fcinfo, TwpSubject *key)
+traced_key(FunctionCallInfo fcinfo, int arg, TwpSubject *key)
 {
-	int			arg = TWP_FIRST_FACT_ARG + TWP_ROW_KEY;
-
 	if (PG_ARGISNULL(arg))
 		return false;
 	twp_subject_from_datum(key, get_fn_expr_argtype(fcinfo->flinfo, arg), PG_GETARG_DATUM(arg));
@@ -266,32 +264,39 @@ inputs_are_open(RowState *row, FunctionCallInfo fcinfo)
 	TwpSubject	key;
 
 	return row->v->protection->nprovenance == 0 ||
-		(traced_key(fcinfo, &key) &&
+		(traced_key(fcinfo, TWP_FIRST_FACT_ARG + TWP_ROW_KEY, &key) &&
 		 twp_lineage_open(row->v->protection, &key,
 						  born->isnull ? InvalidTransactionId : DatumGetTransactionId(born->value)));
 }
 
 /*
- * A row of nobody's own, made from the data of several (a pooled model), is
- * open where it is to every one of them.  It is no row of a cohort.
+ * Says whether a row of nobody's own, made from the data of several (a pooled
+ * model), is open: to every one of them.  It is no row of a cohort.
  */
+bool
+twp_enforce_pooled_is_open(const TwpTableVerdict *v, TwpCategorySet needs, const TwpSubject *key, TransactionId born)
+{
+	TwpForm		form = twp_decision_use()->form;
+
+	return v->protection->nprovenance > 0 && v->protection->facts[TWP_ROW_PURPOSE] == 0 &&
+		v->protection->subject.nhops == 0 && (form == TWP_FORM_IDENTIFIED || form == TWP_FORM_PSEUDONYMISED) &&
+		(needs & ~twp_decision_use()->categories) == 0 &&
+		twp_lineage_open_pooled(v->protection, key, born, needs);
+}
+
+/* The same of the row a call is about. */
 static bool
 pooled_row_is_open(RowState *row, FunctionCallInfo fcinfo)
 {
+	const NullableDatum *born = &fcinfo->args[TWP_BORN_ARG];
 	TwpCategorySet needs = row->v->needs;
 	List	   *labels = NIL;
-	TwpForm		form = twp_decision_use()->form;
 	TwpSubject	key;
 
-	if (row->v->protection->nprovenance == 0 || row->v->protection->facts[TWP_ROW_PURPOSE] != 0 ||
-		row->v->protection->subject.nhops > 0 ||
-		(form != TWP_FORM_IDENTIFIED && form != TWP_FORM_PSEUDONYMISED) || !traced_key(fcinfo, &key) ||
-		!add_labels(row, fcinfo->args[3], &needs, &labels) ||
-		(needs & ~twp_decision_use()->categories) != 0 ||
-		!twp_lineage_open_pooled(row->v->protection, &key, needs))
-		return false;
-	twp_lineage_visit_subjects(row->v->protection, &key, twp_enforce_note_subject);
-	return true;
+	return traced_key(fcinfo, TWP_FIRST_FACT_ARG + TWP_ROW_KEY, &key) &&
+		add_labels(row, fcinfo->args[3], &needs, &labels) &&
+		twp_enforce_pooled_is_open(row->v, needs, &key,
+								   born->isnull ? InvalidTransactionId : DatumGetTransactionId(born->value));
 }
 
 /* The row rule: the table's category and every label open for the row's subject, as the row's facts say. */
@@ -327,15 +332,21 @@ twp_enforce_row_visible(PG_FUNCTION_ARGS)
 }
 
 /*
- * row_noted(relation, stamp, key): true; the last of a scan's filters, it tells
- * the running statement that it is given the row's subject.
+ * row_noted(relation, stamp, key, traced_by, born): true; the last of a scan's
+ * filters, it tells the running statement that it is given the row's subject,
+ * or all whose data a row of nobody's own is made from.
  */
 Datum
 twp_enforce_row_noted(PG_FUNCTION_ARGS)
 {
 	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
+	TwpSubject	key;
 
 	look_at_row(row, fcinfo->args[2]);
+	if (fcinfo->args[2].isnull && row->v->protection->nprovenance > 0 && traced_key(fcinfo, 3, &key))
+		twp_lineage_visit_subjects(row->v->protection, &key,
+								   PG_ARGISNULL(4) ? InvalidTransactionId : DatumGetTransactionId(PG_GETARG_DATUM(4)),
+								   twp_enforce_note_subject);
 	if (row->has_subject && !row->noted)
 	{
 		twp_enforce_note_subject(&row->subject);

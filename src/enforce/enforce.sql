@@ -102,12 +102,12 @@ LANGUAGE C STABLE PARALLEL SAFE COST 2;
 COMMENT ON FUNCTION twin_privacy_internal.row_deletable(oid, bigint, "any", "any") IS
 '(all) The check of a row about to be deleted that paths lead through; TP003 when it may not.';
 
-CREATE FUNCTION twin_privacy_internal.row_noted(relation oid, stamp bigint, key "any")
+CREATE FUNCTION twin_privacy_internal.row_noted(relation oid, stamp bigint, key "any", traced_by "any", born xid)
 RETURNS boolean
 AS 'MODULE_PATHNAME', 'twp_enforce_row_noted'
 LANGUAGE C STABLE PARALLEL SAFE COST 2;
-COMMENT ON FUNCTION twin_privacy_internal.row_noted(oid, bigint, "any") IS
-'(all) The last filter of a scan in a rewritten query: notes the data subject of a row that passed all others.';
+COMMENT ON FUNCTION twin_privacy_internal.row_noted(oid, bigint, "any", "any", xid) IS
+'(all) The last filter of a scan in a rewritten query: notes the data subject of a row that passed all others, or those whose data a row of nobody''s own is made from.';
 
 CREATE FUNCTION twin_privacy_internal.private_release(payload text, seal bytea)
 RETURNS SETOF record

@@ -107,6 +107,10 @@ extern Datum twp_enforce_mask(const TwpMask *mask, Oid type, Datum value, TwpDom
 /* The one that holds the transaction that wrote the row. */
 #define TWP_BORN_ARG (TWP_FIRST_FACT_ARG + TWP_ROW_FACTS)
 
+/* cell.c: is a row of nobody's own open to all whose data it is made from? */
+extern bool twp_enforce_pooled_is_open(const TwpTableVerdict *v, TwpCategorySet needs, const TwpSubject *key,
+									   TransactionId born);
+
 /* facts.c: what a row tells of itself, for consents that ask. */
 extern bool twp_enforce_knows_facts(const TwpProtection *p);
 extern TwpCategorySet twp_enforce_open_row(const TwpProtection *p, const TwpSubject *subject, List *labels,

@@ -20,14 +20,15 @@ typedef struct NoteContext
 	Oid			row_noted;
 } NoteContext;
 
-/* The note that goes with a row rule: over the same relation, stamp and key. */
+/* The note that goes with a row rule: over the same relation, stamp, keys and writer. */
 static FuncExpr *
 make_note(const NoteContext *context, const FuncExpr *rule)
 {
-	return makeFuncExpr(context->row_noted, BOOLOID,
-						list_make3(copyObject(linitial(rule->args)), copyObject(lsecond(rule->args)),
-								   copyObject(lthird(rule->args))),
-						InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	List	   *args = list_copy_head(rule->args, 3);
+
+	args = lappend(args, list_nth(rule->args, TWP_FIRST_FACT_ARG + TWP_ROW_KEY));
+	args = lappend(args, list_nth(rule->args, TWP_BORN_ARG));
+	return makeFuncExpr(context->row_noted, BOOLOID, copyObject(args), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
 /* The row rule among a scan's filters, or NULL. */

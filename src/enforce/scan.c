@@ -88,7 +88,7 @@ twp_enforce_scan_init(void)
 	RegisterCustomScanMethods(&scan_methods);
 }
 
-/* True when a row needs no more than its own subject column to be judged: nothing else of it is known. */
+/* True when a row needs no more than its subject and what it is made from to be judged: nothing else of it is known. */
 bool
 twp_enforce_scan_can_judge(Oid relid)
 {
@@ -96,7 +96,7 @@ twp_enforce_scan_can_judge(Oid relid)
 
 	return p != NULL && p->broken == NULL && p->subject.nhops == 0 && !p->has_label_path &&
 		p->facts[TWP_ROW_AUTHOR] == 0 && p->facts[TWP_ROW_ENCOUNTER] == 0 && p->facts[TWP_ROW_DATE] == 0 &&
-		p->facts[TWP_ROW_PURPOSE] == 0 && p->nprovenance == 0;
+		p->facts[TWP_ROW_PURPOSE] == 0;
 }
 
 /* Makes the running state of a plan node. */

@@ -14,12 +14,20 @@
 
 /* OID of row_visible. */
 extern Oid	twp_enforce_row_visible_oid(void);
-/* True when the rows of the relation need no more than their own subject column to be judged. */
+/* True when the rows of the relation need no more than their subject, and what they are made from, to be judged. */
 extern bool twp_enforce_scan_can_judge(Oid relid);
 /* Makes the node known. */
 extern void twp_enforce_scan_init(void);
 /* How a plan node of ours begins to run. */
 extern const CustomScanMethods *twp_enforce_scan_methods(void);
+
+/* A column that holds keys. */
+typedef struct TwpKeyColumn
+{
+	AttrNumber	attno;			/* 0: there is none */
+	Oid			type;
+	int			offset;			/* its place in a row without NULLs; -1: rows differ */
+} TwpKeyColumn;
 
 /* The heap page a scan has turned to. */
 typedef struct TwpScanPage
@@ -27,9 +35,8 @@ typedef struct TwpScanPage
 	Oid			relid;			/* whose rule it is: the table's or its ancestor's */
 	uint64		stamp;
 	Relation	relation;
-	AttrNumber	key;			/* the subject column */
-	Oid			key_type;
-	int			key_offset;
+	TwpKeyColumn subject;
+	TwpKeyColumn traced;		/* by which provenance knows rows, where it tells what they are made from */
 	uint64		epoch;			/* the decision it was judged under */
 	MemoryContext context;		/* texts of the subjects */
 	TwpSubjectSet *noting;		/* whom the statement was told of, if it keeps a set for us */
@@ -43,6 +50,9 @@ typedef struct TwpScanPage
 	HeapTupleHeader rows[MaxHeapTuplesPerPage];
 	TwpCategorySet open[MaxHeapTuplesPerPage];
 	TwpSubject	subjects[MaxHeapTuplesPerPage];
+	/* of tables whose rows are traced */
+	TwpSubject	traced_keys[MaxHeapTuplesPerPage];
+	TransactionId born[MaxHeapTuplesPerPage];
 } TwpScanPage;
 
 /* scan_page.c */

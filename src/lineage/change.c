@@ -1,14 +1,17 @@
 /*
  * change.c - notices that rows which decide about derived rows have changed.
  *
- * Counters in shared memory, a thousand for all relations of all databases: a
- * transaction that wrote provenance, or changed rows that others are made
- * from, counts before its rows are seen and again after.  Between the two a
- * reader may see its rows and not the second count; but a row it wrote is
- * newer than the graph then and is looked up by itself (graph.c).
+ * Counters in shared memory, some for all relations of all databases.  One says
+ * how many transactions that changed something are being committed, and how
+ * many were; a transaction counts before its rows are seen and again after.
+ * While one is between the two, what was read earlier does not count as
+ * current.  A new source row is counted apart from other changes: it matters
+ * only to who missed one.  A part of a table stands for all it is part of.
  *
- * A prepared transaction is committed by somebody who knows nothing of what it
- * wrote, so such a transaction is not prepared.  A standby counts nothing:
+ * What is applied by logical replication is not seen statement by statement:
+ * each such transaction counts as a change of everything.  A prepared
+ * transaction is committed by somebody who knows nothing of what it wrote, so
+ * one that has changed something is not prepared.  A standby counts nothing:
  * there every row is looked up by itself.
  */
 #include "postgres.h"
@@ -20,38 +23,56 @@
 #include "miscadmin.h"
 #include "nodes/bitmapset.h"
 #include "port/atomics.h"
+#include "replication/logicalworker.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 
-#define COUNTERS 1024
+#define COUNTERS 2048
+/* Lower bits of a counter: commits under way; the others: commits done. */
+#define UNDER_WAY UINT64CONST(0xFFFFF)
+#define DONE (UNDER_WAY + 1)
 
 static pg_atomic_uint64 *counters = NULL;
 static Bitmapset *touched = NULL;	/* counters of this transaction's writes */
+static bool counted = false;		/* as under way */
 static uint64 own_writes = 0;
 
 /* The number of a relation's counter. */
 static int
-counter_of(Oid relid)
+counter_of(Oid relid, TwpChange change)
 {
-	return (int) (hash_combine(murmurhash32(MyDatabaseId), murmurhash32(relid)) % COUNTERS);
+	return (int) (hash_combine(hash_combine(murmurhash32(MyDatabaseId), murmurhash32(relid)),
+							   murmurhash32(change)) % COUNTERS);
 }
 
-/* Counts once for everything the transaction touched. */
+/* Adds to the counters of everything the transaction touched. */
 static void
-count_touched(void)
+count_touched(uint64 n)
 {
 	int			member = -1;
 
 	while ((member = bms_next_member(touched, member)) >= 0)
-		pg_atomic_fetch_add_u64(&counters[member], 1);
+		pg_atomic_fetch_add_u64(&counters[member], n);
+}
+
+/* Notes that the transaction changes something. */
+static void
+touch(Oid relid, TwpChange change)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	touched = bms_add_member(touched, counter_of(relid, change));
+	MemoryContextSwitchTo(old);
 }
 
 /* Counts around the end of a transaction that wrote. */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
+	if (event == XACT_EVENT_PRE_COMMIT && IsLogicalWorker())
+		touch(InvalidOid, TWP_CHANGE_APPLIED);
 	if (touched == NULL)
 		return;
 	switch (event)
@@ -63,11 +84,14 @@ at_transaction_end(XactEvent event, void *arg)
 					 errhint("Commit it in one phase.")));
 			break;
 		case XACT_EVENT_PRE_COMMIT:
-			count_touched();
+			count_touched(1);
+			counted = true;
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
-			count_touched();
+			if (counted)
+				count_touched(DONE - 1);
+			counted = false;
 			own_writes++;
 			bms_free(touched);
 			touched = NULL;
@@ -117,30 +141,42 @@ twp_lineage_change_init(void)
 void
 twp_lineage_writes(Oid relid, CmdType operation)
 {
-	MemoryContext old;
+	List	   *above;
+	bool		counts = false;
 
-	if (!twp_protect_has_lineage() ||
-		!(twp_protect_is_provenance(relid) ||
-		  (operation != CMD_INSERT && (twp_protect_is_protected(relid) || twp_protect_is_on_path(relid)))))
+	if (!twp_protect_has_lineage())
 		return;
-	own_writes++;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	touched = bms_add_member(touched, counter_of(relid));
-	MemoryContextSwitchTo(old);
+	above = list_make1_oid(relid);
+	for (int i = 0; i < list_length(above); i++)
+	{
+		Oid			rel = list_nth_oid(above, i);
+		bool		decides = twp_protect_is_protected(rel) || twp_protect_is_on_path(rel);
+
+		if (twp_protect_is_provenance(rel) || (decides && operation != CMD_INSERT))
+			touch(rel, TWP_CHANGE_ANY);
+		if (decides)
+			touch(rel, TWP_CHANGE_ADDED);
+		counts |= decides || twp_protect_is_provenance(rel);
+		above = list_concat_unique_oid(above, twp_protect_parents(rel));
+	}
+	if (counts)
+		own_writes++;
 }
 
 /* What the relation's counter stands at. */
 TwpMoment
-twp_lineage_moment(Oid relid)
+twp_lineage_moment(Oid relid, TwpChange change)
 {
-	return (TwpMoment) {.relid = relid,.shared = pg_atomic_read_u64(&counters[counter_of(relid)])};
+	return (TwpMoment) {relid, change, pg_atomic_read_u64(&counters[counter_of(relid, change)])};
 }
 
-/* True when nobody has counted for the relation since. */
+/* True when nobody has counted for the relation since, or is about to. */
 bool
 twp_lineage_unchanged(const TwpMoment *moment)
 {
-	return pg_atomic_read_u64(&counters[counter_of(moment->relid)]) == moment->shared;
+	uint64		now = pg_atomic_read_u64(&counters[counter_of(moment->relid, moment->change)]);
+
+	return now == moment->shared && (now & UNDER_WAY) == 0;
 }
 
 /* Grows with each write of this backend's own. */

@@ -27,6 +27,8 @@
 #define NODE_CLOSED 0x04
 #define NODE_ON_WAY 0x08		/* walked from, not yet back */
 #define NODE_DONE 0x10
+#define NODE_TRACED 0x20		/* some provenance tells of it */
+#define NODE_POOLED 0x40		/* a row of nobody's own has the key */
 
 /* By which column of which relation provenance knows rows. */
 typedef struct Slot
@@ -83,7 +85,9 @@ typedef struct Builder
 	uint32		edge_room;
 	uint32	   *first;			/* edge of each node, once sorted */
 	uint32	   *result;			/* set of each node */
+	TwpCategorySet *pooled;		/* by node: what rows of nobody's own ask of all below them; made when needed */
 	bool		too_large;
+	bool		waits;			/* a row that is added may matter */
 	/* of the rows being read */
 	const TwpProvenance *provenance;
 	uint32		derived_slot;
@@ -98,17 +102,37 @@ typedef struct Builder
 	uint32		last_set;
 } Builder;
 
-/* Notes the counter of a relation before it is read, once. */
+/* Notes a counter of a relation before it is read, once. */
 static void
-watch(TwpGraph *graph, Oid relid)
+watch_change(TwpGraph *graph, Oid relid, TwpChange change)
 {
 	for (int i = 0; i < graph->nmoments; i++)
-		if (graph->moments[i].relid == relid)
+		if (graph->moments[i].relid == relid && graph->moments[i].change == change)
 			return;
 	graph->moments = graph->moments == NULL ?
 		MemoryContextAlloc(graph->context, sizeof(TwpMoment)) :
 		repalloc(graph->moments, sizeof(TwpMoment) * (graph->nmoments + 1));
-	graph->moments[graph->nmoments++] = twp_lineage_moment(relid);
+	graph->moments[graph->nmoments++] = twp_lineage_moment(relid, change);
+}
+
+/* Notes the counters of a relation. */
+static void
+watch(TwpGraph *graph, Oid relid)
+{
+	watch_change(graph, relid, TWP_CHANGE_ANY);
+	watch_change(graph, relid, TWP_CHANGE_ADDED);
+}
+
+/* Forgets the counters of added rows: none was missed. */
+static void
+drop_added(TwpGraph *graph)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < graph->nmoments; i++)
+		if (graph->moments[i].change != TWP_CHANGE_ADDED)
+			graph->moments[kept++] = graph->moments[i];
+	graph->nmoments = kept;
 }
 
 /* Notes the counters of a path's tables. */
@@ -123,6 +147,7 @@ watch_path(TwpGraph *graph, const TwpPath *path)
 static void
 collect_targets(Builder *b, const TwpProtection *target)
 {
+	watch_change(b->graph, InvalidOid, TWP_CHANGE_APPLIED);
 	b->targets = list_make1((void *) target);
 	for (int t = 0; t < list_length(b->targets); t++)
 	{
@@ -137,6 +162,7 @@ collect_targets(Builder *b, const TwpProtection *target)
 
 			watch(b->graph, p->provenance[i].relid);
 			watch(b->graph, p->provenance[i].source);
+			b->waits |= !twp_protect_is_unique(p->provenance[i].source, p->provenance[i].source_key);
 			if (source == NULL || source->broken != NULL)
 				continue;
 			watch_path(b->graph, &source->subject);
@@ -224,6 +250,7 @@ take_provenance(TupleTableSlot *slot, Oid relid, void *arg)
 	if (!twp_lineage_key_of(slot, b->provenance->derived, b->provenance->derived_type, &key))
 		return true;
 	from = node_of(b, b->derived_slot, &key);
+	b->flags[from] |= NODE_TRACED;
 	if (!twp_lineage_key_of(slot, b->provenance->used, b->provenance->used_type, &key))
 		b->flags[from] |= NODE_CLOSED;
 	else
@@ -257,24 +284,51 @@ turn_to_part(Builder *b, TupleTableSlot *slot, Oid relid)
 
 /* The set of a source row's subject; a start value that led to one leads there again. */
 static uint32
-set_of_row(Builder *b, TupleTableSlot *slot)
+set_of_row(Builder *b, TupleTableSlot *slot, uint32 node)
 {
 	const TwpProtection *p = b->part_protection;
 	TwpSubject	start;
 	TwpSubject	subject;
 	TwpCategorySet needs;
+	TwpOwner	owner;
 	bool		remembers = !p->has_label_path && twp_subject_kind(p->subject.start_type) != TWP_SUBJECT_INVALID &&
 		twp_subject_kind(p->subject.start_type) != TWP_SUBJECT_TEXT &&
 		twp_lineage_key_of(slot, p->subject.start, p->subject.start_type, &start);
 
 	if (remembers && b->last_known && twp_subject_equal(&start, &b->last_start))
 		return b->last_set;
-	b->last_set = twp_lineage_item_of(slot, p, &subject, &needs) ?
-		twp_sets_single(b->graph->sets, &subject, needs) : TWP_SET_CLOSED;
+	owner = twp_lineage_owner_of(slot, p, &subject, &needs);
+	if (owner == TWP_OWNER_POOLED)
+	{
+		if (b->pooled == NULL)
+			b->pooled = MemoryContextAllocExtended(b->context, sizeof(TwpCategorySet) * b->nnodes,
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		b->pooled[node] |= needs;
+		b->flags[node] |= NODE_POOLED;
+		return TWP_SET_EMPTY;
+	}
+	b->waits |= owner == TWP_OWNER_NONE;
+	b->last_set = owner == TWP_OWNER_ONE ? twp_sets_single(b->graph->sets, &subject, needs) : TWP_SET_CLOSED;
 	b->last_known = remembers;
 	if (remembers)
 		b->last_start = start;
 	return b->last_set;
+}
+
+/* Adds what a source row is made from itself. */
+static void
+add_own_inputs(Builder *b, TupleTableSlot *slot, uint32 node)
+{
+	NodeKey		own = {.slot = b->own_slot};
+	NodeEntry  *made = NULL;
+	bool		known = twp_lineage_traced_key(slot, b->part_protection, &own.key);
+
+	if (known)
+		made = nodes_lookup(b->nodes, own);
+	if (!known || ((made == NULL || (b->flags[made->node] & NODE_TRACED) == 0) && !b->part_protection->untraced_open))
+		b->flags[node] |= NODE_CLOSED;
+	else if (made != NULL && made->node != node)
+		add_edge(b, node, made->node);
 }
 
 /* Takes a source row that some provenance names: whose it is, and what it is made from itself. */
@@ -291,18 +345,9 @@ take_source(TupleTableSlot *slot, Oid relid, void *arg)
 		(entry = nodes_lookup(b->nodes, lookup)) == NULL)
 		return true;
 	b->flags[entry->node] |= NODE_FOUND;
-	add_edge(b, entry->node, set_of_row(b, slot) | LEAF);
+	add_edge(b, entry->node, set_of_row(b, slot, entry->node) | LEAF);
 	if (b->own_slot != PG_UINT32_MAX)
-	{
-		AttrNumber	attno = b->part_protection->facts[TWP_ROW_KEY];
-		NodeKey		own = {.slot = b->own_slot};
-		NodeEntry  *made;
-
-		if (!twp_lineage_key_of(slot, attno, TupleDescAttr(slot->tts_tupleDescriptor, attno - 1)->atttypid, &own.key))
-			b->flags[entry->node] |= NODE_CLOSED;
-		else if ((made = nodes_lookup(b->nodes, own)) != NULL && made->node != entry->node)
-			add_edge(b, entry->node, made->node);
-	}
+		add_own_inputs(b, slot, entry->node);
 	return (b->nedges & 0xFFFF) != 0 || fits(b);
 }
 
@@ -365,8 +410,11 @@ settle(Builder *b, uint32 node, uint32 **scratch, uint32 *room)
 {
 	const uint32 *to = (const uint32 *) b->edges;
 	uint32		n = b->first[node + 1] - b->first[node];
+	bool		missing = (b->flags[node] & (NODE_USED | NODE_FOUND)) == NODE_USED;
+	uint32		set;
 
-	if ((b->flags[node] & NODE_CLOSED) != 0 || (b->flags[node] & (NODE_USED | NODE_FOUND)) == NODE_USED)
+	b->waits |= missing;
+	if (missing || (b->flags[node] & NODE_CLOSED) != 0)
 		return TWP_SET_CLOSED;
 	if (n > *room)
 	{
@@ -379,11 +427,13 @@ settle(Builder *b, uint32 node, uint32 **scratch, uint32 *room)
 
 		(*scratch)[i] = (used & LEAF) != 0 ? used & ~LEAF : b->result[used];
 	}
-	return twp_sets_union(b->graph->sets, *scratch, (int) n);
+	set = twp_sets_union(b->graph->sets, *scratch, (int) n);
+	return (b->flags[node] & NODE_POOLED) == 0 ? set :
+		twp_sets_pooled(b->graph->sets, set, b->pooled[node]);
 }
 
-/* Walks from every node; one met on its own way goes in a circle. */
-static void
+/* Walks from every node; one met on its own way goes in a circle.  False when memory is short. */
+static bool
 walk(Builder *b)
 {
 	const uint32 *to = (const uint32 *) b->edges;
@@ -400,6 +450,8 @@ walk(Builder *b)
 		if ((b->flags[start] & NODE_DONE) != 0)
 			continue;
 		CHECK_FOR_INTERRUPTS();
+		if ((start & 0xFFF) == 0 && !fits(b))
+			return false;
 		way[0] = start;
 		next[0] = b->first[start];
 		b->flags[start] |= NODE_ON_WAY;
@@ -430,6 +482,7 @@ walk(Builder *b)
 				break;
 		}
 	}
+	return true;
 }
 
 /* Keeps the target's keys: as an array where integers lie close together. */
@@ -442,6 +495,7 @@ keep_keys(Builder *b)
 	int64		least = PG_INT64_MAX;
 	int64		most = PG_INT64_MIN;
 	uint64		n = 0;
+	bool		numbers = true;
 	nodes_iterator it;
 	NodeEntry  *entry;
 
@@ -450,18 +504,21 @@ keep_keys(Builder *b)
 		if (entry->key.slot == slot)
 		{
 			n++;
-			if (entry->key.key.kind == TWP_SUBJECT_INT)
+			numbers &= entry->key.key.kind == TWP_SUBJECT_INT;
+			if (numbers)
 			{
 				least = Min(least, entry->key.key.key.number);
 				most = Max(most, entry->key.key.key.number);
 			}
 		}
-	if (most >= least && (uint64) most - (uint64) least < n * 8)
+	graph->untraced = p->untraced_open ? TWP_SET_EMPTY : TWP_SET_CLOSED;
+	if (numbers && n > 0 && (uint64) most - (uint64) least < n * 8)
 	{
 		graph->dense_min = least;
 		graph->dense_n = (uint64) most - (uint64) least + 1;
 		graph->dense = MemoryContextAllocHuge(graph->context, graph->dense_n * sizeof(uint32));
-		memset(graph->dense, 0, graph->dense_n * sizeof(uint32));
+		for (uint64 i = 0; i < graph->dense_n; i++)
+			graph->dense[i] = graph->untraced;
 	}
 	else
 		graph->keys = keys_create(graph->context, n + 1, NULL);
@@ -523,10 +580,15 @@ twp_graph_fill(TwpGraph *graph, const TwpProtection *target)
 	if (complete)
 	{
 		sort_edges(b);
-		walk(b);
+		complete = walk(b);
+	}
+	if (complete)
+	{
 		keep_keys(b);
+		if (!b->waits)
+			drop_added(graph);
 		twp_sets_finish(graph->sets);
-		graph->answers = MemoryContextAllocHuge(graph->context, graph->sets->nsets);
+		twp_graph_make_answers(graph);
 	}
 	twp_lineage_end(b->snapshot);
 	MemoryContextSwitchTo(old);

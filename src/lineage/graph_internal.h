@@ -32,6 +32,7 @@ typedef struct KeyEntry
 struct TwpGraph
 {
 	MemoryContext context;
+	Oid			relid;			/* the target */
 	uint64		policy;			/* hash of the declarations it follows */
 	List	   *targets;		/* OIDs of the targets among its tables */
 	TwpMoment  *moments;
@@ -49,14 +50,22 @@ struct TwpGraph
 	uint64		dense_n;
 	uint32	   *dense;
 	keys_hash  *keys;
+	uint32		untraced;		/* set of a row that no provenance tells of */
 	TwpSets    *sets;
-	/* what each set is under the decision in force: 0 not asked yet */
-	uint8	   *answers;
-	uint64		answers_epoch;
+	/* graph_ask.c: what each set is under the decision in force, and subjects that were asked for */
+	uint64		epoch;
+	uint64		version;		/* of consents */
+	uint8	   *answers;		/* TwpGraphAnswer */
+	bool	   *known;
+	TwpCategorySet *open;
+	uint32	   *visited;		/* by set: the last walk that came by; made when needed */
+	uint32		walk;
 };
 
 /* graph_build.c: fills a graph; false when memory is short. */
 extern bool twp_graph_fill(TwpGraph *graph, const TwpProtection *target);
+/* graph_ask.c: makes room for what is remembered between questions. */
+extern void twp_graph_make_answers(TwpGraph *graph);
 /* graph.c: mixes what is declared of some tables. */
 extern uint64 twp_graph_policy_of(const List *relids);
 

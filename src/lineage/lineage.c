@@ -30,6 +30,7 @@ typedef struct Target
 	TwpGraph   *graph;			/* or NULL */
 	uint64		epoch;			/* decision under which the graph was last found current */
 	uint64		probes;			/* since then */
+	uint64		next;			/* number of them at which to think of a graph */
 	uint64		writes;			/* of our own, when it was too large */
 	bool		too_large;
 } Target;
@@ -43,7 +44,7 @@ twp_lineage_init(void)
 	DefineCustomIntVariable("twin_privacy.provenance_memory",
 							"Memory a session may use for what the rows of a derived table are made from.",
 							"Beyond it each row is looked up by itself, which is slower.",
-							&twp_lineage_memory, 262144, 1024, MAX_KILOBYTES,
+							&twp_lineage_memory, 262144, 64, MAX_KILOBYTES,
 							PGC_SUSET, GUC_UNIT_KB | GUC_NOT_WHILE_SEC_REST, NULL, NULL, NULL);
 	DefineCustomIntVariable("twin_privacy.provenance_threshold",
 							"Rows of a derived table that a statement looks up one by one before it reads all provenance.",
@@ -111,15 +112,17 @@ pays(Target *target, const TwpProtection *p)
 	if (target->too_large && target->writes == twp_lineage_own_writes())
 		return false;
 	if (target->probes == 0)
-		return !has_indexes(p);
-	return target->probes >= (uint64) twp_lineage_threshold &&
-		target->probes % Max(twp_lineage_threshold, 1) == 0 &&
-		target->probes * ROWS_PER_PROBE >= count_provenance(p);
+		return !has_indexes(p) || twp_lineage_threshold == 0;
+	if (target->probes < Max(target->next, (uint64) twp_lineage_threshold))
+		return false;
+	/* looking at the size costs, too: not at each row */
+	target->next = target->probes + Max(twp_lineage_threshold, 1);
+	return target->probes * ROWS_PER_PROBE >= count_provenance(p);
 }
 
-/* Gives the target's graph if there is one that holds, made when it pays; NULL for none. */
+/* Gives the target's graph for n rows if there is one that holds, made when it pays; NULL for none. */
 static TwpGraph *
-graph_of(const TwpProtection *p)
+graph_of(const TwpProtection *p, int n)
 {
 	Target	   *target;
 
@@ -134,7 +137,7 @@ graph_of(const TwpProtection *p)
 			TwpGraph   *old = target->graph;
 
 			target->graph = NULL;
-			target->probes = 0;
+			target->probes = target->next = 0;
 			twp_lineage_free(old);
 		}
 		target->epoch = twp_decision_epoch();
@@ -147,7 +150,7 @@ graph_of(const TwpProtection *p)
 		target->too_large = target->graph == NULL;
 		target->writes = twp_lineage_own_writes();
 	}
-	target->probes++;
+	target->probes += n;
 	return target->graph;
 }
 
@@ -176,35 +179,77 @@ root_of(const TwpProtection *p)
 	return p->source == p->relid ? p : twp_lineage_protection(p->source);
 }
 
+/* Says whether everything a row is made from is open, by the graph if there is one. */
+static bool
+row_is_open(const TwpProtection *p, TwpGraph *graph, const TwpSubject *key, TransactionId born)
+{
+	Asked		asked = {0};
+
+	if (graph != NULL)
+	{
+		TwpGraphAnswer answer = twp_lineage_ask(graph, key, born);
+
+		if (likely(answer != TWP_GRAPH_UNKNOWN))
+			return answer == TWP_GRAPH_OPEN;
+	}
+	return twp_lineage_probe(p, key, input_is_open, &asked);
+}
+
 /* Says whether everything a row is made from is open. */
 bool
 twp_lineage_open(const TwpProtection *target, const TwpSubject *key, TransactionId born)
 {
 	const TwpProtection *p = root_of(target);
 	Asked		asked = {0};
-	TwpGraph   *graph;
 
 	if (p == NULL || p->broken != NULL)
 		return false;
-	graph = graph_of(p);
-	if (graph != NULL)
-	{
-		TwpGraphAnswer answer = twp_lineage_ask(graph, key, born);
+	if (!TransactionIdIsValid(born))
+		return twp_lineage_probe_new(p, key, input_is_open, &asked);
+	return row_is_open(p, graph_of(p, 1), key, born);
+}
 
-		if (answer != TWP_GRAPH_UNKNOWN)
-			return answer == TWP_GRAPH_OPEN;
+/* Leaves of some rows those all of whose inputs are open. */
+int
+twp_lineage_keep_open(const TwpProtection *target, const TwpSubject *keys, const TransactionId *born, uint16 *rows, int n)
+{
+	const TwpProtection *p = root_of(target);
+	TwpGraph   *graph;
+	int			kept = 0;
+
+	if (p == NULL || p->broken != NULL || n == 0)
+		return 0;
+	graph = graph_of(p, n);
+	for (int i = 0; i < n; i++)
+	{
+		uint16		row = rows[i];
+
+		/* which rows are open cannot be foretold: no branch */
+		rows[kept] = row;
+		kept += keys[row].kind != TWP_SUBJECT_INVALID && row_is_open(p, graph, &keys[row], born[row]);
 	}
-	return twp_lineage_probe(p, key, input_is_open, &asked);
+	return kept;
 }
 
 /* Says whether a row of no subject of its own is open: to all whose data it is made from. */
 bool
-twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, TwpCategorySet needs)
+twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, TransactionId born, TwpCategorySet needs)
 {
 	const TwpProtection *p = root_of(target);
 	Asked		asked = {.also = needs};
+	TwpGraph   *graph;
 
-	return p != NULL && p->broken == NULL && twp_lineage_probe(p, key, input_is_open, &asked) && asked.found;
+	if (p == NULL || p->broken != NULL)
+		return false;
+	graph = graph_of(p, 1);
+	if (graph != NULL)
+	{
+		TwpGraphAnswer answer = twp_lineage_ask_pooled(graph, key, born, needs);
+
+		if (answer != TWP_GRAPH_UNKNOWN)
+			return answer == TWP_GRAPH_OPEN;
+	}
+	return twp_lineage_probe(p, key, input_is_open, &asked) && asked.found;
 }
 
 /* Hands an input's subject on. */
@@ -217,10 +262,15 @@ visit_subject(const TwpSubject *subject, TwpCategorySet needs, void *arg)
 
 /* Visits the subjects of all inputs of a row. */
 void
-twp_lineage_visit_subjects(const TwpProtection *target, const TwpSubject *key, void (*visit) (const TwpSubject *subject))
+twp_lineage_visit_subjects(const TwpProtection *target, const TwpSubject *key, TransactionId born,
+						   void (*visit) (const TwpSubject *subject))
 {
 	const TwpProtection *p = root_of(target);
+	TwpGraph   *graph;
 
-	if (p != NULL && p->broken == NULL)
+	if (p == NULL || p->broken != NULL)
+		return;
+	graph = graph_of(p, 0);
+	if (graph == NULL || !twp_lineage_walk(graph, key, born, visit))
 		(void) twp_lineage_probe(p, key, visit_subject, &visit);
 }

@@ -26,18 +26,22 @@ extern void twp_lineage_shmem_startup(void);
 
 /*
  * True when everything the target's row of this key is made from is open.
- * `born` is the transaction that wrote the row, InvalidTransactionId when not
- * known; `also` is asked of the subject of every input besides.
+ * `born` is the transaction that wrote the row; InvalidTransactionId for one
+ * about to be stored, whose provenance may follow it.
  */
 extern bool twp_lineage_open(const TwpProtection *target, const TwpSubject *key, TransactionId born);
+/* Leaves of some rows, given by number, those of which it is true; returns how many. */
+extern int	twp_lineage_keep_open(const TwpProtection *target, const TwpSubject *keys, const TransactionId *born,
+								  uint16 *rows, int n);
 /*
  * The same for a row of no subject of its own: all whose data it is made from
  * are its subjects, there must be some, and the row's own categories must be
  * open for each.
  */
-extern bool twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, TwpCategorySet needs);
+extern bool twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, TransactionId born,
+									TwpCategorySet needs);
 /* Visits the subjects of all inputs of a row; a subject may come twice. */
-extern void twp_lineage_visit_subjects(const TwpProtection *target, const TwpSubject *key,
+extern void twp_lineage_visit_subjects(const TwpProtection *target, const TwpSubject *key, TransactionId born,
 									   void (*visit) (const TwpSubject *subject));
 /* True when the relation, or one below it, has a row of this key. */
 extern bool twp_lineage_row_exists(Oid relid, AttrNumber attno, const TwpSubject *key);

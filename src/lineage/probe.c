@@ -25,6 +25,8 @@ typedef struct Done
 {
 	Oid			relid;
 	TwpSubject	key;
+	TwpCategorySet also;
+	bool		has_subjects;
 } Done;
 
 typedef struct Probe
@@ -32,9 +34,18 @@ typedef struct Probe
 	Snapshot	snapshot;
 	TwpInputVisitor visitor;
 	void	   *arg;
+	bool		is_new;			/* the row asked about is about to be stored */
 	List	   *done;			/* Done * */
 	MemoryContext context;
 } Probe;
+
+/* What is asked of a row's inputs, and what was found. */
+typedef struct Inputs
+{
+	TwpCategorySet also;		/* of each subject, besides what its row asks */
+	bool		traced;			/* some provenance tells of the row */
+	bool		has_subjects;
+} Inputs;
 
 /* What the visitors of rows work on. */
 typedef struct UsedKeys
@@ -49,10 +60,12 @@ typedef struct SourceRows
 {
 	Probe	   *probe;
 	const Step *step;
+	Inputs	   *inputs;			/* of the row made */
 	bool		found;
 } SourceRows;
 
-static bool probe_row(Probe *probe, const TwpProtection *p, const TwpSubject *key, const Step *before);
+static bool probe_row(Probe *probe, const TwpProtection *p, const TwpSubject *key, const Step *before,
+					  Inputs *inputs);
 
 static MemoryContext kept_context = NULL;
 static List *kept = NIL;		/* TwpProtection * */
@@ -116,6 +129,23 @@ take_used(TupleTableSlot *slot, Oid relid, void *arg)
 	return !used->unknown;
 }
 
+/* Follows what a source row is made from itself; a row of nobody's own asks its categories of all below it. */
+static bool
+probe_source(SourceRows *rows, TupleTableSlot *slot, const TwpProtection *p, TwpOwner owner, TwpCategorySet needs)
+{
+	Inputs		inputs = {.also = rows->inputs->also};
+	TwpSubject	key;
+
+	if (p->nprovenance == 0)
+		return true;
+	if (owner == TWP_OWNER_POOLED)
+		inputs.also |= needs;
+	if (!twp_lineage_traced_key(slot, p, &key) || !probe_row(rows->probe, p, copy_key(&key), rows->step, &inputs))
+		return false;
+	rows->inputs->has_subjects |= inputs.has_subjects;
+	return owner == TWP_OWNER_ONE || inputs.has_subjects;
+}
+
 /* Takes a source row: whose it is, what it asks for, and what it is made from itself. */
 static bool
 take_source(TupleTableSlot *slot, Oid relid, void *arg)
@@ -123,25 +153,28 @@ take_source(TupleTableSlot *slot, Oid relid, void *arg)
 	SourceRows *rows = arg;
 	const TwpProtection *p = twp_lineage_protection(relid);
 	MemoryContext old = MemoryContextSwitchTo(rows->probe->context);
+	TwpOwner	owner = TWP_OWNER_NONE;
 	TwpSubject	subject;
-	TwpSubject	key;
 	TwpCategorySet needs;
 	bool		open;
 
 	rows->found = true;
-	open = p != NULL && p->broken == NULL && twp_lineage_item_of(slot, p, &subject, &needs) &&
-		rows->probe->visitor(&subject, needs, rows->probe->arg);
-	if (open && p->nprovenance > 0)
-		open = twp_lineage_key_of(slot, p->facts[TWP_ROW_KEY], p->facts[TWP_ROW_KEY] == 0 ? InvalidOid :
-								  TupleDescAttr(slot->tts_tupleDescriptor, p->facts[TWP_ROW_KEY] - 1)->atttypid, &key) &&
-			probe_row(rows->probe, p, copy_key(&key), rows->step);
+	if (p != NULL && p->broken == NULL)
+		owner = twp_lineage_owner_of(slot, p, &subject, &needs);
+	open = owner != TWP_OWNER_NONE;
+	if (owner == TWP_OWNER_ONE)
+	{
+		rows->inputs->has_subjects = true;
+		open = rows->probe->visitor(&subject, needs | rows->inputs->also, rows->probe->arg);
+	}
+	open = open && probe_source(rows, slot, p, owner, needs);
 	MemoryContextSwitchTo(old);
 	return open;
 }
 
-/* True when the row is already known to be open to its end. */
-static bool
-is_done(const Probe *probe, Oid relid, const TwpSubject *key)
+/* What is known of a row that was found open to its end, asked for no less; or NULL. */
+static const Done *
+find_done(const Probe *probe, Oid relid, const TwpSubject *key, TwpCategorySet also)
 {
 	ListCell   *lc;
 
@@ -149,15 +182,15 @@ is_done(const Probe *probe, Oid relid, const TwpSubject *key)
 	{
 		const Done *done = lfirst(lc);
 
-		if (done->relid == relid && twp_subject_equal(&done->key, key))
-			return true;
+		if (done->relid == relid && (done->also & also) == also && twp_subject_equal(&done->key, key))
+			return done;
 	}
-	return false;
+	return NULL;
 }
 
 /* Follows one declared provenance of a row. */
 static bool
-probe_provenance(Probe *probe, const TwpProvenance *provenance, const Step *step)
+probe_provenance(Probe *probe, const TwpProvenance *provenance, const Step *step, Inputs *inputs)
 {
 	UsedKeys	used = {.provenance = provenance,.context = probe->context};
 	ListCell   *lc;
@@ -165,9 +198,10 @@ probe_provenance(Probe *probe, const TwpProvenance *provenance, const Step *step
 	(void) twp_lineage_visit_key(provenance->relid, provenance->derived, step->key, probe->snapshot, take_used, &used);
 	if (used.unknown)
 		return false;
+	inputs->traced |= used.keys != NIL;
 	foreach(lc, used.keys)
 	{
-		SourceRows	rows = {.probe = probe,.step = step};
+		SourceRows	rows = {.probe = probe,.step = step,.inputs = inputs};
 
 		if (!twp_lineage_visit_key(provenance->source, provenance->source_key, lfirst(lc), probe->snapshot,
 								   take_source, &rows) || !rows.found)
@@ -176,35 +210,51 @@ probe_provenance(Probe *probe, const TwpProvenance *provenance, const Step *step
 	return true;
 }
 
+/* True when the row is on the way that led to it. */
+static bool
+is_circle(const Step *before, Oid relid, const TwpSubject *key)
+{
+	for (const Step *s = before; s != NULL; s = s->before)
+		if (s->relid == relid && twp_subject_equal(s->key, key))
+			return true;
+	return false;
+}
+
 /* Visits everything a row is made from. */
 static bool
-probe_row(Probe *probe, const TwpProtection *p, const TwpSubject *key, const Step *before)
+probe_row(Probe *probe, const TwpProtection *p, const TwpSubject *key, const Step *before, Inputs *inputs)
 {
 	Step		step = {.relid = p->source,.key = key,.before = (Step *) before};
+	const Done *known;
 	Done	   *done;
 
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
-	for (const Step *s = before; s != NULL; s = s->before)
-		if (s->relid == p->source && twp_subject_equal(s->key, key))
-			return false;
-	if (is_done(probe, p->source, key))
+	if (is_circle(before, p->source, key))
+		return false;
+	known = find_done(probe, p->source, key, inputs->also);
+	if (known != NULL)
+	{
+		inputs->has_subjects = known->has_subjects;
 		return true;
+	}
 	for (int i = 0; i < p->nprovenance; i++)
-		if (!probe_provenance(probe, &p->provenance[i], &step))
+		if (!probe_provenance(probe, &p->provenance[i], &step, inputs))
 			return false;
+	if (!inputs->traced && !p->untraced_open && !(probe->is_new && before == NULL))
+		return false;
 	done = palloc(sizeof(Done));
-	done->relid = p->source;
-	done->key = *key;
+	*done = (Done) {p->source, *key, inputs->also, inputs->has_subjects};
 	probe->done = lappend(probe->done, done);
 	return true;
 }
 
 /* Visits everything a row is made from, as the rows are now. */
-bool
-twp_lineage_probe(const TwpProtection *target, const TwpSubject *key, TwpInputVisitor visitor, void *arg)
+static bool
+probe_all(const TwpProtection *target, const TwpSubject *key, bool is_new, TwpInputVisitor visitor, void *arg)
 {
-	Probe		probe = {.visitor = visitor,.arg = arg};
+	Probe		probe = {.visitor = visitor,.arg = arg,.is_new = is_new};
+	Inputs		inputs = {0};
 	MemoryContext old;
 	bool		open;
 
@@ -213,9 +263,23 @@ twp_lineage_probe(const TwpProtection *target, const TwpSubject *key, TwpInputVi
 	probe.context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy inputs", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(probe.context);
 	probe.snapshot = twp_lineage_begin(target->provenance[0].relid);
-	open = probe_row(&probe, target, key, NULL);
+	open = probe_row(&probe, target, key, NULL, &inputs);
 	twp_lineage_end(probe.snapshot);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(probe.context);
 	return open;
+}
+
+/* Visits everything a row is made from. */
+bool
+twp_lineage_probe(const TwpProtection *target, const TwpSubject *key, TwpInputVisitor visitor, void *arg)
+{
+	return probe_all(target, key, false, visitor, arg);
+}
+
+/* Visits everything a row about to be stored is made from so far. */
+bool
+twp_lineage_probe_new(const TwpProtection *target, const TwpSubject *key, TwpInputVisitor visitor, void *arg)
+{
+	return probe_all(target, key, true, visitor, arg);
 }

@@ -65,18 +65,23 @@ twp_lineage_key_of(TupleTableSlot *slot, AttrNumber attno, Oid type, TwpSubject 
 	return !isnull;
 }
 
-/* Finds whose a source row is and what it asks for. */
+/* Reads the key by which provenance knows a target's row. */
 bool
-twp_lineage_item_of(TupleTableSlot *slot, const TwpProtection *p, TwpSubject *subject, TwpCategorySet *needs)
+twp_lineage_traced_key(TupleTableSlot *slot, const TwpProtection *p, TwpSubject *key)
+{
+	AttrNumber	attno = p->facts[TWP_ROW_KEY];
+
+	return attno != 0 && twp_lineage_key_of(slot, attno, TupleDescAttr(slot->tts_tupleDescriptor, attno - 1)->atttypid, key);
+}
+
+/* Adds what a row's labels ask for; false when they are not known. */
+static bool
+add_labels(TupleTableSlot *slot, const TwpProtection *p, TwpCategorySet *needs)
 {
 	List	   *labels = NIL;
 	bool		isnull;
-	Datum		value = slot_getattr(slot, p->subject.start, &isnull);
+	Datum		value;
 
-	if (isnull || !twp_protect_follow_path(&p->subject, value, &value, &isnull) || isnull)
-		return false;
-	twp_subject_from_datum(subject, p->subject.type, value);
-	*needs = TWP_CATEGORY_BIT(p->category);
 	if (!p->has_label_path)
 		return true;
 	value = slot_getattr(slot, p->labels.start, &isnull);
@@ -85,6 +90,23 @@ twp_lineage_item_of(TupleTableSlot *slot, const TwpProtection *p, TwpSubject *su
 	if (!twp_protect_follow_path(&p->labels, value, &value, &isnull))
 		return false;
 	return isnull || twp_protect_read_labels(p->labels.type, value, needs, &labels);
+}
+
+/* Finds whose a source row is and what it asks for. */
+TwpOwner
+twp_lineage_owner_of(TupleTableSlot *slot, const TwpProtection *p, TwpSubject *subject, TwpCategorySet *needs)
+{
+	bool		isnull;
+	Datum		value = slot_getattr(slot, p->subject.start, &isnull);
+
+	*needs = TWP_CATEGORY_BIT(p->category);
+	if (isnull)
+		return p->nprovenance > 0 && p->subject.nhops == 0 && add_labels(slot, p, needs) ?
+			TWP_OWNER_POOLED : TWP_OWNER_NONE;
+	if (!twp_protect_follow_path(&p->subject, value, &value, &isnull) || isnull || !add_labels(slot, p, needs))
+		return TWP_OWNER_NONE;
+	twp_subject_from_datum(subject, p->subject.type, value);
+	return TWP_OWNER_ONE;
 }
 
 /* Finds a plain btree index whose first column is this one. */

@@ -9,6 +9,9 @@
 #include "lineage/sets.h"
 #include "utils/memutils.h"
 
+/* Sets of more items are referred to, not copied. */
+#define COPIED 32
+
 typedef struct SubjectNumber
 {
 	TwpSubject	subject;
@@ -62,7 +65,7 @@ hash_set(const TwpSets *sets, uint32 number)
 	{
 		const TwpItem *item = &sets->items[set->start + i];
 
-		hash = hash_combine(hash, murmurhash32(item->subject));
+		hash = hash_combine(hash, murmurhash32(item->what));
 		hash = hash_combine(hash, murmurhash32((uint32) (item->needs ^ (item->needs >> 32))));
 	}
 	return hash;
@@ -78,7 +81,7 @@ same_set(const TwpSets *sets, uint32 one, uint32 other)
 	if (a->n != b->n)
 		return false;
 	for (uint32 i = 0; i < a->n; i++)
-		if (sets->items[a->start + i].subject != sets->items[b->start + i].subject ||
+		if (sets->items[a->start + i].what != sets->items[b->start + i].what ||
 			sets->items[a->start + i].needs != sets->items[b->start + i].needs)
 			return false;
 	return true;
@@ -106,6 +109,8 @@ twp_sets_create(MemoryContext context)
 	sets->sets = palloc0(sizeof(TwpSet) * sets->set_room);
 	sets->items = palloc(sizeof(TwpItem) * sets->item_room);
 	sets->subjects = palloc(sizeof(TwpSubject) * sets->subject_room);
+	sets->inner_room = 64;
+	sets->inner = palloc(sizeof(uint32) * sets->inner_room);
 	sets->nsets = 2;
 	sets->numbers = subjectnumbers_create(context, 1024, NULL);
 	sets->index = setnumbers_create(context, 1024, sets);
@@ -118,7 +123,7 @@ Size
 twp_sets_size(const TwpSets *sets)
 {
 	return sets->set_room * sizeof(TwpSet) + sets->item_room * sizeof(TwpItem) +
-		sets->subject_room * sizeof(TwpSubject) +
+		sets->subject_room * sizeof(TwpSubject) + sets->inner_room * sizeof(uint32) +
 		(sets->numbers != NULL ? sets->numbers->size * sizeof(SubjectNumber) + sets->index->size * sizeof(SetNumber) : 0);
 }
 
@@ -170,6 +175,7 @@ begin_set(TwpSets *sets, uint32 n)
 	sets->items = make_room(sets->items, sets->nitems, n, &sets->item_room, sizeof(TwpItem));
 	sets->sets[sets->nsets].start = sets->nitems;
 	sets->sets[sets->nsets].n = n;
+	sets->sets[sets->nsets].inner = false;
 	sets->nsets++;
 	return &sets->items[sets->nitems];
 }
@@ -181,20 +187,48 @@ twp_sets_single(TwpSets *sets, const TwpSubject *subject, TwpCategorySet needs)
 	uint32		number = subject_number(sets, subject);
 	TwpItem    *item = begin_set(sets, 1);
 
-	item->subject = number;
+	item->what = number;
 	item->needs = needs;
 	sets->nitems++;
 	return intern(sets);
 }
 
-/* Orders items by subject. */
+/* Orders items by what they are. */
 static int
 compare_items(const void *a, const void *b)
 {
 	const TwpItem *one = a;
 	const TwpItem *other = b;
 
-	return one->subject < other->subject ? -1 : one->subject > other->subject;
+	return one->what < other->what ? -1 : one->what > other->what;
+}
+
+/* Gives the reference to a set, and notes that there is one. */
+static TwpItem
+refer(TwpSets *sets, uint32 number, TwpCategorySet needs)
+{
+	if (!sets->sets[number].inner)
+	{
+		sets->inner = make_room(sets->inner, sets->ninner, 1, &sets->inner_room, sizeof(uint32));
+		sets->inner[sets->ninner++] = number;
+		sets->sets[number].inner = true;
+	}
+	return (TwpItem) {number | TWP_ITEM_SET, needs};
+}
+
+/* Sorts items and leaves each once; returns how many. */
+static uint32
+merge_items(TwpItem *items, uint32 n)
+{
+	uint32		kept = 0;
+
+	qsort(items, n, sizeof(TwpItem), compare_items);
+	for (uint32 i = 0; i < n; i++)
+		if (kept > 0 && items[kept - 1].what == items[i].what)
+			items[kept - 1].needs |= items[i].needs;
+		else
+			items[kept++] = items[i];
+	return kept;
 }
 
 /* Gives the set of all that is in some sets. */
@@ -202,7 +236,6 @@ uint32
 twp_sets_union(TwpSets *sets, const uint32 *numbers, int n)
 {
 	uint32		total = 0;
-	uint32		kept = 0;
 	uint32		first = TWP_SET_EMPTY;
 	bool		same = true;
 	TwpItem    *items;
@@ -215,7 +248,7 @@ twp_sets_union(TwpSets *sets, const uint32 *numbers, int n)
 			continue;
 		same &= first == TWP_SET_EMPTY || numbers[i] == first;
 		first = numbers[i];
-		total += sets->sets[numbers[i]].n;
+		total += Min(sets->sets[numbers[i]].n, COPIED);
 	}
 	if (same)
 		return first;
@@ -225,24 +258,49 @@ twp_sets_union(TwpSets *sets, const uint32 *numbers, int n)
 	{
 		const TwpSet *set = &sets->sets[numbers[i]];
 
-		memcpy(&items[total], &sets->items[set->start], set->n * sizeof(TwpItem));
-		total += set->n;
-	}
-	qsort(items, total, sizeof(TwpItem), compare_items);
-	for (uint32 i = 0; i < total; i++)
-		if (kept > 0 && items[kept - 1].subject == items[i].subject)
-			items[kept - 1].needs |= items[i].needs;
+		if (set->n > COPIED)
+			items[total++] = refer(sets, numbers[i], 0);
 		else
-			items[kept++] = items[i];
-	sets->sets[sets->nsets - 1].n = kept;
-	sets->nitems += kept;
+		{
+			memcpy(&items[total], &sets->items[set->start], set->n * sizeof(TwpItem));
+			total += set->n;
+		}
+	}
+	total = merge_items(items, total);
+	sets->sets[sets->nsets - 1].n = total;
+	sets->nitems += total;
 	return intern(sets);
 }
 
-/* Frees what only making sets needs. */
+/* Gives the set of all subjects of a set, each asked for more. */
+uint32
+twp_sets_pooled(TwpSets *sets, uint32 number, TwpCategorySet needs)
+{
+	TwpItem    *item;
+
+	if (number == TWP_SET_CLOSED || number == TWP_SET_EMPTY)
+		return TWP_SET_CLOSED;
+	item = begin_set(sets, 1);
+	*item = refer(sets, number, needs);
+	sets->nitems++;
+	return intern(sets);
+}
+
+/* Orders numbers. */
+static int
+compare_numbers(const void *a, const void *b)
+{
+	uint32		one = *(const uint32 *) a;
+	uint32		other = *(const uint32 *) b;
+
+	return one < other ? -1 : one > other;
+}
+
+/* Ends the making of sets. */
 void
 twp_sets_finish(TwpSets *sets)
 {
+	qsort(sets->inner, sets->ninner, sizeof(uint32), compare_numbers);
 	subjectnumbers_destroy(sets->numbers);
 	setnumbers_destroy(sets->index);
 	sets->numbers = NULL;

@@ -161,6 +161,7 @@ keep_lineage(Oid relid, TwpTableLabel *label)
 	label->facts[TWP_ROW_PURPOSE] = old->facts[TWP_ROW_PURPOSE];
 	label->facts[TWP_ROW_KEY] = old->facts[TWP_ROW_KEY];
 	label->provenance = old->provenance;
+	label->untraced_open = old->untraced_open;
 	label->context = old->context;
 }
 

@@ -3,8 +3,8 @@
  *
  *	table:   subject=PATH, category=CODE [, label_column=PATH] [, author=COLUMN]
  *	         [, encounter=COLUMN] [, date=COLUMN] [, purpose=COLUMN] [, key=COLUMN]
- *	         [, provenance=TABLE(COLUMN).COLUMN -> TABLE(COLUMN)] ... [, context=CONTEXT]
- *	         [, native_rls=on]
+ *	         [, provenance=TABLE(COLUMN).COLUMN -> TABLE(COLUMN)] ... [, untraced=open|closed]
+ *	         [, context=CONTEXT] [, native_rls=on]
  *	         or context=CONTEXT alone, which protects nothing
  *	column:  [category=CODE] [, kind=KIND] [, mask=MASK] [, bounds=LOW:HIGH] [, values=A|B|...]
  *
@@ -192,6 +192,18 @@ parse_context(const char *text)
 			 errhint("Contexts are insurance and employment.")));
 }
 
+/* Reads what rows without provenance are; true for open. */
+bool
+twp_protect_parse_untraced(const char *text)
+{
+	if (strcmp(text, "open") != 0 && strcmp(text, "closed") != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("rows without provenance are open or closed, not \"%s\"", text),
+				 errhint("Say \"open\" only where some rows of the table are not derived from others.")));
+	return strcmp(text, "open") == 0;
+}
+
 /* Parses a table's label. */
 TwpTableLabel *
 twp_protect_parse_table_label(const char *text)
@@ -202,6 +214,7 @@ twp_protect_parse_table_label(const char *text)
 	TwpTableLabel *label = palloc0(sizeof(TwpTableLabel));
 	char	   *native_rls = NULL;
 	char	   *context = NULL;
+	char	   *untraced = NULL;
 	ListCell   *lc;
 
 	foreach(lc, split_items(text, form))
@@ -218,6 +231,8 @@ twp_protect_parse_table_label(const char *text)
 			set_once(&native_rls, item);
 		else if (strcmp(item->key, "context") == 0)
 			set_once(&context, item);
+		else if (strcmp(item->key, "untraced") == 0)
+			set_once(&untraced, item);
 		else if (strcmp(item->key, "provenance") == 0)
 			label->provenance = lappend(label->provenance, item->value);
 		else if (!set_fact(label, item))
@@ -225,6 +240,8 @@ twp_protect_parse_table_label(const char *text)
 	}
 	if (context != NULL)
 		label->context = parse_context(context);
+	if (untraced != NULL)
+		label->untraced_open = twp_protect_parse_untraced(untraced);
 	if (context != NULL && list_length(split_items(text, form)) == 1)
 		return label;
 	if (label->subject == NULL || label->category == NULL)
@@ -258,6 +275,8 @@ twp_protect_format_table_label(const TwpTableLabel *label)
 			appendStringInfo(&text, ", %s=%s", fact_names[fact], label->facts[fact]);
 	foreach(lc, label->provenance)
 		appendStringInfo(&text, ", provenance=%s", (char *) lfirst(lc));
+	if (label->untraced_open)
+		appendStringInfoString(&text, ", untraced=open");
 	if (label->context != TWP_CONTEXT_NONE)
 		appendStringInfo(&text, ", context=%s", context_names[label->context]);
 	if (label->native_rls)

@@ -116,7 +116,37 @@ check_tables(Oid target, Oid provenance, Oid source)
 				 errhint("Protect it first with twin_privacy.protect_table: its subject and category are what a derived row needs.")));
 }
 
-/* declare_provenance(target, target_key, provenance, derived_column, source, source_column, source_key) */
+/* Adds one provenance to a label; false when it is there and nothing else is new. */
+static bool
+add_provenance(TwpTableLabel *label, char *key, char *item, const char *untraced)
+{
+	bool		open = untraced != NULL ? twp_protect_parse_untraced(untraced) : label->untraced_open;
+	bool		changes = open != label->untraced_open;
+	ListCell   *lc;
+
+	label->untraced_open = open;
+	foreach(lc, label->provenance)
+		if (strcmp(lfirst(lc), item) == 0)
+			return changes;
+	label->facts[TWP_ROW_KEY] = key;
+	label->provenance = lappend(label->provenance, item);
+	return true;
+}
+
+/* Waits for transactions that have written what the source's rows are judged by: they do not count changes yet. */
+static void
+lock_source(Oid source)
+{
+	const TwpProtection *p = twp_protect_lookup(source);
+
+	LockRelationOid(source, ShareRowExclusiveLock);
+	for (int i = 0; i < p->subject.nhops; i++)
+		LockRelationOid(p->subject.hops[i].relid, ShareRowExclusiveLock);
+	for (int i = 0; p->has_label_path && i < p->labels.nhops; i++)
+		LockRelationOid(p->labels.hops[i].relid, ShareRowExclusiveLock);
+}
+
+/* declare_provenance(target, target_key, provenance, derived_column, source, source_column, source_key, untraced) */
 Datum
 twp_protect_declare_provenance(PG_FUNCTION_ARGS)
 {
@@ -126,7 +156,6 @@ twp_protect_declare_provenance(PG_FUNCTION_ARGS)
 	Oid			source;
 	char	   *key;
 	char	   *item;
-	ListCell   *lc;
 
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "declare provenance");
 	relid = open_target(fcinfo, &label);
@@ -146,11 +175,9 @@ twp_protect_declare_provenance(PG_FUNCTION_ARGS)
 				 errmsg("provenance knows rows of %s by column %s already", twp_protect_qualified_name(relid),
 						label->facts[TWP_ROW_KEY]),
 				 errhint("A table's rows have one key for all its provenance.")));
-	foreach(lc, label->provenance)
-		if (strcmp(lfirst(lc), item) == 0)
-			PG_RETURN_VOID();
-	label->facts[TWP_ROW_KEY] = key;
-	label->provenance = lappend(label->provenance, item);
+	if (!add_provenance(label, key, item, PG_ARGISNULL(7) ? NULL : twp_protect_required_text(fcinfo, 7, "untraced")))
+		PG_RETURN_VOID();
+	lock_source(source);
 	store_label(relid, label);
 	twp_event_emit("provenance.declare", twp_protect_qualified_name(relid), NULL, NULL);
 	PG_RETURN_VOID();
@@ -175,6 +202,7 @@ twp_protect_drop_provenance(PG_FUNCTION_ARGS)
 	emit_drop("provenance.drop", relid, reason);
 	twp_protect_forget_provenance(relid, label);
 	label->provenance = NIL;
+	label->untraced_open = false;
 	label->facts[TWP_ROW_KEY] = NULL;
 	store_label(relid, label);
 	PG_RETURN_VOID();

@@ -299,6 +299,7 @@ resolve_lineage(TwpProtection *p, const TwpTableLabel *label)
 		getBaseType(get_atttype(p->relid, p->facts[TWP_ROW_KEY]));
 	ListCell   *lc;
 
+	p->untraced_open = label->untraced_open;
 	p->provenance = palloc(sizeof(TwpProvenance) * Max(list_length(label->provenance), 1));
 	foreach(lc, label->provenance)
 	{

@@ -18,7 +18,9 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "lib/stringinfo.h"
 #include "protect/protect_internal.h"
 #include "utils/builtins.h"
@@ -104,6 +106,14 @@ find_unique_index(Oid relid, AttrNumber attno)
 	if (rel != NULL)
 		relation_close(rel, AccessShareLock);
 	return found;
+}
+
+/* True when no two rows of the relation, parts included, have the same value in the column. */
+bool
+twp_protect_is_unique(Oid relid, AttrNumber attno)
+{
+	return OidIsValid(find_unique_index(relid, attno)) &&
+		(get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE || !has_subclass(relid));
 }
 
 /* Resolves "schema.table(key).value" behind an arrow. */

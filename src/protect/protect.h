@@ -143,6 +143,7 @@ typedef struct TwpProtection
 	AttrNumber	facts[TWP_ROW_FACTS];	/* by TwpRowFact; 0: not told */
 	int			nprovenance;
 	TwpProvenance *provenance;	/* what its rows are made from */
+	bool		untraced_open;	/* rows of which no provenance tells are not closed */
 	int			category;		/* the table's own */
 	bool		native_rls;		/* had row security policies of its own before */
 	int			natts;
@@ -192,6 +193,10 @@ extern bool twp_protect_deletes_decide(Oid relid);
 /* Categories of all tables (and their columns) that the relation decides about. */
 extern TwpCategorySet twp_protect_path_needs(Oid relid);
 
+/* True when no two rows of the relation, parts included, have the same value in the column. */
+extern bool twp_protect_is_unique(Oid relid, AttrNumber attno);
+/* Direct parents of a relation in the inheritance or partition tree. */
+extern List *twp_protect_parents(Oid relid);
 /* True when any provenance is declared. */
 extern bool twp_protect_has_lineage(void);
 /* True for a table that some protected table's rows are traced by. */

@@ -32,14 +32,15 @@ COMMENT ON FUNCTION twin_privacy.label_column(regclass, name, text) IS
 'Labels a column of a protected table, as SECURITY LABEL FOR twin_privacy ON COLUMN does: target, column_name, label (''category=CODE, kind=identifier|quasi|sensitive|plain, mask=MASK, bounds=LOW:HIGH, values=A|B|...'': bounds between which a number is taken to lie, and all values a key of groups may have, where figures are made private; NULL takes the label away, which hides the column). Needs twin_privacy_admin. Errors: 22004 NULL argument, 22023 label does not parse, 42703 unknown column, 42804 mask or bounds do not fit the type, 55000 table not protected.';
 
 CREATE FUNCTION twin_privacy.declare_provenance(target regclass, target_key name, provenance regclass, derived_column name,
-                                                source regclass, source_column name, source_key name)
+                                                source regclass, source_column name, source_key name,
+                                                untraced text DEFAULT NULL)
 RETURNS void
 AS 'MODULE_PATHNAME', 'twp_protect_declare_provenance'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
-REVOKE ALL ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name) TO twin_privacy_admin;
-COMMENT ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name) IS
-'Says that each row of the table provenance traces the row of target whose target_key stands in derived_column to the rows of source whose source_key stands in source_column (admin): from the next statement on, a row of target is seen only where its subject''s consent and that of every row it was made from allow it, through as many steps as there are. Rows of provenance are added, never changed or taken away. Several may be declared of a target; the same twice is once. Keys are of type bigint, int, uuid or text. Errors: 22004 NULL argument, 22023 not an ordinary table or its own provenance, 42703 unknown column, 42804 keys of different kinds, 42501 not an admin or other owner, 55000 target or source not protected, 0A000 another key. Source: contract of twin_privacy, section 14.';
+REVOKE ALL ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name, text) TO twin_privacy_admin;
+COMMENT ON FUNCTION twin_privacy.declare_provenance(regclass, name, regclass, name, regclass, name, name, text) IS
+'Says that each row of the table provenance traces the row of target whose target_key stands in derived_column to the rows of source whose source_key stands in source_column (admin): from the next statement on, a row of target is seen only where its subject''s consent and that of every row it was made from allow it, through as many steps as there are. A row of target that no row of provenance tells of is closed; untraced => ''open'' leaves such rows of target to their subject''s consent (''closed'' takes that back, NULL leaves it as it is). Rows of provenance are added, never changed or taken away. Several may be declared of a target; the same twice is once. Keys are of type bigint, int, uuid or text. Errors: 22004 NULL argument, 22023 not an ordinary table, its own provenance, or untraced neither open nor closed, 42703 unknown column, 42804 keys of different kinds, 42501 not an admin or other owner, 55000 target or source not protected, 0A000 another key. Source: contract of twin_privacy, section 14.';
 
 CREATE FUNCTION twin_privacy.drop_provenance(target regclass, reason text)
 RETURNS void

@@ -18,6 +18,7 @@ typedef struct TwpTableLabel
 	char	   *label_column;	/* or NULL */
 	char	   *facts[TWP_ROW_FACTS];	/* columns by TwpRowFact, or NULL */
 	List	   *provenance;		/* texts, char * */
+	bool		untraced_open;	/* rows without provenance are not closed */
 	TwpContext	context;
 	bool		native_rls;		/* the table had row security of its own before */
 } TwpTableLabel;
@@ -36,6 +37,7 @@ typedef struct TwpColumnLabel
 /* label.c: texts in, structs out; raise 22023 with hints. */
 extern TwpTableLabel *twp_protect_parse_table_label(const char *text);
 extern TwpColumnLabel *twp_protect_parse_column_label(const char *text);
+extern bool twp_protect_parse_untraced(const char *text);
 extern char *twp_protect_format_table_label(const TwpTableLabel *label);
 
 /*
@@ -64,7 +66,6 @@ extern void twp_protect_set_label(const char *object, const char *label);
 /* lookup.c */
 /* A table or column label parsed, or NULL and *broken when it does not parse. */
 extern void *twp_protect_parse_leniently(const char *text, bool table, const char **broken);
-extern List *twp_protect_parents(Oid relid);
 extern char *twp_protect_label_text(Oid relid, AttrNumber attno);
 /* labelled.c: the context a label names; *protects is false when it says nothing else. */
 extern TwpContext twp_protect_label_context_of(const char *text, bool *protects);
