@@ -89,7 +89,7 @@ extern void twp_enforce_require_decision(uint64 stamp);
 
 /* owed.c: checks of new rows, made many at once. */
 extern TwpFunction twp_enforce_insert_check(const TwpTableVerdict *v);
-extern void twp_enforce_refuse_row(Oid relid) pg_attribute_noreturn();
+pg_noreturn extern void twp_enforce_refuse_row(Oid relid);
 extern void twp_enforce_owed_at_transaction_end(XactEvent event);
 extern void twp_enforce_owed_at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent);
 
