@@ -44,6 +44,7 @@ typedef struct TwpTableVerdict
 	TwpCategorySet needs;		/* the table's own category */
 	int			natts;
 	TwpColumnVerdict *columns;	/* index attno - 1 */
+	AttrNumber	told_by_place;	/* a column not simply shown that its row's partition tells of, or 0 */
 } TwpTableVerdict;
 
 /* Start of a statement, execution or FETCH: authority, news, time. */

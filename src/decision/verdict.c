@@ -206,6 +206,22 @@ twp_decision_rule_column(const TwpUse *use, const TwpProtection *p, AttrNumber a
 	}
 }
 
+/* A column that the use does not simply show and its row's partition tells of, or 0. */
+static AttrNumber
+find_told_by_place(const TwpTableVerdict *v)
+{
+	Bitmapset  *places = twp_protect_place_columns(v->relid);
+	AttrNumber	found = 0;
+	int			attno = 0;
+
+	/* rather one whose label says so than the subject, or one without a label */
+	while ((attno = bms_next_member(places, attno)) > 0)
+		if (attno <= v->natts && v->columns[attno - 1].rule != TWP_CELL_SHOW &&
+			(found == 0 || (v->protection->columns[attno - 1].labelled && attno != v->protection->subject.start)))
+			found = attno;
+	return found;
+}
+
 /* Refuses tables and forms the use does not open. */
 static void
 check_table(const TwpProtection *p)
@@ -251,6 +267,7 @@ twp_decision_table(Oid relid)
 	v->columns = MemoryContextAllocZero(decision.context, sizeof(TwpColumnVerdict) * Max(p->natts, 1));
 	for (AttrNumber attno = 1; attno <= p->natts; attno++)
 		twp_decision_rule_column(&decision.use, v->protection, attno, &v->columns[attno - 1]);
+	v->told_by_place = find_told_by_place(v);
 
 	entry = hash_search(decision.verdicts, &relid, HASH_ENTER, &found);
 	entry->verdict = v;

@@ -9,6 +9,8 @@
 #include "access/transam.h"
 #include "base/catalog.h"
 #include "base/errors.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_proc.h"
 #include "enforce/enforce_internal.h"
 #include "nodes/parsenodes.h"
@@ -40,15 +42,30 @@ is_builtin_carrier(Oid function)
 	return false;
 }
 
-/* True for functions, known by their names alone, that carry their arguments somewhere else. */
+/*
+ * True for functions, known by their names alone, that carry their arguments
+ * somewhere else: into what they are told to write, or into which object is
+ * gone, shorter or further on afterwards.
+ */
 static bool
 is_named_carrier(Oid function)
 {
 	static const char *const builtin[] = {
+		"lo_truncate", "lo_truncate64", "lo_unlink", "lo_import",
 		"pg_logical_emit_message", "pg_create_physical_replication_slot",
 		"pg_create_logical_replication_slot", "pg_copy_physical_replication_slot",
-		"pg_copy_logical_replication_slot", "pg_backup_start", "pg_restore_relation_stats",
-		"pg_restore_attribute_stats",
+		"pg_copy_logical_replication_slot", "pg_drop_replication_slot", "pg_replication_slot_advance",
+		"pg_logical_slot_get_changes", "pg_logical_slot_get_binary_changes",
+		"pg_replication_origin_advance", "pg_replication_origin_drop",
+		"pg_replication_origin_session_setup", "pg_replication_origin_xact_setup",
+		"pg_backup_start", "pg_restore_relation_stats", "pg_restore_attribute_stats",
+		"pg_clear_relation_stats", "pg_clear_attribute_stats",
+		"pg_stat_reset_single_table_counters", "pg_stat_reset_single_function_counters",
+		"pg_stat_reset_slru", "pg_stat_reset_shared", "pg_stat_reset_replication_slot",
+		"pg_stat_reset_subscription_stats", "pg_import_system_collations",
+		"brin_summarize_new_values", "brin_summarize_range", "brin_desummarize_range",
+		"gin_clean_pending_list", "pg_cancel_backend", "pg_terminate_backend",
+		"pg_log_backend_memory_contexts",
 	};
 	static const char *const extensions[] = {
 		"dblink", "dblink_exec", "dblink_open", "dblink_send_query", "dblink_connect",
@@ -107,6 +124,8 @@ twp_enforce_function_executes(Oid function)
 	/* what stays in the session a client's program could keep as well */
 	if (function == F_SET_CONFIG || (holds && is_kept_in_session(function)))
 		carrier = holds;
+	else if (function == F_NEXTVAL)
+		carrier = holds && !twp_enforce_writes_rows();
 	else
 		carrier = is_builtin_carrier(function) ||
 			((in_hand || function >= FirstNormalObjectId) && is_named_carrier(function));
@@ -150,10 +169,40 @@ keeps_nothing(Node *utility)
 	}
 }
 
-/* True for commands that keep what they are told in the session, or tell of existing objects only. */
+/* True for a temporary relation, and for none. */
+static bool
+is_temporary(const RangeVar *relation)
+{
+	Oid			relid = twp_enforce_relation_of(relation);
+
+	return !OidIsValid(relid) || get_rel_persistence(relid) == RELPERSISTENCE_TEMP;
+}
+
+/* True for a DROP of temporary relations. */
+static bool
+drops_temporary(const DropStmt *stmt)
+{
+	ListCell   *lc;
+
+	if (stmt->removeType != OBJECT_TABLE && stmt->removeType != OBJECT_INDEX &&
+		stmt->removeType != OBJECT_SEQUENCE && stmt->removeType != OBJECT_VIEW)
+		return false;
+	foreach(lc, stmt->objects)
+		if (!is_temporary(makeRangeVarFromNameList(lfirst(lc))))
+			return false;
+	return true;
+}
+
+/*
+ * True for commands that keep what they are told in the session.  Which table
+ * of several was dropped, emptied, analyzed or granted is a value, too, that
+ * others can see; temporary ones are the session's.
+ */
 static bool
 stays_in_session(Node *utility)
 {
+	ListCell   *lc;
+
 	switch (nodeTag(utility))
 	{
 		case T_DeclareCursorStmt:
@@ -163,18 +212,30 @@ stays_in_session(Node *utility)
 		case T_DiscardStmt:
 		case T_ListenStmt:
 		case T_UnlistenStmt:
-		case T_TruncateStmt:
-		case T_VacuumStmt:
-		case T_ClusterStmt:
-		case T_ReindexStmt:
 		case T_CheckPointStmt:
+			return true;
 		case T_DropStmt:
-		case T_GrantStmt:
-		case T_GrantRoleStmt:
+			return drops_temporary((DropStmt *) utility);
+		case T_TruncateStmt:
+			foreach(lc, ((TruncateStmt *) utility)->relations)
+				if (!is_temporary(lfirst(lc)))
+					return false;
+			return true;
+		case T_VacuumStmt:
+			foreach(lc, ((VacuumStmt *) utility)->rels)
+				if (!is_temporary(((VacuumRelation *) lfirst(lc))->relation))
+					return false;
 			return true;
 		default:
 			return false;
 	}
+}
+
+/* True for commands of which nothing is left outside the session. */
+bool
+twp_enforce_command_keeps_nothing(Node *utility)
+{
+	return keeps_nothing(utility) || stays_in_session(utility) || twp_sql_is_internal();
 }
 
 /* Refuses commands that could store, or make names of, values that may not be exported. */

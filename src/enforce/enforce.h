@@ -49,6 +49,7 @@ typedef struct TwpRun
 	struct TwpRun *outer;
 	struct TwpStatement *statement; /* protected data is being read or written, or NULL */
 	bool		holds;			/* what the statement reads may not be exported */
+	bool		writes;			/* its plan writes rows */
 	bool		foreign_key;	/* begun under PostgreSQL's foreign-key context */
 	bool		stores;			/* writes to a table that is not protected, or carries values out */
 	bool		finishes;		/* after-triggers of protected tables run: administrators' */

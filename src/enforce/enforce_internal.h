@@ -95,6 +95,8 @@ extern void twp_enforce_owed_at_subtransaction_end(SubXactEvent event, SubTransa
 
 /* wrap.c, write.c */
 extern Node *twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno);
+/* What stands for a system column that must not tell a row's place. */
+extern Expr *twp_enforce_empty_system_column(const TwpTableVerdict *v, AttrNumber attno);
 extern void twp_enforce_protect_read(Query *query, int rti, const TwpTableVerdict *v);
 extern void twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v);
 
@@ -134,18 +136,26 @@ extern bool twp_enforce_gives_scanned_rows(const PlannedStmt *plan);
 extern TwpRun *twp_enforce_innermost(void);
 extern void twp_enforce_push_run(TwpRun *run, QueryDesc *query, struct TwpStatement *statement, bool holds);
 extern void twp_enforce_pop_run(TwpRun *run, bool gives);
-extern void twp_enforce_begin_start(bool may_export);
+extern void twp_enforce_begin_start(bool may_export, bool writes);
 extern void twp_enforce_forget_runs(void);
 extern void twp_enforce_refuse_write_down(const QueryDesc *query);
 extern void twp_enforce_refuse_storing(const QueryDesc *query);
 extern void twp_enforce_refuse_folding(void);
 extern void twp_enforce_note_carrier(bool stores);
+extern bool twp_enforce_command_keeps_nothing(Node *utility);
 extern void twp_enforce_note_folding(bool folds);
 extern Node *twp_enforce_first_code_of_command(void);
 /* True while protected values that may not be exported are in hand. */
 extern bool twp_enforce_holds_values(void);
+extern bool twp_enforce_writes_rows(void);
 /* True when the client's command has read such values and goes on. */
 extern bool twp_enforce_has_read(void);
+
+/* stored.c: what a command stored before it reads. */
+extern void twp_enforce_command_begins(void);
+extern void twp_enforce_note_stored(const QueryDesc *query);
+extern void twp_enforce_end_level(bool commits);
+extern void twp_enforce_refuse_undoing(void);
 
 /* statement.c */
 extern bool twp_enforce_wrote_protected(void);

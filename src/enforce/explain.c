@@ -21,6 +21,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 /* The range table index a scan reads, or 0. */
 static Index
@@ -55,14 +56,51 @@ forget_measured(Instrumentation *instrument, bool scan)
 	instrument->ntuples2 = 0;	/* heap fetches */
 }
 
+typedef struct Forgetting
+{
+	bool		own_plan;		/* estimates go, too */
+	bool		by_place;		/* below a node that tells rows apart by their partition */
+} Forgetting;
+
+/* True when in which partition a row lies may be more than is shown of it, under some use. */
+static bool
+place_tells(Oid relid)
+{
+	const TwpProtection *p = get_rel_relispartition(relid) ? twp_protect_lookup(relid) : NULL;
+	Bitmapset  *places = p != NULL ? twp_protect_place_columns(relid) : NULL;
+	int			attno = 0;
+
+	while ((attno = bms_next_member(places, attno)) > 0)
+	{
+		const TwpColumn *column = &p->columns[attno - 1];
+
+		if (!column->labelled || column->category != p->category || column->sources != 0 ||
+			column->kind == TWP_KIND_IDENTIFIER || column->kind == TWP_KIND_QUASI)
+			return true;
+	}
+	return false;
+}
+
+/* Looks for a scan of a partition that tells of its rows. */
+static bool
+has_telling_scan(PlanState *state, void *context)
+{
+	Index		rti = scan_relation(state);
+
+	if (rti > 0 && place_tells(exec_rt_fetch(rti, state->state)->relid))
+		return true;
+	return planstate_tree_walker(state, has_telling_scan, context);
+}
+
 /* Empties the figures of a plan's nodes. */
 static bool
-forget_figures(PlanState *state, void *own_plan)
+forget_figures(PlanState *state, void *forgetting)
 {
+	Forgetting	mine = *(const Forgetting *) forgetting;
 	Index		rti = scan_relation(state);
 	bool		scan = rti > 0 && twp_protect_is_protected(exec_rt_fetch(rti, state->state)->relid);
 
-	if (*(const bool *) own_plan)
+	if (mine.own_plan)
 	{
 		state->plan->startup_cost = state->plan->total_cost = 0;
 		state->plan->plan_rows = 0;
@@ -71,11 +109,19 @@ forget_figures(PlanState *state, void *own_plan)
 		forget_measured(state->instrument, scan);
 	if (state->instrument != NULL && scan && IsA(state->plan, BitmapIndexScan))
 		state->instrument->ntuples = state->instrument->tuplecount = 0;
+	if (state->instrument != NULL && mine.by_place)
+	{
+		state->instrument->ntuples = state->instrument->tuplecount = 0;
+		state->instrument->nfiltered1 = state->instrument->nfiltered2 = 0;
+	}
 	if (IsA(state, BitmapHeapScanState))
 		twp_compat_forget_pages((BitmapHeapScanState *) state);
 	for (int i = 0; state->worker_instrument != NULL && i < state->worker_instrument->num_workers; i++)
 		forget_measured(&state->worker_instrument->instrument[i], scan);
-	return planstate_tree_walker(state, forget_figures, own_plan);
+	/* a single partition is told by the plan's shape: what it gives is what the query gives */
+	if ((IsA(state, AppendState) || IsA(state, MergeAppendState) || IsA(state, ModifyTableState)) && !mine.by_place)
+		mine.by_place = has_telling_scan(state, NULL);
+	return planstate_tree_walker(state, forget_figures, &mine);
 }
 
 /* True when auto_explain is there and may print plans, to the client, too. */
@@ -104,20 +150,22 @@ twp_enforce_explain_starts(QueryDesc *query, int eflags)
 void
 twp_enforce_explain_started(QueryDesc *query, int eflags)
 {
-	bool		own_plan = true;
+	Forgetting	all = {.own_plan = true};
 
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 && !twp_in_maintenance() &&
 		twp_enforce_touches_protected(query->plannedstmt))
-		(void) forget_figures(query->planstate, &own_plan);
+		(void) forget_figures(query->planstate, &all);
 }
 
 /* Empties the figures of a plan that was run and may be printed; estimates only in a copy. */
 void
 twp_enforce_explain_ran(QueryDesc *query, bool own_plan)
 {
+	Forgetting	some = {.own_plan = own_plan};
+
 	if ((query->instrument_options != 0 || own_plan) && query->planstate != NULL &&
 		!twp_in_maintenance() && twp_enforce_touches_protected(query->plannedstmt))
-		(void) forget_figures(query->planstate, &own_plan);
+		(void) forget_figures(query->planstate, &some);
 }
 
 /* Refuses a plan that debug_print_plan would print with its figures. */

@@ -232,6 +232,28 @@ is_written(const Query *query, int rti)
 	return rti == query->resultRelation || rti == twp_compat_merge_target(query);
 }
 
+/*
+ * Refuses to look into a partition where it tells of a column that is labelled
+ * so that the use does not show it: which rows are in it is the answer.  A new
+ * row's writer knows what it says.  A partition of subjects, or by a column
+ * that nobody labelled, is read: its bounds are what its name may say.
+ */
+static void
+refuse_telling_partition(const Query *query, int rti, const TwpTableVerdict *v)
+{
+	if (v->told_by_place == 0 || !get_rel_relispartition(v->relid) ||
+		!v->protection->columns[v->told_by_place - 1].labelled ||
+		v->told_by_place == v->protection->subject.start ||
+		(query->commandType == CMD_INSERT && query->onConflict == NULL && is_written(query, rti)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_OUTSIDE_USE),
+			 errmsg("partition \"%s\" tells of column \"%s\", which use \"%s\" does not show",
+					get_rel_name(v->relid), get_attname(v->relid, v->told_by_place, false),
+					twp_decision_use()->code),
+			 errhint("Query the partitioned table.")));
+}
+
 /* Treats one query level, sub-queries first. */
 static bool
 rewrite(Node *node, void *context)
@@ -252,6 +274,7 @@ rewrite(Node *node, void *context)
 			if (rte->rtekind != RTE_RELATION || rte->relkind == RELKIND_COMPOSITE_TYPE ||
 				!twp_protect_is_protected(rte->relid))
 				continue;
+			refuse_telling_partition(query, rti, twp_decision_table(rte->relid));
 			if (is_written(query, rti))
 				twp_enforce_protect_write(query, rti, twp_decision_table(rte->relid));
 			else

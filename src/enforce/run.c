@@ -42,6 +42,7 @@ static CarryingQuery *carrying = NULL;
 /* start of the client's command that read values that may not be exported; 0: none did */
 static TimestampTz has_read = 0;
 static bool starting = false;	/* a protected plan that may not export is being started */
+static bool starting_writes = false;	/* and it writes rows; valid while that is set */
 static bool carrier_prepared = false;	/* in this transaction, outside any query */
 
 /* Innermost execution, or NULL. */
@@ -141,8 +142,11 @@ twp_enforce_refuse_write_down(const QueryDesc *query)
 				 errhint("Its rows would be frozen outside consent: fill a protected table instead.")));
 	for (TwpRun *run = stack; run != NULL; run = run->outer)
 		stores |= run->stores;
-	if (stores && !twp_decision_use()->may_export)
+	if (twp_decision_use()->may_export)
+		return;
+	if (stores)
 		raise_write_down();
+	twp_enforce_refuse_undoing();
 }
 
 /* Refuses a plan of no protected table that would store what is in hand. */
@@ -174,6 +178,8 @@ twp_enforce_refuse_folding(void)
 static void
 push(TwpRun *run, struct TwpStatement *statement, bool stores)
 {
+	if (stack == NULL)
+		twp_enforce_command_begins();
 	memset(run, 0, sizeof(TwpRun));
 	run->outer = stack;
 	run->statement = statement;
@@ -238,6 +244,8 @@ twp_enforce_enter_utility(TwpRun *run, Node *utility)
 {
 	push(run, NULL, twp_enforce_command_stores(utility));
 	run->utility = utility;
+	if (!twp_enforce_command_keeps_nothing(utility))
+		twp_enforce_note_stored(NULL);
 }
 
 /* The command in which a user's function is set up, the first time; else NULL. */
@@ -258,7 +266,10 @@ twp_enforce_push_run(TwpRun *run, QueryDesc *query, struct TwpStatement *stateme
 	bool		carrier = carries(query);
 
 	push(run, statement, carrier || (statement == NULL && stores_unprotected(query)));
+	if (run->stores)
+		twp_enforce_note_stored(carrier ? NULL : query);
 	run->holds = holds;
+	run->writes = query->plannedstmt->resultRelations != NIL;
 	if (carrier && (twp_enforce_holds_values() || twp_enforce_has_read()))
 	{
 		pop(run);
@@ -289,9 +300,10 @@ twp_enforce_pop_run(TwpRun *run, bool gives)
 
 /* A protected plan is about to be started. */
 void
-twp_enforce_begin_start(bool may_export)
+twp_enforce_begin_start(bool may_export, bool writes)
 {
 	starting = !may_export;
+	starting_writes = writes;
 	/* expressions prepared before are set up again, where each carrier is seen */
 	if (starting && carrier_prepared)
 		ResetPlanCache();
@@ -321,6 +333,18 @@ twp_enforce_note_folding(bool folds)
 {
 	if (stack != NULL && stack->plans)
 		stack->folds = folds;
+}
+
+/* True while protected rows are written: their keys come from sequences. */
+bool
+twp_enforce_writes_rows(void)
+{
+	if (starting && starting_writes)
+		return true;
+	for (TwpRun *run = stack; run != NULL; run = run->outer)
+		if (run->statement != NULL && run->writes)
+			return true;
+	return false;
 }
 
 /* True while protected values that may not be exported are in hand. */

@@ -116,6 +116,8 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 	Statement  *next;
 
 	twp_enforce_owed_at_subtransaction_end(event, mine, parent);
+	if (event == SUBXACT_EVENT_COMMIT_SUB || event == SUBXACT_EVENT_ABORT_SUB)
+		twp_enforce_end_level(event == SUBXACT_EVENT_COMMIT_SUB);
 	if (event != SUBXACT_EVENT_ABORT_SUB)
 		return;
 	twp_enforce_copying_out = false;
@@ -240,7 +242,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	if (mode == TWP_MARK_USE)
 	{
 		wrote_protected |= query->operation != CMD_SELECT;
-		twp_enforce_begin_start(twp_decision_use()->may_export);
+		twp_enforce_begin_start(twp_decision_use()->may_export, query->plannedstmt->resultRelations != NIL);
 	}
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		open_statement(query, mode == TWP_MARK_MAINTENANCE, own_plan);

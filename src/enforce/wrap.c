@@ -129,11 +129,11 @@ remap_vars(Node *node, RemapContext *context)
  * query may name them but what tells rows apart for the differencing guard.
  */
 static bool
-keeps_system_columns(void)
+keeps_system_columns(const TwpTableVerdict *v)
 {
 	TwpForm		form = twp_decision_use()->form;
 
-	return form == TWP_FORM_IDENTIFIED || form == TWP_FORM_AGGREGATE;
+	return (form == TWP_FORM_IDENTIFIED && v->told_by_place == 0) || form == TWP_FORM_AGGREGATE;
 }
 
 /* Says whether any used column is more than simply shown. */
@@ -146,7 +146,7 @@ needs_wrapping(const TwpTableVerdict *v, const Bitmapset *used)
 	{
 		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
 
-		if (attno < 0 && !keeps_system_columns())
+		if (attno < 0 && !keeps_system_columns(v))
 			return true;
 		if (attno == 0)
 		{
@@ -178,19 +178,29 @@ add_target(Query *sub, RangeTblEntry *outer, Expr *expr, const char *name)
  * Makes a system column's replacement.  Outside the identified form it is
  * empty: a row's place and its writer's transaction are the same under every
  * use, so two uses could be linked by them, and gaps count the hidden rows.
- * The table's OID is the named table's: the partition tells a masked key.
+ * So it is where the partition tells a key that is not shown; the table's OID
+ * is the named table's.
  */
+Expr *
+twp_enforce_empty_system_column(const TwpTableVerdict *v, AttrNumber attno)
+{
+	const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
+
+	if (attno == TableOidAttributeNumber)
+		return (Expr *) makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
+								  ObjectIdGetDatum(v->relid), false, true);
+	return (Expr *) makeNullConst(att->atttypid, att->atttypmod, att->attcollation);
+}
+
+/* A system column as the subquery gives it. */
 static Expr *
 system_column(const TwpTableVerdict *v, AttrNumber attno)
 {
 	const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
 
-	if (keeps_system_columns())
-		return (Expr *) makeVar(1, attno, att->atttypid, att->atttypmod, att->attcollation, 0);
-	if (attno == TableOidAttributeNumber)
-		return (Expr *) makeConst(OIDOID, -1, InvalidOid, sizeof(Oid),
-								  ObjectIdGetDatum(v->relid), false, true);
-	return (Expr *) makeNullConst(att->atttypid, att->atttypmod, att->attcollation);
+	if (!keeps_system_columns(v))
+		return twp_enforce_empty_system_column(v, attno);
+	return (Expr *) makeVar(1, attno, att->atttypid, att->atttypmod, att->attcollation, 0);
 }
 
 /* Fills the subquery's target list: all columns in place, then what else is used. */

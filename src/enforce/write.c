@@ -52,8 +52,10 @@ replace_vars(Node *node, ReplaceContext *context)
 		Var		   *var = (Var *) node;
 
 		if (var->varno != context->rti || (int) var->varlevelsup != context->sublevels ||
-			var->varattno < 0)
+			(var->varattno < 0 && context->v->told_by_place == 0))
 			return node;
+		if (var->varattno < 0)
+			return twp_compat_returning((Node *) twp_enforce_empty_system_column(context->v, var->varattno), var);
 		if (var->varattno == 0)
 			return twp_compat_returning(twp_enforce_whole_row(context->function, context->v, var), var);
 		/* a hidden column reads as NULL, which must not be stored as if it were the value */

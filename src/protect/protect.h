@@ -23,6 +23,7 @@
 
 #include "access/attnum.h"
 #include "base/subject.h"
+#include "nodes/bitmapset.h"
 #include "nodes/pg_list.h"
 #include "vocab/vocab.h"
 
@@ -220,6 +221,9 @@ extern bool twp_protect_any_context(void);
 extern bool twp_protect_follow_path(const TwpPath *path, Datum start, Datum *value, bool *isnull);
 /* What a row's label value asks for, and its labels (char *); false for an unknown label. */
 extern bool twp_protect_read_labels(Oid type, Datum value, TwpCategorySet *needs, List **labels);
+
+/* Columns (numbers) that a row's partition tells of: keys of what is partitioned above or below the relation. */
+extern Bitmapset *twp_protect_place_columns(Oid relid);
 
 /* Turns row security on (and force) for a relation and all below it. */
 extern void twp_protect_switch_rls(Oid relid, bool on);

@@ -554,3 +554,51 @@ SELECT word FROM ts_stat('SELECT to_tsvector(''simple'', genome) FROM clinic.pat
 CREATE EXTENSION IF NOT EXISTS tablefunc;
 --! after
 DROP EXTENSION tablefunc;
+
+--! attack partitions_of_a_masked_column
+SELECT 'BOU' || 'ND' || id FROM lair.part_hiv;
+SELECT 'BOU' || 'ND' || count(*) FROM lair.part_hiv HAVING count(*) > 0;
+UPDATE lair.part_hiv SET id = id RETURNING 'BOU' || 'ND' || id;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM lair.part ORDER BY id;
+--! canary BOUND|rows=1(\.00)? 
+--! as analyst:RES
+--! before
+CREATE TABLE lair.part (id bigint, name text) PARTITION BY LIST (name);
+CREATE TABLE lair.part_hiv PARTITION OF lair.part FOR VALUES IN ('HIV');
+CREATE TABLE lair.part_other PARTITION OF lair.part DEFAULT;
+INSERT INTO lair.part VALUES (5500000001, 'HIV'), (5500000002, 'flu'), (5500000003, 'flu');
+GRANT ALL ON lair.part, lair.part_hiv TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.part', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.part', 'name', 'kind=identifier, mask=redact') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.part;
+
+--! attack partitions_of_a_hidden_category
+SELECT id, 'BOU' || 'ND' || tableoid::regclass FROM lair.part;
+SELECT 'BOU' || 'ND' || ctid FROM lair.part WHERE tableoid = 'lair.part_hiv'::regclass;
+SELECT 'BOU' || 'ND' || id FROM lair.part_hiv;
+SELECT 'BOU' || 'ND' || id FROM lair.part_b;
+COPY lair.part_hiv TO STDOUT;
+UPDATE lair.part SET id = id RETURNING 'BOU' || 'ND' || tableoid::regclass, 'BOU' || 'ND' || ctid;
+UPDATE lair.part SET id = id WHERE tableoid = 'lair.part_hiv'::regclass RETURNING 'BOU' || 'ND' || 1;
+UPDATE lair.part_hiv SET id = id RETURNING 'BOU' || 'ND' || id;
+DELETE FROM lair.part_hiv RETURNING 'BOU' || 'ND' || id;
+MERGE INTO lair.part_hiv USING (VALUES (1)) v ON true WHEN MATCHED THEN DELETE;
+SELECT 'BOU' || 'ND' || 2 FROM (SELECT count(*) AS n FROM lair.part) p WHERE n < 3;
+DELETE FROM lair.part WHERE tableoid = 'lair.part_hiv'::regclass;
+SELECT 'BOU' || 'ND' || 3 FROM (SELECT count(*) AS n FROM lair.part) p WHERE n < 3;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT id FROM lair.part;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT json) SELECT id FROM lair.part ORDER BY id;
+--! canary BOUND(lair.part_hiv|[15]|.0,)|part_hiv.*actual rows=1|"Actual Rows": 1(\.00)?,
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.part (id bigint, geno text) PARTITION BY LIST (geno);
+CREATE TABLE lair.part_b PARTITION OF lair.part FOR VALUES IN ('HIV') PARTITION BY HASH (lower(geno));
+CREATE TABLE lair.part_hiv PARTITION OF lair.part_b FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE lair.part_other PARTITION OF lair.part DEFAULT;
+INSERT INTO lair.part VALUES (5500000001, 'HIV'), (5500000002, 'flu'), (5500000003, 'flu');
+GRANT ALL ON lair.part, lair.part_b, lair.part_hiv TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.part', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.part', 'geno', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.part;

@@ -267,3 +267,47 @@ CREATE CAST (text AS lair.box) WITH FUNCTION lair.to_box(text);
 SELECT sex::lair.box FROM clinic.patient;
 SELECT 'STORED' || stored FROM lair.copy;
 --! canary STORED[fm]
+
+--! attack write_down_by_which_table
+CREATE TABLE lair.to_f AS SELECT 1 AS x; CREATE TABLE lair.to_m AS SELECT 1 AS x; CREATE TABLE lair.of_f AS SELECT 1; CREATE TABLE lair.of_m AS SELECT 1;
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; EXECUTE 'TRUNCATE lair.of_' || s; END$$;
+SELECT 'STORED' WHERE NOT EXISTS (SELECT FROM lair.of_f);
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; EXECUTE 'ANALYZE lair.to_' || s; END$$;
+SELECT 'STO' || 'RED' FROM pg_stats WHERE tablename = 'to_f';
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; EXECUTE format('GRANT SELECT ON lair.to_%s TO att_nobody', s); END$$;
+SELECT 'STORED' WHERE has_table_privilege('att_nobody', 'lair.to_f', 'SELECT');
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; EXECUTE 'DROP TABLE lair.to_' || s; END$$;
+SELECT 'STORED' WHERE to_regclass('lair.to_f') IS NULL;
+--! canary ^STORED
+
+--! attack write_down_shape_of_large_objects
+SELECT count(lo_create(800 + n)) FROM generate_series(1, 130) n;
+SELECT lo_unlink((800 + ascii(min(sex)))::oid) FROM clinic.patient;
+SELECT lo_truncate(lo_open(801, 131072), ascii(min(sex))) FROM clinic.patient;
+DO $$DECLARE n int; BEGIN SELECT ascii(min(sex)) INTO n FROM clinic.patient; PERFORM lo_truncate64(lo_open(802, 131072), n); END$$;
+SELECT 'STO' || 'RED' WHERE NOT EXISTS (SELECT FROM pg_largeobject_metadata WHERE oid = 902);
+SELECT 'STO' || 'RED' || length(lo_get(801)) + length(lo_get(802));
+--! canary STORED($|[1-9])
+
+--! attack write_down_sequence_by_name_or_count
+CREATE SEQUENCE lair.st_f; CREATE SEQUENCE lair.st_m; CREATE SEQUENCE lair.st;
+SELECT nextval('lair.st_' || min(sex)) FROM clinic.patient;
+SELECT 'STO' || 'RED' || last_value FROM lair.st_f WHERE is_called;
+SELECT count(nextval('lair.st')) FROM clinic.patient, generate_series(1, ascii(sex)) g;
+SELECT 'STO' || 'RED' || last_value FROM lair.st WHERE is_called;
+--! canary STORED[1-9]
+
+--! attack write_down_in_a_block_that_is_undone
+CREATE TABLE lair.copy (stored text); CREATE TABLE lair.bait (x text);
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO lair.copy VALUES ('t' || NEW.x); RETURN NEW; END$$;
+CREATE TRIGGER t AFTER INSERT ON lair.bait FOR EACH ROW EXECUTE FUNCTION lair.trig();
+CREATE FUNCTION lair.guess(g text, into_table text) RETURNS void LANGUAGE plpgsql AS $$DECLARE s text; BEGIN
+    BEGIN EXECUTE format('INSERT INTO lair.%I VALUES (%L)', into_table, g); EXCEPTION WHEN division_by_zero THEN NULL; END;
+    SELECT min(sex) INTO s FROM clinic.patient; IF s <> g THEN RAISE EXCEPTION 'wrong'; END IF;
+    EXCEPTION WHEN OTHERS THEN NULL; END$$;
+SELECT lair.guess(g, 'copy') FROM unnest('{z,f,y}'::text[]) g;
+SELECT lair.guess(g, 'bait') FROM unnest('{z,f,y}'::text[]) g;
+DO $$DECLARE s text; BEGIN BEGIN CREATE TABLE lair.named_f (); SELECT min(sex) INTO s FROM clinic.patient; IF s <> 'f' THEN RAISE EXCEPTION 'wrong'; END IF; EXCEPTION WHEN OTHERS THEN NULL; END; END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+SELECT 'STORED' || relname FROM pg_class WHERE relname = 'named_f';
+--! canary STORED[tfn]
