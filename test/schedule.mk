@@ -70,6 +70,7 @@ TAP += test/t/305_logical_replication.pl
 # breakglass
 REGRESS += breakglass_events
 TAP += test/t/310_breakglass.pl
+TAP += test/t/311_clock.pl
 
 # anonymity
 REGRESS += anonymity_measures

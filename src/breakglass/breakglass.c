@@ -5,13 +5,14 @@
  * in a transaction of their own; the ledger's event, durable; only then the
  * session's binding.  Whatever fails leaves more record than access.
  *
- * The emergency is the session's, not the transaction's: ROLLBACK does not
- * close it, and does not undo its record.
+ * The emergency is the session's, not the transaction's (session.c): ROLLBACK
+ * does not close it, and does not undo its record.
  */
 #include "postgres.h"
 
 #include "access/xlog.h"
 #include "base/catalog.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/event.h"
@@ -23,7 +24,6 @@
 #include "ledger/ledger.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/ipc.h"
 #include "uses/uses.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -37,27 +37,6 @@ PG_FUNCTION_INFO_V1(twp_breakglass_review_break_glass);
 #define MIN_JUSTIFICATION 10
 
 static int	debt_limit = 3;
-
-/* The event this session has opened and not closed, or 0. */
-static int64 open_event = 0;
-static TimestampTz open_until = 0;
-
-/* Records the end of an emergency whose session exits. */
-static void
-session_ends(int code, Datum arg)
-{
-	if (open_event != 0 && GetCurrentTimestamp() < open_until)
-		(void) twp_breakglass_end_apart(open_event, GetCurrentTimestamp(), false);
-}
-
-/* Ends an emergency when the session is handed to somebody else. */
-void
-twp_breakglass_reset_session(void)
-{
-	session_ends(0, (Datum) 0);
-	open_event = 0;
-	twp_uses_end_emergency();
-}
 
 /* Defines the setting of the debt. */
 void
@@ -143,7 +122,7 @@ check_place(void)
 				 errmsg("cannot break the glass on a standby"),
 				 errdetail("The event could not be announced and put up for review here."),
 				 errhint("Connect to the primary, or promote this server.")));
-	if (twp_uses_emergency() != NULL)
+	if (twp_uses_emergency() != NULL || twp_breakglass_waits_for_commit())
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the session is in an emergency already"),
@@ -234,9 +213,13 @@ check_result(const TwpGlassRequest *request, const TwpUse *use, const char *cons
 	}
 }
 
-/* Records the opening everywhere and returns the event's number. */
+/*
+ * Records the opening everywhere and returns the event's number; *at_commit
+ * tells that the event hangs on the session's own transaction.
+ */
 static int64
-record_opening(const TwpUse *use, const char *const texts[], TimestampTz now, TimestampTz expires_at)
+record_opening(const TwpUse *use, const char *const texts[], TimestampTz now, TimestampTz expires_at,
+			   bool *at_commit)
 {
 	Size		size;
 	TwpGlassRequest *request = make_request(texts, &size);
@@ -244,30 +227,33 @@ record_opening(const TwpUse *use, const char *const texts[], TimestampTz now, Ti
 	request->opened_at = now;
 	request->expires_at = expires_at;
 	twp_breakglass_open_apart(request, size);
-	if (request->result == TWP_GLASS_FAILED)
+	*at_commit = request->result == TWP_GLASS_FAILED;
+	if (*at_commit)
 		request->result = twp_breakglass_record_open(request);
 	check_result(request, use, texts);
 	(void) twp_ledger_event_at_once("break_glass.open", psprintf(INT64_FORMAT, request->event_id),
 									texts[TWP_GLASS_SUBJECT],
-									psprintf("{\"expires_at\": \"%s\"}", timestamptz_to_str(expires_at)),
+									psprintf("{\"expires_at\": \"%s\"%s}", timestamptz_to_str(expires_at),
+											 *at_commit ? ", \"begins\": \"with its transaction's commit\"" : ""),
 									texts[TWP_GLASS_JUSTIFICATION]);
 	return request->event_id;
 }
 
-/* Remembers what the session opened, to say so when it exits. */
+/* Tells the session, and the server's log, what has happened. */
 static void
-remember_opening(int64 event_id, TimestampTz expires_at)
+announce(const TwpEmergency *opened, const char *session_role, bool at_commit)
 {
-	static bool registered = false;
-
-	/* One left open by another actor of a pooled connection ends here. */
-	if (open_event != 0 && GetCurrentTimestamp() < open_until)
-		(void) twp_breakglass_end_apart(open_event, GetCurrentTimestamp(), false);
-	open_event = event_id;
-	open_until = expires_at;
-	if (!registered)
-		before_shmem_exit(session_ends, (Datum) 0);
-	registered = true;
+	if (at_commit)
+		ereport(WARNING,
+				(errmsg("break-glass event " INT64_FORMAT ": \"%s\" opens one subject's records under use \"%s\" when this transaction commits",
+						opened->event_id, session_role, opened->use_code),
+				 errdetail("No background worker was free to announce it apart."),
+				 errhint("Commit to begin the emergency; the event will be reviewed.")));
+	else
+		ereport(WARNING,
+				(errmsg("break-glass event " INT64_FORMAT ": \"%s\" opened one subject's records under use \"%s\"",
+						opened->event_id, session_role, opened->use_code),
+				 errhint("Call twin_privacy.end_break_glass() when they are no longer needed; the event will be reviewed.")));
 }
 
 /* Opens one subject's records to this session, at once, and for a time. */
@@ -275,15 +261,17 @@ Datum
 twp_breakglass_break_glass(PG_FUNCTION_ARGS)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	int64		elapsed = twp_clock_elapsed();
 	const char *actor = twp_uses_actor();
 	const char *texts[TWP_GLASS_TEXTS];
-	TimestampTz expires_at;
+	TwpEmergency opened = {.login = GetSessionUserId()};
 	const TwpUse *use;
-	int64		event_id;
+	bool		at_commit;
 
 	texts[TWP_GLASS_SUBJECT] = get_subject(fcinfo);
 	texts[TWP_GLASS_JUSTIFICATION] = get_justification(fcinfo);
-	expires_at = get_expiry(fcinfo, now);
+	opened.expires_at = get_expiry(fcinfo, now);
+	opened.deadline = elapsed + (opened.expires_at - now);
 	check_place();
 	use = twp_uses_require_emergency_use(now);
 	check_deny(use, texts[TWP_GLASS_SUBJECT], texts[TWP_GLASS_JUSTIFICATION], now);
@@ -293,15 +281,15 @@ twp_breakglass_break_glass(PG_FUNCTION_ARGS)
 	texts[TWP_GLASS_ACTING_ROLE] = GetUserNameFromId(GetOuterUserId(), false);
 	texts[TWP_GLASS_ACTOR] = actor != NULL ? pstrdup(actor) : "";
 
-	event_id = record_opening(&(TwpUse) {.code = (char *) texts[TWP_GLASS_USE]}, texts, now, expires_at);
-	remember_opening(event_id, expires_at);
-	twp_uses_begin_emergency(texts[TWP_GLASS_USE], texts[TWP_GLASS_SUBJECT], texts[TWP_GLASS_JUSTIFICATION],
-							 event_id, expires_at);
-	ereport(WARNING,
-			(errmsg("break-glass event " INT64_FORMAT ": \"%s\" opened one subject's records under use \"%s\"",
-					event_id, texts[TWP_GLASS_SESSION_ROLE], texts[TWP_GLASS_USE]),
-			 errhint("Call twin_privacy.end_break_glass() when they are no longer needed; the event will be reviewed.")));
-	PG_RETURN_INT64(event_id);
+	opened.event_id = record_opening(&(TwpUse) {.code = (char *) texts[TWP_GLASS_USE]}, texts, now,
+									 opened.expires_at, &at_commit);
+	strlcpy(opened.use_code, texts[TWP_GLASS_USE], sizeof(opened.use_code));
+	opened.subject_text = (char *) texts[TWP_GLASS_SUBJECT];
+	opened.justification = (char *) texts[TWP_GLASS_JUSTIFICATION];
+	opened.actor = (char *) texts[TWP_GLASS_ACTOR];
+	twp_breakglass_begin(&opened, at_commit);
+	announce(&opened, texts[TWP_GLASS_SESSION_ROLE], at_commit);
+	PG_RETURN_INT64(opened.event_id);
 }
 
 /* Closes the session's emergency; the earlier binding holds again. */
@@ -320,7 +308,7 @@ twp_breakglass_end_break_glass(PG_FUNCTION_ARGS)
 	event_id = emergency->event_id;
 	/* The access ends first: nothing below may keep it open. */
 	twp_uses_end_emergency();
-	open_event = 0;
+	twp_breakglass_forget_event();
 	if (!twp_breakglass_end_apart(event_id, now, true))
 		twp_breakglass_record_end(event_id, now);
 	(void) twp_ledger_event_at_once("break_glass.end", psprintf(INT64_FORMAT, event_id), NULL, NULL, NULL);

@@ -8,6 +8,7 @@
 
 #include "breakglass/breakglass.h"
 #include "datatype/timestamp.h"
+#include "uses/uses.h"
 
 typedef enum TwpGlassResult
 {
@@ -44,6 +45,11 @@ typedef struct TwpGlassRequest
 	uint32		text_at[TWP_GLASS_TEXTS];
 	char		texts[FLEXIBLE_ARRAY_MEMBER];
 } TwpGlassRequest;
+
+/* session.c: the emergency this session is in */
+extern void twp_breakglass_begin(const TwpEmergency *opened, bool at_commit);
+extern bool twp_breakglass_waits_for_commit(void);
+extern void twp_breakglass_forget_event(void);
 
 /* record.c: the table, in the transaction at hand */
 extern TwpGlassResult twp_breakglass_record_open(TwpGlassRequest *request);

@@ -1,9 +1,10 @@
 /*
  * record.c - break-glass events as rows, in whatever transaction runs it.
  *
- * Locks: an advisory lock per login, so that two sessions of one person
- * cannot both take the last place below the debt limit.  Failure: the SQL's
- * errors.
+ * Locks: one for each login until the transaction ends, so that two sessions
+ * of one person cannot both take the last place below the debt limit.  It is
+ * on an object, not an advisory one, which anybody could hold to keep others
+ * from opening an emergency.  Failure: the SQL's errors.
  */
 #include "postgres.h"
 
@@ -12,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "commands/async.h"
 #include "executor/spi.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -39,9 +41,7 @@ is_in_debt(TwpGlassRequest *request)
 	Datum		values[] = {ObjectIdGetDatum(request->login)};
 	bool		isnull;
 
-	twp_sql_exec("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended("
-				 "'twin_privacy.break_glass ' || $1::pg_catalog.oid, 0))",
-				 lengthof(types), types, values, NULL);
+	LockDatabaseObject(twp_catalog_internal_relid("break_glass_event"), request->login, 0, ExclusiveLock);
 	if (request->debt_limit < 0)
 		return false;
 	twp_sql_exec("SELECT pg_catalog.count(*), pg_catalog.string_agg(event_id::text, ', ' ORDER BY event_id)"

@@ -8,7 +8,8 @@
  * arguments, so that it also works while the session exits.
  *
  * Failure: without a free worker, or when it fails, the request's result
- * stays TWP_GLASS_FAILED and the caller records in its own transaction.
+ * stays TWP_GLASS_FAILED and the caller records in its own transaction, with
+ * whose commit the emergency then begins.
  */
 #include "postgres.h"
 

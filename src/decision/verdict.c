@@ -274,15 +274,17 @@ twp_decision_table(Oid relid)
 	return v;
 }
 
-/* The first end of a directive (or of the emergency) met since the begin. */
+/* The first end of a directive met since the begin, or of the use; an emergency's end is news of uses. */
 TimestampTz
 twp_decision_horizon(void)
 {
+	TimestampTz horizon = decision.use.valid_until;
+
 	if (decision.emergency)
-		return twp_uses_emergency() != NULL ? twp_uses_emergency()->expires_at : DT_NOBEGIN;
+		return twp_uses_emergency() != NULL ? horizon : DT_NOBEGIN;
 	if (decision.explicit_epoch == epoch)
-		return Min(twp_consent_horizon(decision.lens), twp_consent_horizon(decision.explicit_lens));
-	return twp_consent_horizon(decision.lens);
+		horizon = Min(horizon, twp_consent_horizon(decision.explicit_lens));
+	return Min(horizon, twp_consent_horizon(decision.lens));
 }
 
 /* True for the one subject of the emergency. */

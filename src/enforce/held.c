@@ -15,6 +15,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/errors.h"
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
@@ -22,7 +23,6 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
-#include "utils/timestamp.h"
 
 /* A table whose rows are kept, and how it was protected. */
 typedef struct HeldTable
@@ -191,7 +191,7 @@ twp_enforce_close_held(void)
 static bool
 is_fresh(const HeldPortal *entry)
 {
-	return entry->revision == twp_consent_revision() && GetCurrentTimestamp() < entry->horizon;
+	return entry->revision == twp_consent_revision() && twp_clock_latest() < entry->horizon;
 }
 
 /* Closes the portals that news has overtaken. */

@@ -12,6 +12,7 @@
 #include "access/parallel.h"
 #include "access/xact.h"
 #include "base/catalog.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "catalog/pg_class.h"
@@ -31,7 +32,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
-#include "utils/timestamp.h"
 
 typedef TwpStatement Statement;
 
@@ -277,7 +277,7 @@ check_gathered(Statement *statement, QueryDesc *query)
 		return;
 	}
 	if ((statement->revision == twp_consent_revision() &&
-		 GetCurrentTimestamp() < statement->horizon) ||
+		 twp_clock_latest() < statement->horizon) ||
 		(!twp_enforce_keeps_rows(query->planstate) &&
 		 (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_SCROLL) == 0)))
 		return;

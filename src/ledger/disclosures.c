@@ -46,6 +46,13 @@ visible_session_role(void)
 	return GetUserNameFromId(GetSessionUserId(), false);
 }
 
+/* True for what is no reading: a change of policy, or what the server went through. */
+static bool
+is_event(const TwpStatement *statement)
+{
+	return statement->begin->type == TWP_RECORD_EVENT || statement->begin->type == TWP_RECORD_GAP;
+}
+
 /* Emits a statement or refusal as a row. */
 static bool
 emit_disclosure(const TwpStatement *statement, void *arg)
@@ -55,7 +62,7 @@ emit_disclosure(const TwpStatement *statement, void *arg)
 	Datum		values[TWP_DISCLOSURE_COLUMNS];
 	bool		nulls[TWP_DISCLOSURE_COLUMNS];
 
-	if (statement->begin->type == TWP_RECORD_EVENT || statement->begin->recorded_at < sink->since)
+	if (is_event(statement) || statement->begin->recorded_at < sink->since)
 		return true;
 	twp_statement_fields(statement, &fields);
 	if (sink->only_session_role != NULL &&
@@ -94,7 +101,7 @@ emit_event(const TwpStatement *statement, void *arg)
 	Datum		values[lengthof(columns) + 3];
 	bool		nulls[lengthof(columns) + 3] = {0};
 
-	if (statement->begin->type != TWP_RECORD_EVENT)
+	if (!is_event(statement))
 		return true;
 	twp_statement_fields(statement, &fields);
 	values[0] = Int64GetDatum((int64) statement->record_id);

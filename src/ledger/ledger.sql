@@ -34,8 +34,9 @@ CREATE VIEW twin_privacy.ledger_events AS
     SELECT event_id, recorded_at, session_role, acting_role, actor, kind, object, subject, detail, outcome
       FROM twin_privacy_internal.ledger_events();
 COMMENT ON VIEW twin_privacy.ledger_events IS
-    'Every recorded change of policy, consent, keys and protection in this database (auditor). outcome follows the transaction: '
-    'done, aborted, open while it runs, crashed. Error: 42501 not an auditor. Source: contract of twin_privacy, section 9.';
+    'Every recorded change of policy, consent, keys and protection in this database, and what the server went through (auditor): crashes (ledger.gap) and '
+    'steps of its clock (ledger.clock), without session_role. outcome follows the transaction: done, aborted, open while it runs, crashed. '
+    'Error: 42501 not an auditor. Source: contract of twin_privacy, section 9.';
 GRANT SELECT ON twin_privacy.ledger_events TO twin_privacy_auditor;
 
 CREATE FUNCTION twin_privacy.subjects_of(record_id bigint) RETURNS SETOF text

@@ -51,7 +51,7 @@ typedef enum TwpRecordType
 	TWP_RECORD_REFUSAL,
 	TWP_RECORD_EVENT,
 	TWP_RECORD_SUBJECTS,		/* one piece of the subject set of the intent in ref */
-	TWP_RECORD_GAP,				/* the server crashed; what that means is in the detail */
+	TWP_RECORD_GAP,				/* the server crashed, or its clock was set: what that means is in the detail */
 	TWP_RECORD_RETENTION,		/* older segments were dropped; their head is in the payload */
 } TwpRecordType;
 
@@ -220,6 +220,10 @@ extern bool twp_ledger_next_segment_locked(void);
 extern bool twp_ledger_grow_locked(void);
 extern void twp_ledger_publish_locked(uint64 pos);
 extern uint64 twp_ledger_oldest_open(void);
+
+/* clock.c: steps of the clock */
+extern void twp_ledger_note_clock(void);
+extern void twp_ledger_note_clock_at_start(TimestampTz last_recorded_at);
 
 /* figures.c */
 extern void twp_ledger_init_counters(void);

@@ -77,13 +77,14 @@ header_valid(const TwpSegmentHeader *header, uint64 segno)
 		memcmp(hash, header->hash, TWP_HASH_LEN) == 0;
 }
 
-/* Walks the chain of the last segment and sets the head to its last good record. */
-static void
+/* Walks the chain of the last segment and sets the head to its last good record, whose time it gives. */
+static TimestampTz
 walk_last_segment(const char *buffer, const TwpAnchor *anchor, bool *anchor_contradicts)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
 	const TwpSegmentHeader *header = (const TwpSegmentHeader *) buffer;
 	const TwpRecordHeader *record;
+	TimestampTz recorded_at = header->created_at;
 
 	shared->head_seq = header->first_seq - 1;
 	memcpy(shared->head, header->prev_hash, TWP_HASH_LEN);
@@ -101,7 +102,9 @@ walk_last_segment(const char *buffer, const TwpAnchor *anchor, bool *anchor_cont
 		shared->offset += TWP_RECORD_ALIGN(record->length);
 		if (anchor->seq == record->seq && memcmp(anchor->hash, hash, TWP_HASH_LEN) != 0)
 			*anchor_contradicts = true;
+		recorded_at = record->recorded_at;
 	}
+	return recorded_at;
 }
 
 /* True when bytes behind the good part claim that something missing had been durable. */
@@ -252,6 +255,7 @@ resume_chain(char *buffer)
 	const TwpSegmentHeader *header = (const TwpSegmentHeader *) buffer;
 	TwpAnchor	anchor = {0};
 	bool		anchor_contradicts = false;
+	TimestampTz last_recorded_at;
 	uint32		discarded;
 	OpenList	open = {0};
 	bool		clean = shut_down_cleanly();
@@ -264,7 +268,7 @@ resume_chain(char *buffer)
 		return false;
 	}
 	(void) twp_anchor_read(shared->directory, &anchor);
-	walk_last_segment(buffer, &anchor, &anchor_contradicts);
+	last_recorded_at = walk_last_segment(buffer, &anchor, &anchor_contradicts);
 	if (anchor_contradicts || anchor.seq > shared->head_seq || tail_was_durable(buffer))
 	{
 		shared->damaged = true;
@@ -280,6 +284,7 @@ resume_chain(char *buffer)
 	(void) twp_ledger_grow_locked();
 	pg_atomic_write_u32(&shared->state, TWP_LEDGER_OPEN);
 	twp_ledger_publish_locked(0);
+	twp_ledger_note_clock_at_start(last_recorded_at);
 	return (clean && open.count == 0 && discarded == 0) ||
 		(record_crash(&open, discarded) && twp_ledger_drain());
 }

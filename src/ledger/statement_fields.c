@@ -95,6 +95,7 @@ twp_statement_fields(const TwpStatement *statement, TwpStatementFields *fields)
 	if (statement->completion != NULL)
 		decode(statement->completion, fields);
 	fields->outcome = statement->begin->type == TWP_RECORD_REFUSAL ? TWP_OUTCOME_REFUSED :
+		statement->begin->type == TWP_RECORD_GAP ? TWP_OUTCOME_DONE :
 		(TwpOutcome) fields->number[TWP_FIELD_OUTCOME];
 }
 

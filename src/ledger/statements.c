@@ -192,6 +192,11 @@ visit_node(Visit *visit, uint64 from_seq, uint64 to_seq)
 				if (ours)
 					more = show(visit, record, NULL, NULL);
 				break;
+			case TWP_RECORD_GAP:
+				/* whatever the server went through concerns every database's readers */
+				if (visit->wanted == NULL)
+					more = show(visit, record, NULL, NULL);
+				break;
 			case TWP_RECORD_SUBJECTS:
 				note_subjects(visit, record);
 				break;

@@ -107,6 +107,8 @@ twp_ledger_worker_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
+		if (open)
+			twp_ledger_note_clock();
 		if (open && records_wait(idle) && twp_ledger_drain())
 		{
 			quiet_rounds = 0;
@@ -126,6 +128,7 @@ twp_ledger_worker_main(Datum arg)
 						 full ? FULL_SLEEP_MS : idle ? IDLE_SLEEP_MS : BUSY_SLEEP_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
+	twp_ledger_note_clock();
 	if (twp_ledger_drain())
 		twp_anchor_write();
 	proc_exit(0);

@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/errors.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -34,9 +35,11 @@ check_state(const TwpUse *use, TimestampTz now, TwpUseProblem *problem)
 	if (now < use->valid_from)
 		return problem_is(problem, psprintf("use \"%s\" is not valid yet", use->code),
 						  "Wait for its period to begin, or ask for another use.");
-	if (now >= use->valid_until)
+	/* The end comes in time although the clock was set back since. */
+	if (Max(now, twp_clock_latest()) >= use->valid_until)
 		return problem_is(problem, psprintf("use \"%s\" has expired", use->code),
-						  "Ask a twin_privacy_officer to propose it anew.");
+						  now >= use->valid_until ? "Ask a twin_privacy_officer to propose it anew." :
+						  "The server's clock was set back. If it is right now, restart the server; else ask a twin_privacy_officer to propose the use anew.");
 	return true;
 }
 

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "fmgr.h"
@@ -102,7 +103,8 @@ may_use_domain(const char *domain, bool reidentify)
 	TwpUseProblem problem;
 
 	if (use == NULL || !twp_uses_check(use, GetOuterUserId(), GetSessionUserId(),
-									   GetCurrentTimestamp(), in_emergency, &problem))
+									   GetCurrentTimestamp(), twp_uses_emergency() != NULL,
+									   &problem))
 		return false;
 	if (use->form != TWP_FORM_IDENTIFIED)
 		return false;
@@ -118,23 +120,26 @@ twp_uses_init(void)
 	twp_uses_binding_init();
 }
 
-/* Ends an emergency whose time is over. */
+/* Ends an emergency whose time is over: by the server's time, and by a clock that nobody sets back. */
 static void
 expire_emergency(void)
 {
-	if (in_emergency && GetCurrentTimestamp() >= emergency.expires_at)
+	if (in_emergency &&
+		(GetCurrentTimestamp() >= emergency.expires_at || twp_clock_elapsed() >= emergency.deadline))
 		twp_uses_end_emergency();
 }
 
 /*
  * True while the session is in an emergency.  Behind a transaction pooler the
- * next client may come with another actor: the emergency is not theirs.
+ * next client may come with another actor, and a superuser may hand the
+ * session to another login: the emergency is not theirs.
  */
 static bool
 emergency_applies(void)
 {
 	expire_emergency();
-	return in_emergency && strcmp(emergency.actor, guc_actor != NULL ? guc_actor : "") == 0;
+	return in_emergency && emergency.login == GetSessionUserId() &&
+		strcmp(emergency.actor, guc_actor != NULL ? guc_actor : "") == 0;
 }
 
 /* Code the session claims, or NULL. */
@@ -172,20 +177,10 @@ twp_uses_epoch(void)
 
 /* Binds the session to an emergency use for one subject. */
 void
-twp_uses_begin_emergency(const char *use_code, const char *subject,
-						 const char *justification, int64 event_id, TimestampTz expires_at)
+twp_uses_begin_emergency(const TwpEmergency *opened)
 {
-	char	   *reason = MemoryContextStrdup(TopMemoryContext, justification);
-	char	   *copy = MemoryContextStrdup(TopMemoryContext, subject);
-	char	   *actor = MemoryContextStrdup(TopMemoryContext, guc_actor != NULL ? guc_actor : "");
-
 	twp_uses_end_emergency();
-	strlcpy(emergency.use_code, use_code, sizeof(emergency.use_code));
-	emergency.subject_text = copy;
-	emergency.justification = reason;
-	emergency.actor = actor;
-	emergency.event_id = event_id;
-	emergency.expires_at = expires_at;
+	emergency = *opened;
 	in_emergency = true;
 	binding_changed();
 }

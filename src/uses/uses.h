@@ -72,9 +72,11 @@ typedef struct TwpEmergency
 	char		use_code[NAMEDATALEN * 2];
 	char	   *subject_text;	/* canonical, TopMemoryContext */
 	char	   *justification;	/* given when it was opened */
-	char	   *actor;			/* who it was opened for; it serves nobody else on a pooled connection */
+	char	   *actor;			/* who it was opened for, or ""; it serves nobody else on a pooled connection */
+	Oid			login;			/* who opened it */
 	int64		event_id;
 	TimestampTz expires_at;
+	int64		deadline;		/* the same on the clock that nobody sets (base/clock.h) */
 } TwpEmergency;
 
 extern void twp_uses_init(void);
@@ -96,9 +98,8 @@ extern void twp_uses_on_change(void (*callback) (void));
 /* Grows whenever the session's binding may have changed, and with news about uses. */
 extern uint64 twp_uses_epoch(void);
 
-/* Emergency: replaces the claim until ended or expired. */
-extern void twp_uses_begin_emergency(const char *use_code, const char *subject,
-									 const char *justification, int64 event_id, TimestampTz expires_at);
+/* Emergency: replaces the claim until ended or expired; takes over the texts, palloc'd in TopMemoryContext, and does not fail. */
+extern void twp_uses_begin_emergency(const TwpEmergency *opened);
 extern void twp_uses_end_emergency(void);
 extern const TwpEmergency *twp_uses_emergency(void);
 /*

@@ -75,7 +75,15 @@ $node->safe_psql('postgres', q{
 	SET SESSION AUTHORIZATION officer;
 	SELECT twin_privacy.review_break_glass(event_id, 'justified') FROM twin_privacy.break_glass_events});
 
-# No free worker: it is recorded in the person's own transaction.
+# Nobody holds up another person's emergency: the lock on a person's debt is no advisory one.
+my ($oid) = $node->safe_psql('postgres', "SELECT 'doctor'::regrole::oid");
+like(doctor("SET statement_timeout = '2s'; SELECT pg_advisory_lock_shared(hashtextextended('twin_privacy.break_glass $oid', 0));"
+	  . " SELECT twin_privacy.break_glass('1', 'with the lock held'); SELECT name FROM patient"), qr/patient 1/, 'advisory locks do not matter');
+$node->safe_psql('postgres', q{
+	SET SESSION AUTHORIZATION officer;
+	SELECT twin_privacy.review_break_glass(event_id, 'justified') FROM twin_privacy.break_glass_events WHERE verdict IS NULL});
+
+# No free worker: it is recorded in the person's own transaction, and opens with its commit.
 $node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_replication_workers = 0");
 $node->restart;
 like(doctor("SELECT twin_privacy.break_glass('5', 'no worker is free'); SELECT name FROM patient"),
@@ -83,6 +91,19 @@ like(doctor("SELECT twin_privacy.break_glass('5', 'no worker is free'); SELECT n
 is($node->safe_psql('postgres', q{
 	SELECT count(*) FROM twin_privacy.break_glass_events WHERE justification = 'no worker is free'}),
 	'1', 'and the event is recorded');
+for my $take_back ('ROLLBACK', 'ROLLBACK TO s; COMMIT', 'COMMIT')
+{
+	my $answer = doctor("BEGIN; SAVEPOINT s; SELECT twin_privacy.break_glass('4', 'announced only if committed'); SAVEPOINT t; RELEASE t; $take_back; SELECT name FROM patient");
+	my $events = $node->safe_psql('postgres', "SELECT count(*) FROM twin_privacy.break_glass_events WHERE justification = 'announced only if committed'");
+	like($answer, qr/WARNING:  break-glass event \d+: "doctor" opens .* when this transaction commits/, "$take_back: the log and the person are told");
+	is($answer =~ /patient 4/ ? 'read' : 'closed', $take_back eq 'COMMIT' ? 'read' : 'closed', "$take_back: nothing is read before the event is there for good");
+	is($events, $take_back eq 'COMMIT' ? 1 : 0, "$take_back: the event");
+}
+$node->safe_psql('postgres', q{
+	SET SESSION AUTHORIZATION officer;
+	SELECT twin_privacy.review_break_glass(event_id, 'justified') FROM twin_privacy.break_glass_events WHERE verdict IS NULL});
+like(doctor("BEGIN; SELECT twin_privacy.break_glass('5', 'not before the commit'); SELECT name FROM patient; COMMIT"), qr/no approved use is bound/, 'nor inside the transaction');
+like(doctor("BEGIN; SELECT twin_privacy.break_glass('5', 'one at a time'); SELECT twin_privacy.break_glass('4', 'and one more')"), qr/in an emergency already/, 'one at a time');
 $node->append_conf('postgresql.conf', "max_worker_processes = 8\nmax_logical_replication_workers = 4");
 $node->restart;
 $node->safe_psql('postgres', q{
