@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "access/xlog.h"
 #include "base/catalog.h"
 #include "base/clock.h"
@@ -129,6 +130,24 @@ check_place(void)
 				 errhint("End it with twin_privacy.end_break_glass(); a new one is an event of its own.")));
 }
 
+/* Where clients share the session, refuses an emergency that nobody answers for or nobody could use. */
+static void
+check_pooled(const char *actor)
+{
+	if (!twp_uses_pooled())
+		return;
+	if (actor == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("a session that clients share does not say who breaks the glass"),
+				 errhint("Name the person with SET LOCAL twin_privacy.actor in the same transaction.")));
+	if (!IsTransactionBlock())
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
+				 errmsg("an emergency in a session that clients share ends with its transaction"),
+				 errhint("Begin a transaction, break the glass and read in it; for longer, connect without the pooler.")));
+}
+
 /* Refuses when the subject has denied emergency access itself. */
 static void
 check_deny(const TwpUse *use, const char *subject, const char *justification, TimestampTz now)
@@ -228,6 +247,12 @@ record_opening(const TwpUse *use, const char *const texts[], TimestampTz now, Ti
 	request->expires_at = expires_at;
 	twp_breakglass_open_apart(request, size);
 	*at_commit = request->result == TWP_GLASS_FAILED;
+	/* It would begin as it ends. */
+	if (*at_commit && twp_uses_pooled())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("the emergency could not be announced apart"),
+				 errhint("Try again, or connect without the pooler; raise max_worker_processes when it happens often.")));
 	if (*at_commit)
 		request->result = twp_breakglass_record_open(request);
 	check_result(request, use, texts);
@@ -273,6 +298,7 @@ twp_breakglass_break_glass(PG_FUNCTION_ARGS)
 	opened.expires_at = get_expiry(fcinfo, now);
 	opened.deadline = elapsed + (opened.expires_at - now);
 	check_place();
+	check_pooled(actor);
 	use = twp_uses_require_emergency_use(now);
 	check_deny(use, texts[TWP_GLASS_SUBJECT], texts[TWP_GLASS_JUSTIFICATION], now);
 	/* What follows may accept invalidations, which free the use. */

@@ -49,7 +49,8 @@ COMMENT ON FUNCTION twin_privacy.break_glass(text, text, interval) IS
     'subject: canonical text of the key. justification: at least 10 characters. duration: server time, at most the use''s max_duration (4 hours by default). '
     'The event is recorded, announced (NOTIFY twin_privacy_break_glass) and logged even if the transaction rolls back (without a free background worker the emergency begins '
     'with its commit); the emergency ends by end_break_glass(), DISCARD ALL, expiry or the session''s end, not by ROLLBACK. NULL: error 22004. Errors: TP002 no usable emergency use, the subject denies BTG, or earlier events wait for review; '
-    '22023 bad duration, justification or subject; 55000 already in an emergency; 25006 on a standby; TP004 not recordable. Source: contract of twin_privacy, section 10.';
+    '22023 bad duration, justification or subject; 55000 already in an emergency, or no actor where clients share the session (twin_privacy.pooled), which also ends it with its '
+    'transaction (25P01 outside one); 25006 on a standby; TP004 not recordable. Source: contract of twin_privacy, section 10.';
 
 CREATE FUNCTION twin_privacy.end_break_glass() RETURNS void
     AS 'MODULE_PATHNAME', 'twp_breakglass_end_break_glass'

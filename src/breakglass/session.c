@@ -6,6 +6,9 @@
  * emergency then begins when that commits, and never when it does not: nobody
  * reads first and takes the record back afterwards.
  *
+ * Where clients share the session (twin_privacy.pooled) only the transaction
+ * is surely one client's: the emergency ends with it.
+ *
  * Memory: texts in TopMemoryContext, handed over to uses/ when the emergency
  * begins, so that nothing need be allocated during a commit.
  */
@@ -79,12 +82,14 @@ drop_waiting(void)
 	memset(&waiting, 0, sizeof(waiting));
 }
 
-/* Begins what waits when its event is committed, and drops it when not. */
+/* Begins what waits when its event is committed, and drops it when not; ends what the next client must not find. */
 static void
 xact_ended(XactEvent event, void *arg)
 {
 	TwpEmergency opened = waiting;
 
+	if (twp_uses_pooled() && open_event != 0 && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT))
+		twp_breakglass_reset_session();
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		drop_waiting();
 	if (event != XACT_EVENT_COMMIT || opened.event_id == 0)

@@ -92,7 +92,9 @@ twp_uses_hint_bindable(Oid role, Oid login, TimestampTz now)
 	if (n == 0)
 		return psprintf("No use is open to role \"%s\": see twin_privacy.my_uses, or ask a twin_privacy_officer.",
 						GetUserNameFromId(role, false));
-	appendStringInfoString(&hint, ". Use twin_privacy.bind_use(code, justification).");
+	appendStringInfoString(&hint, twp_uses_pooled() ?
+						   ". Bind it in the transaction that reads: clients share this session (twin_privacy.pooled)." :
+						   ". Use twin_privacy.bind_use(code, justification).");
 	return hint.data;
 }
 

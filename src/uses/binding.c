@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -32,6 +33,7 @@ PG_FUNCTION_INFO_V1(twp_uses_current_use);
 static char *guc_use = NULL;
 static char *guc_justification = NULL;
 static char *guc_actor = NULL;
+static bool guc_pooled = false;
 static uint64 epoch = 1;
 static TwpEmergency emergency;
 static bool in_emergency = false;
@@ -71,10 +73,31 @@ assign_use(const char *newval, void *extra)
 		binding_changed();
 }
 
+/*
+ * In a session that clients share, a claim holds for the transaction that made
+ * it: takes back what would outlast it.  (An aborted one takes back all by itself.)
+ */
+static void
+take_claims_back(XactEvent event, void *arg)
+{
+	static const char *const claims[] = {"twin_privacy.use", "twin_privacy.justification", "twin_privacy.actor"};
+
+	if (!guc_pooled || (event != XACT_EVENT_PRE_COMMIT && event != XACT_EVENT_PRE_PREPARE))
+		return;
+	for (int i = 0; i < lengthof(claims); i++)
+		if (strcmp(GetConfigOption(claims[i], false, false), GetConfigOptionResetString(claims[i])) != 0)
+			(void) set_config_option(claims[i], NULL, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SET, true, 0, false);
+}
+
 /* Defines the binding's settings. */
 void
 twp_uses_binding_init(void)
 {
+	RegisterXactCallback(take_claims_back, NULL);
+	DefineCustomBoolVariable("twin_privacy.pooled",
+							 "Says that clients share this session, behind a pooler in transaction mode.",
+							 "Use, justification and actor hold for the transaction that sets them; an emergency needs an actor and ends with its transaction.",
+							 &guc_pooled, false, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomStringVariable("twin_privacy.actor",
 							   "Names the end user behind a shared application role.",
 							   "Recorded as claimed; gives no authority.",
@@ -165,6 +188,13 @@ const char *
 twp_uses_actor(void)
 {
 	return guc_actor != NULL && guc_actor[0] != '\0' ? guc_actor : NULL;
+}
+
+/* True when the next transaction of this session may be another client's. */
+bool
+twp_uses_pooled(void)
+{
+	return guc_pooled;
 }
 
 /* Grows whenever the binding or anything about uses may have changed. */

@@ -92,6 +92,8 @@ extern const TwpUse *twp_uses_require(TimestampTz now);
 extern const char *twp_uses_claimed(void);
 extern const char *twp_uses_justification(void);
 extern const char *twp_uses_actor(void);
+/* True when clients share the session, behind a pooler in transaction mode. */
+extern bool twp_uses_pooled(void);
 extern const char *twp_uses_form_name(TwpForm form);
 /* Registers what must happen at once when the session's binding changes; it must not fail. */
 extern void twp_uses_on_change(void (*callback) (void));

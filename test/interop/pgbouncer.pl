@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use PostgreSQL::Test::Utils;
 use Test::More;
 use TwinPrivacy::Cluster;
+use TwinPrivacy::Pool;
 
 my $node = TwinPrivacy::Cluster->new_node('pooled');
 $node->safe_psql('postgres', q{
@@ -29,58 +30,19 @@ $node->safe_psql('postgres', q{
 	SELECT twin_privacy.record_consent(i::text, decision => 'permit', purpose => 'TREAT') FROM generate_series(1, 7) i;
 	SELECT twin_privacy.record_consent(i::text, decision => 'permit', purpose => 'HRESCH') FROM generate_series(1, 3) i}, @{ $as[2] });
 
-my $port = PostgreSQL::Test::Cluster::get_free_port();
-my $dir = $node->basedir . '/pool';
-mkdir $dir or die;
-
-# Starts the pool with one server connection and further settings.
-sub start_pool
-{
-	my ($more) = @_;
-	my ($host, $server) = ($node->host, $node->port);
-	unlink "$dir/ini";
-	append_to_file("$dir/ini", <<"INI");
-[databases]
-postgres = host=$host port=$server
-[pgbouncer]
-listen_addr =
-unix_socket_dir = $dir
-listen_port = $port
-auth_type = trust
-auth_file = $dir/users
-pool_mode = transaction
-default_pool_size = 1
-pidfile = $dir/pid
-logfile = $dir/log
-ignore_startup_parameters = extra_float_digits
-$more
-INI
-	unlink "$dir/users";
-	append_to_file("$dir/users", qq{"pool_app" ""\n});
-	run_log([ '/usr/sbin/pgbouncer', '-q', '-d', "$dir/ini" ]) or die 'pgbouncer does not start';
-	return;
-}
-
-# Stops the pool and waits until it is gone.
-sub stop_pool
-{
-	(my $pid = slurp_file("$dir/pid")) =~ s/\s//g;
-	kill 'TERM', $pid;
-	for (1 .. 100) { last unless kill 0, $pid; select undef, undef, undef, 0.1 }
-	return;
-}
+my $pool = TwinPrivacy::Pool->new($node, 'pool_app');
 
 # Runs one client's session through the pool; its output, or its SQLSTATE.
 sub client
 {
 	my ($sql) = @_;
 	my ($out, $err) = ('', '');
-	IPC::Run::run([ 'psql', '-XqAt', '-h', $dir, '-p', $port, '-U', 'pool_app', '-d', 'postgres', '-v', 'VERBOSITY=verbose' ], '<', \$sql, '>', \$out, '2>', \$err);
+	IPC::Run::run([ 'psql', '-XqAt', '-h', $pool->{dir}, '-p', $pool->{port}, '-U', 'pool_app', '-d', 'postgres', '-v', 'VERBOSITY=verbose' ], '<', \$sql, '>', \$out, '2>', \$err);
 	chomp $out;
 	return $err =~ /ERROR:  (\w{5}):/ ? $1 : $out;
 }
 
-start_pool('');
+$pool->start(1, '');
 is(client('SELECT pg_backend_pid()'), client('SELECT pg_backend_pid()'), 'the clients share one server connection');
 is(client('SELECT count(*) FROM chart'), 'TP001', 'no binding');
 is(client("BEGIN; SET LOCAL twin_privacy.use = 'CARE'; SELECT count(*) FROM chart; COMMIT"), 7, 'bound for a transaction');
@@ -116,12 +78,37 @@ my $opened = client("SET twin_privacy.actor = 'dr A'; SELECT twin_privacy.break_
 is($opened, "t\n1", 'an emergency through the pool');
 is(client("BEGIN; SET LOCAL twin_privacy.actor = 'dr B'; SELECT count(*) FROM chart; ROLLBACK"), 'TP001', 'serves no other person');
 is(client("SET twin_privacy.actor = 'dr A'; SELECT twin_privacy.end_break_glass(); RESET twin_privacy.actor"), '', 'its person ends it');
-stop_pool();
+$pool->stop;
 
-start_pool("server_reset_query = DISCARD ALL\nserver_reset_query_always = 1");
+$pool->start(1, "server_reset_query = DISCARD ALL\nserver_reset_query_always = 1");
 is(client("SELECT twin_privacy.bind_use('CARE')"), '', 'bound for a session, with a pool that cleans up');
 is(client('SELECT count(*) FROM chart'), 'TP001', 'the next client inherits nothing');
-stop_pool();
+$pool->stop;
+
+# A login whose sessions are said to be shared: nothing outlasts a transaction, whatever the pool does.
+$node->safe_psql('postgres', 'ALTER ROLE pool_app SET twin_privacy.pooled = on');
+$pool->start(1, '');
+my $actor = "SET LOCAL twin_privacy.actor = 'dr A'";
+my $glass = "SELECT twin_privacy.break_glass('9', 'unconscious, no relatives') > 0";
+is(client("SELECT twin_privacy.bind_use('CARE'); SELECT count(*) FROM chart"), 'TP001', 'shared: what a transaction binds ends with it');
+is(client("SET twin_privacy.use = 'CARE'; SET twin_privacy.actor = 'dr A'"), '', 'set for the session');
+is(client("SELECT count(*) FROM chart"), 'TP001', 'which the next client does not inherit');
+is(client("SELECT current_setting('twin_privacy.actor')"), '', 'nor the actor');
+is(client("BEGIN; SELECT twin_privacy.bind_use('CARE'); SELECT count(*) FROM chart; COMMIT"), "\n7", 'bound for a transaction');
+is(client("BEGIN; SET twin_privacy.use = 'CARE'; DECLARE h CURSOR WITH HOLD FOR SELECT * FROM chart; COMMIT"), '', 'a cursor held over its end');
+isnt(client('FETCH 1 FROM h'), '1|1', 'which gives the next client nothing');
+is(client('SET twin_privacy.pooled = off'), '42501', 'the client does not say otherwise');
+is(client("BEGIN; $glass; COMMIT"), '55000', 'an emergency needs a person');
+is(client("SET twin_privacy.actor = 'dr A'; $glass"), '55000', 'named in the same transaction');
+is(client("SELECT set_config('twin_privacy.actor', 'dr A', false), twin_privacy.break_glass('9', 'unconscious, no relatives') > 0"), '25P01', 'which has more to come');
+for my $end ('COMMIT', 'ROLLBACK')
+{
+	is(client("BEGIN; $actor; $glass; SELECT count(*) FROM chart; $end"), "t\n1", "an emergency ($end)");
+	is(client("BEGIN; $actor; SELECT count(*) FROM chart; ROLLBACK"), 'TP001', 'the next client finds it ended, whoever it says it is');
+}
+ok($node->poll_query_until('postgres', 'SELECT bool_and(ended_at < expires_at) FROM twin_privacy.break_glass_events'), 'and so says its event');
+is($node->safe_psql('postgres', "SELECT count(*) FROM twin_privacy.break_glass_events WHERE actor = 'dr A'"), '3', 'each names the person');
+$pool->stop;
 
 $node->stop;
 done_testing();
