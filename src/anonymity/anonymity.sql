@@ -197,7 +197,7 @@ CREATE AGGREGATE twin_privacy_internal.at_least_parts("any", boolean, integer) (
 
 -- The differencing guard: sketches of a group's figures, the gate in front of
 -- the groups, and what it says.
-CREATE FUNCTION twin_privacy_internal.guard_cell_add(internal, "any", integer, text, integer[], VARIADIC "any") RETURNS internal
+CREATE FUNCTION twin_privacy_internal.guard_cell_add(internal, "any", bytea, VARIADIC "any") RETURNS internal
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_cell_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION twin_privacy_internal.guard_subjects_add(internal, "any") RETURNS internal
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_subjects_add' LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -211,7 +211,7 @@ CREATE FUNCTION twin_privacy_internal.guard_cell_final(internal) RETURNS bytea
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_cell_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION twin_privacy_internal.guard_subjects_final(internal) RETURNS bytea
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_subjects_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE AGGREGATE twin_privacy_internal.guard_cell("any", integer, text, integer[], VARIADIC "any") (
+CREATE AGGREGATE twin_privacy_internal.guard_cell("any", bytea, VARIADIC "any") (
     SFUNC = twin_privacy_internal.guard_cell_add, STYPE = internal, SSPACE = 1024,
     FINALFUNC = twin_privacy_internal.guard_cell_final,
     COMBINEFUNC = twin_privacy_internal.guard_cell_combine,
@@ -222,7 +222,7 @@ CREATE AGGREGATE twin_privacy_internal.guard_subjects("any") (
     FINALFUNC = twin_privacy_internal.guard_subjects_final, PARALLEL = SAFE);
 CREATE FUNCTION twin_privacy_internal.guard_part_final(internal) RETURNS bytea
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_part_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-CREATE AGGREGATE twin_privacy_internal.guard_part("any", integer, text, integer[], VARIADIC "any") (
+CREATE AGGREGATE twin_privacy_internal.guard_part("any", bytea, VARIADIC "any") (
     SFUNC = twin_privacy_internal.guard_cell_add, STYPE = internal, SSPACE = 1024,
     FINALFUNC = twin_privacy_internal.guard_part_final,
     COMBINEFUNC = twin_privacy_internal.guard_cell_combine,

@@ -94,20 +94,38 @@ refuse_near(const Judging *judging)
 			 errhint("Ask what was asked before, or for groups that differ by more people; new data of a few people can be asked for when there is more of it.")));
 }
 
+/* Reads the header of what an aggregate gives, and checks that its cells are there. */
+static TwpGuardCell
+read_header(const bytea *packed)
+{
+	TwpGuardCell header;
+	Size		size = VARSIZE_ANY_EXHDR(packed);
+
+	if (size < sizeof(header))
+		elog(ERROR, "malformed group");
+	memcpy(&header, VARDATA_ANY(packed), sizeof(header));
+	if (header.nfigures < 0 || header.nfigures > TWP_GUARD_MAX_FIGURES || header.columns < 0 ||
+		(header.columns & (header.columns - 1)) != 0 ||
+		size - sizeof(header) != (Size) header.columns * header.nfigures * 2 * sizeof(uint64))
+		elog(ERROR, "malformed group");
+	return header;
+}
+
 /* Takes one figure out of what an aggregate gives; its cells are palloc'd.  False: it has none. */
 static bool
 take_figure(bytea *packed, int number, uint32 tag, TimestampTz now, TwpGuardFigure *figure)
 {
-	TwpGuardCell header;
+	TwpGuardCell header = read_header(packed);
 	const char *cells = VARDATA_ANY(packed) + sizeof(header);
 	int			ncells;
 
-	memcpy(&header, VARDATA_ANY(packed), sizeof(header));
-	if (header.shape.rows == 0)
+	if (header.columns == 0)
 		return false;
-	ncells = TWP_GUARD_NCELLS(header.shape);
+	if (number >= header.nfigures)
+		elog(ERROR, "malformed group");
+	ncells = header.columns;
 	figure->tag = tag;
-	figure->shape = header.shape;
+	figure->columns = header.columns;
 	figure->released_at = now;
 	figure->exact = palloc(2 * ncells * sizeof(uint64));
 	figure->identity = figure->exact + ncells;
@@ -134,33 +152,29 @@ rests_on_few(const TwpGuardFigure *figure, int k)
 	if (figure->tag == 0)
 		return false;
 	k = Min(k, TWP_GUARD_MAX_SUBJECTS);
-	adding = twp_guard_distance(figure->exact, figure->shape, NULL, figure->shape, 1, k);
-	return adding < k && adding < twp_guard_distance(figure->identity, figure->shape, NULL, figure->shape, 1, k);
+	adding = twp_guard_distance(figure->exact, figure->columns, NULL, 0, 1, k);
+	return adding < k && adding < twp_guard_distance(figure->identity, figure->columns, NULL, 0, 1, k);
 }
 
 /* Adds a figure to the sum over groups. */
 static void
 add_to_total(TwpGuardFigure *total, const TwpGuardFigure *figure, bool first)
 {
-	TwpGuardShape shape = first ? figure->shape : (TwpGuardShape)
-	{
-		Min(total->shape.rows, figure->shape.rows), Min(total->shape.columns, figure->shape.columns)
-	};
-	int			ncells = TWP_GUARD_NCELLS(shape);
+	int			ncells = first ? figure->columns : Min(total->columns, figure->columns);
 	uint64	   *sum = palloc0(4 * ncells * sizeof(uint64));
 
 	if (!first)
 	{
-		twp_guard_fold(total->exact, total->shape, sum, shape);
-		twp_guard_fold(total->identity, total->shape, sum + ncells, shape);
+		twp_guard_fold(total->exact, total->columns, sum, ncells);
+		twp_guard_fold(total->identity, total->columns, sum + ncells, ncells);
 		pfree(total->exact);
 	}
-	twp_guard_fold(figure->exact, figure->shape, sum + 2 * ncells, shape);
-	twp_guard_fold(figure->identity, figure->shape, sum + 3 * ncells, shape);
+	twp_guard_fold(figure->exact, figure->columns, sum + 2 * ncells, ncells);
+	twp_guard_fold(figure->identity, figure->columns, sum + 3 * ncells, ncells);
 	for (int i = 0; i < 2 * ncells; i++)
 		sum[i] = twp_guard_add(sum[i], sum[2 * ncells + i]);
 	*total = *figure;
-	total->shape = shape;
+	total->columns = ncells;
 	total->exact = sum;
 	total->identity = sum + ncells;
 }
@@ -209,6 +223,12 @@ begin_judging(WindowObject window, Judging *judging)
 	ArrayType  *tags;
 
 	memset(judging, 0, sizeof(*judging));
+	for (int i = GATE_USE; i <= GATE_SHOWN; i++)
+	{
+		(void) WinGetFuncArgCurrent(window, i, &isnull);
+		if (isnull)
+			elog(ERROR, "malformed group");
+	}
 	if (RecoveryInProgress())
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_OUTSIDE_USE),
@@ -282,12 +302,9 @@ twp_anonymity_guard_shows(PG_FUNCTION_ARGS)
 Datum
 twp_anonymity_guard_counted(PG_FUNCTION_ARGS)
 {
-	TwpGuardCell header;
-
 	if (PG_ARGISNULL(0))
 		PG_RETURN_INT64(0);
-	memcpy(&header, VARDATA_ANY(PG_GETARG_BYTEA_PP(0)), sizeof(header));
-	PG_RETURN_INT64(header.rows);
+	PG_RETURN_INT64(read_header(PG_GETARG_BYTEA_PP(0)).rows);
 }
 
 /* forget_releases(use, reason): forgets what a use released; gives how many figures. */

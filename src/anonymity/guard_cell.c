@@ -1,7 +1,7 @@
 /*
  * guard_cell.c - the aggregates that sketch what a group's figures are made of.
  *
- * guard_cell(subject, k, use, spec, VARIADIC values) is the cohort of a group
+ * guard_cell(subject, spec, VARIADIC values) is the cohort of a group
  * and the sketches of its figures in one: NULL for fewer than k subjects.  Up
  * to k subjects it keeps each one's contributions; then these go into sketches
  * and no subject is known any more.  The first groups of a plan node get full
@@ -11,11 +11,12 @@
  * one argument, so that PostgreSQL sorts nothing but keys: the use is the
  * bound one.
  *
- *   merge(agg(a), agg(b)) == agg(a ++ b), but for the shape of the sketch.
+ *   merge(agg(a), agg(b)) == agg(a ++ b), but for the number of columns.
  *
- * spec (int4[]): number of identities; for each the first value and how many;
- * then for each figure: tag, identities taken (bits), condition and value
- * (numbers of values, -1: none).  Row identities are hashed with the subject
+ * spec, numbers of four bytes: the cohort, how many figures and identities; for
+ * each identity its first value and how many; for each figure its tag, the
+ * identities taken (bits), condition and value (numbers of values, -1: none);
+ * behind them the use's code.  Row identities are hashed with the subject
  * and summed, so the order of joins does not count.
  *
  * Memory: the aggregate's context.  Failure: out of memory; TP005 when the
@@ -30,9 +31,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "nodes/execnodes.h"
-#include "storage/itemptr.h"
 #include "uses/uses.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -41,9 +40,9 @@ PG_FUNCTION_INFO_V1(twp_anonymity_guard_subjects_add);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_subjects_final);
 
-/* Arguments in front of the values: state, subject, k, use, spec. */
-#define FIRST_VALUE 5
-#define MAX_IDENTITIES 16
+/* Arguments in front of the values: state, subject, spec. */
+#define FIRST_VALUE 3
+#define MAX_COLUMNS 100
 
 typedef struct Identity
 {
@@ -57,6 +56,7 @@ typedef struct Figure
 	uint32		identities;
 	int			condition;
 	int			value;
+	bool		hashes_value;	/* it is no part of the identities */
 } Figure;
 
 /* What a call knows from its constant arguments. */
@@ -67,14 +67,15 @@ typedef struct Site
 	Oid			subject_type;
 	int			groups;			/* that got a sketch */
 	int			nidentities;
-	Identity	identities[MAX_IDENTITIES];
+	Identity	identities[TWP_GUARD_MAX_IDENTITIES];
 	int			nfigures;
 	Figure	   *figures;
 	Oid		   *types;			/* of the values */
 	int16	   *lens;
 	bool	   *byvals;
 	uint64	   *contributions;	/* of a row, 2 a figure */
-	uint64		hashes[MAX_IDENTITIES];
+	uint64		hashes[TWP_GUARD_MAX_IDENTITIES];
+	uint64		pads[MAX_COLUMNS + 1];
 } Site;
 
 /* The memory context of the running aggregate. */
@@ -104,20 +105,24 @@ read_types(FunctionCallInfo fcinfo, Site *site)
 	}
 }
 
-/* Reads the specification. */
+/* Reads the specification; what is behind its numbers is the use. */
 static void
-read_spec(Site *site, ArrayType *spec, int nvalues)
+read_spec(Site *site, const bytea *spec, int nvalues)
 {
-	int32	   *at = (int32 *) ARR_DATA_PTR(spec);
-	int			n = ARR_NDIM(spec) == 1 && !ARR_HASNULL(spec) ? ARR_DIMS(spec)[0] : 0;
-	int			used;
+	int			n = VARSIZE_ANY_EXHDR(spec) / sizeof(int32);
+	int32	   *numbers = palloc(VARSIZE_ANY_EXHDR(spec) + 1);
+	int32	   *at = numbers + 3;
 
-	if (n == 0)
-		elog(ERROR, "malformed specification of figures");
-	site->nidentities = *at++;
-	used = 1 + 2 * site->nidentities;
-	if (site->nidentities < 0 || site->nidentities > MAX_IDENTITIES ||
-		n < used || (n - used) % 4 != 0 || (n - used) / 4 > TWP_GUARD_MAX_FIGURES)
+	memcpy(numbers, VARDATA_ANY(spec), VARSIZE_ANY_EXHDR(spec));
+	((char *) numbers)[VARSIZE_ANY_EXHDR(spec)] = '\0';
+	if (n >= 3)
+	{
+		site->k = numbers[0];
+		site->nfigures = numbers[1];
+		site->nidentities = numbers[2];
+	}
+	if (n < 3 || site->nidentities < 0 || site->nidentities > TWP_GUARD_MAX_IDENTITIES || site->nfigures < 0 ||
+		site->nfigures > TWP_GUARD_MAX_FIGURES || n < 3 + 2 * site->nidentities + 4 * site->nfigures)
 		elog(ERROR, "malformed specification of figures");
 	for (int i = 0; i < site->nidentities; i++, at += 2)
 	{
@@ -125,10 +130,9 @@ read_spec(Site *site, ArrayType *spec, int nvalues)
 		{
 			at[0], at[1]
 		};
-		if (at[0] < 0 || at[1] < 0 || at[0] + at[1] > nvalues)
+		if (at[0] < 0 || at[1] < 0 || at[1] > MAX_COLUMNS || at[0] + at[1] > nvalues)
 			elog(ERROR, "malformed identity of rows");
 	}
-	site->nfigures = (n - used) / 4;
 	site->figures = palloc0(Max(site->nfigures, 1) * sizeof(Figure));
 	site->contributions = palloc0(Max(site->nfigures, 1) * 2 * sizeof(uint64));
 	for (int i = 0; i < site->nfigures; i++, at += 4)
@@ -137,9 +141,17 @@ read_spec(Site *site, ArrayType *spec, int nvalues)
 		{
 			(uint32) at[0], (uint32) at[1], at[2], at[3]
 		};
-		if (at[2] >= nvalues || at[3] >= nvalues)
+		if (at[2] >= nvalues || at[3] >= nvalues || (at[2] >= 0 && site->types[at[2]] != BOOLOID))
 			elog(ERROR, "malformed figure");
+		site->figures[i].hashes_value = at[3] >= 0;
+		for (int j = 0; j < site->nidentities; j++)
+			if ((at[1] & (1 << j)) != 0 && at[3] >= site->identities[j].first &&
+				at[3] < site->identities[j].first + site->identities[j].n)
+				site->figures[i].hashes_value = false;
 	}
+	site->secret = twp_guard_secret((char *) at);
+	for (int i = 0; i <= MAX_COLUMNS; i++)
+		site->pads[i] = twp_guard_mix(site->secret->word[0] + i, site->secret->word[1]);
 }
 
 /* What is known of this call; worked out at the first. */
@@ -152,11 +164,7 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 	if (site != NULL)
 		return site;
 	if (!distinct)
-	{
-		TWP_REQUIRE_ARG(2, "k");
-		TWP_REQUIRE_ARG(3, "use");
-		TWP_REQUIRE_ARG(4, "spec");
-	}
+		TWP_REQUIRE_ARG(2, "spec");
 	old = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 	site = palloc0(sizeof(Site));
 	site->subject_type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
@@ -175,10 +183,8 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 	}
 	else
 	{
-		site->k = PG_GETARG_INT32(2);
-		site->secret = twp_guard_secret(text_to_cstring(PG_GETARG_TEXT_PP(3)));
 		read_types(fcinfo, site);
-		read_spec(site, PG_GETARG_ARRAYTYPE_P_COPY(4), PG_NARGS() - FIRST_VALUE);
+		read_spec(site, PG_GETARG_BYTEA_PP(2), PG_NARGS() - FIRST_VALUE);
 	}
 	twp_cohort_check_size(site->k);
 	MemoryContextSwitchTo(old);
@@ -190,7 +196,7 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 static TwpGuardState *
 create_state(MemoryContext context, int32 k, int32 nfigures)
 {
-	TwpGuardState	   *state = MemoryContextAllocZero(context, sizeof(TwpGuardState));
+	TwpGuardState *state = MemoryContextAllocZero(context, sizeof(TwpGuardState));
 
 	state->k = k;
 	state->nfigures = nfigures;
@@ -199,23 +205,13 @@ create_state(MemoryContext context, int32 k, int32 nfigures)
 	return state;
 }
 
-/* Hash of a value's bytes, going on from another hash. */
+/* Hash of a value that is not in its Datum. */
 static uint64
-hash_value(const Site *site, int n, Datum value, uint64 hash)
+hash_bytes_of(const Site *site, int n, Datum value)
 {
 	int			len = site->lens[n];
-	const char *bytes;
+	const char *bytes = DatumGetPointer(value);
 
-	if (site->byvals[n])
-		return twp_guard_mix(hash ^ (uint64) value, site->secret->word[1] ^ hash);
-	if (site->types[n] == TIDOID)
-	{
-		ItemPointer tid = (ItemPointer) DatumGetPointer(value);
-
-		return twp_guard_mix(hash ^ (((uint64) ItemPointerGetBlockNumberNoCheck(tid) << 16) |
-									 ItemPointerGetOffsetNumberNoCheck(tid)), site->secret->word[1] ^ hash);
-	}
-	bytes = DatumGetPointer(value);
 	if (len == -1)
 	{
 		struct varlena *packed = PG_DETOAST_DATUM_PACKED(value);
@@ -225,22 +221,51 @@ hash_value(const Site *site, int n, Datum value, uint64 hash)
 	}
 	else if (len == -2)
 		len = strlen(bytes);
-	return hash_bytes_extended((const unsigned char *) bytes, len, hash ^ site->secret->word[0]);
+	return hash_bytes_extended((const unsigned char *) bytes, len, site->secret->word[0]);
 }
 
-/* Hashes the identities of the rows that make up this one. */
-static void
+/* A value as a word: itself where it fits. */
+static inline uint64
+value_word(FunctionCallInfo fcinfo, const Site *site, int n)
+{
+	if (PG_ARGISNULL(FIRST_VALUE + n))
+		return site->secret->word[2];
+	return site->byvals[n] ? (uint64) PG_GETARG_DATUM(FIRST_VALUE + n) :
+		hash_bytes_of(site, n, PG_GETARG_DATUM(FIRST_VALUE + n));
+}
+
+/*
+ * Hashes the identities of the rows that make up this one: sums of products of
+ * two words each, which do not wait for one another.
+ */
+static inline void
 hash_identities(FunctionCallInfo fcinfo, Site *site, uint64 key)
 {
 	for (int i = 0; i < site->nidentities; i++)
 	{
-		uint64		hash = key ^ site->secret->word[3];
+		int			first = site->identities[i].first;
+		int			n = site->identities[i].n;
+		uint64		hash = key;
 
-		for (int n = site->identities[i].first; n < site->identities[i].first + site->identities[i].n; n++)
-			hash = PG_ARGISNULL(FIRST_VALUE + n) ? twp_guard_mix(hash, site->secret->word[2]) :
-				hash_value(site, n, PG_GETARG_DATUM(FIRST_VALUE + n), hash);
+		for (int j = 0; j < n; j += 2)
+			hash += twp_guard_mix(value_word(fcinfo, site, first + j) ^ site->pads[j],
+								  (j + 1 < n ? value_word(fcinfo, site, first + j + 1) : key) ^ site->pads[j + 1]);
 		site->hashes[i] = hash;
 	}
+}
+
+/* What identifies a row's part in a figure. */
+static inline uint64
+identify(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint64 key)
+{
+	uint64		sum = (uint64) figure->tag << 32;
+
+	for (int i = 0; i < site->nidentities; i++)
+		if (figure->identities & (1U << i))
+			sum += site->hashes[i];
+	if (figure->hashes_value)
+		sum += twp_guard_mix(value_word(fcinfo, site, figure->value) ^ site->pads[0], key ^ site->pads[1]);
+	return twp_guard_mix(sum ^ site->secret->word[2], key ^ site->secret->word[0]) & TWP_GUARD_PRIME;
 }
 
 /* What one figure gets from the row; false when nothing. */
@@ -248,26 +273,56 @@ static inline bool
 contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint64 key,
 		   uint64 coefficient, uint64 *exact, uint64 *identity)
 {
-	uint64		sum = 0;
-
-	*exact = *identity = 0;
+	*identity = 0;
 	if (figure->condition >= 0 &&
 		(PG_ARGISNULL(FIRST_VALUE + figure->condition) || !PG_GETARG_BOOL(FIRST_VALUE + figure->condition)))
 		return false;
-	if (figure->value >= 0 && PG_ARGISNULL(FIRST_VALUE + figure->value))
+	if (figure->value < 0)
+		*exact = coefficient;
+	else if (PG_ARGISNULL(FIRST_VALUE + figure->value))
 		return false;
-	*exact = figure->value < 0 ? coefficient :
-		twp_guard_multiply(coefficient, twp_guard_number(site->types[figure->value],
-														 PG_GETARG_DATUM(FIRST_VALUE + figure->value)));
-	if (figure->tag == 0)
-		return true;
-	for (int i = 0; i < site->nidentities; i++)
-		if (figure->identities & (1U << i))
-			sum += site->hashes[i];
-	if (figure->value >= 0)
-		sum = hash_value(site, figure->value, PG_GETARG_DATUM(FIRST_VALUE + figure->value), sum ^ key);
-	*identity = twp_guard_reduce(twp_guard_mix(sum ^ site->secret->word[2], key ^ site->secret->word[0]));
+	else
+		*exact = twp_guard_multiply(coefficient, twp_guard_number(site->types[figure->value],
+																  PG_GETARG_DATUM(FIRST_VALUE + figure->value)));
+	if (figure->tag != 0)
+		*identity = identify(fcinfo, site, figure, key);
 	return true;
+}
+
+/* Adds the row's contributions to the sketch of its group. */
+static inline void
+add_to_sketch(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state, uint64 key, TwpGuardPlace place)
+{
+	uint64	   *cell = state->cells + (Size) 2 * state->nfigures * (place.position & (state->columns - 1));
+
+	for (int i = 0; i < site->nfigures; i++, cell += 2)
+	{
+		uint64		exact;
+		uint64		identity;
+
+		if (!contribute(fcinfo, site, &site->figures[i], key, place.coefficient, &exact, &identity))
+			continue;
+		cell[0] = twp_guard_add(cell[0], exact);
+		cell[1] = twp_guard_add(cell[1], identity);
+	}
+}
+
+/* Adds the row's contributions to the entry of its subject. */
+static void
+add_to_list(FunctionCallInfo fcinfo, Site *site, TwpGuardState *state, uint64 key, TwpGuardPlace place)
+{
+	memset(site->contributions, 0, 2 * site->nfigures * sizeof(uint64));
+	for (int i = 0; i < site->nfigures; i++)
+	{
+		uint64		exact;
+		uint64		identity;
+
+		if (!contribute(fcinfo, site, &site->figures[i], key, place.coefficient, &exact, &identity))
+			continue;
+		site->contributions[2 * i] = exact;
+		site->contributions[2 * i + 1] = identity;
+	}
+	twp_guard_add_to_entry(state, twp_guard_find_entry(state, key), place, site->contributions);
 }
 
 /* Puts the kept contributions into a sketch: from now on no subject is known. */
@@ -276,7 +331,7 @@ twp_guard_make_sketch(TwpGuardState *state, MemoryContext context, bool light)
 {
 	int			width = TWP_GUARD_ENTRY_WIDTH(state->nfigures);
 
-	state->shape = twp_guard_shape(state->k, light);
+	state->columns = twp_guard_columns(state->k, light);
 	state->cells = MemoryContextAllocZero(context, TWP_GUARD_CELLS_SIZE(state));
 	for (int i = 0; i < state->nsubjects; i++)
 		twp_guard_add_to_cells(state, state->entries[i * width + 2], state->entries + i * width + 3);
@@ -324,7 +379,7 @@ static Datum
 add_row(FunctionCallInfo fcinfo, bool distinct)
 {
 	Site	   *site = call_site(fcinfo, distinct);
-	TwpGuardState	   *state = PG_ARGISNULL(0) ?
+	TwpGuardState *state = PG_ARGISNULL(0) ?
 		create_state(twp_guard_aggregate_context(fcinfo), site->k, site->nfigures) : (TwpGuardState *) PG_GETARG_POINTER(0);
 	uint64		key;
 	TwpGuardPlace place;
@@ -334,18 +389,15 @@ add_row(FunctionCallInfo fcinfo, bool distinct)
 	key = twp_cohort_key(site->subject_type, PG_GETARG_DATUM(1));
 	place = twp_guard_place(site->secret, key);
 	hash_identities(fcinfo, site, key);
-	for (int i = 0; i < site->nfigures; i++)
-		(void) contribute(fcinfo, site, &site->figures[i], key, place.coefficient,
-						  &site->contributions[2 * i], &site->contributions[2 * i + 1]);
 	state->rows++;
-	if (state->cells == NULL)
+	if (state->cells != NULL)
+		add_to_sketch(fcinfo, site, state, key, place);
+	else
 	{
-		twp_guard_add_to_entry(state, twp_guard_find_entry(state, key), place, site->contributions);
+		add_to_list(fcinfo, site, state, key, place);
 		if (state->nsubjects == state->k)
 			twp_guard_make_sketch(state, twp_guard_aggregate_context(fcinfo), site->groups++ >= TWP_GUARD_FULL_GROUPS);
 	}
-	else
-		twp_guard_add_to_cells(state, place.position, site->contributions);
 	PG_RETURN_POINTER(state);
 }
 
@@ -367,7 +419,7 @@ twp_anonymity_guard_subjects_add(PG_FUNCTION_ARGS)
 static Datum
 finish_state(const TwpGuardState *state)
 {
-	TwpGuardCell header = {.nfigures = state->nfigures,.shape = state->shape,.rows = state->rows};
+	TwpGuardCell header = {.nfigures = state->nfigures,.columns = state->columns,.rows = state->rows};
 	Size		size = state->cells != NULL ? TWP_GUARD_CELLS_SIZE(state) : 0;
 	bytea	   *result = palloc(VARHDRSZ + sizeof(header) + size);
 

@@ -10,8 +10,8 @@
  * equal figures are known as equal however they were asked for; and one of the
  * rows' identities, so that two sets of rows that happen to be alike in
  * number are told apart.  Figures of one tag are made of the same rows and
- * compared by the latter, others by the former; those whose rows are known by
- * their place only, which an update changes, by both.
+ * compared by the latter, others by the former; those whose rows have no key,
+ * so that an update makes others of them, by both.
  *
  * Algebra: sketch(a ++ b) == sketch(a) + sketch(b), cell by cell, over the
  * field of integers modulo 2^61 - 1.
@@ -25,11 +25,12 @@
 
 #define TWP_GUARD_PRIME ((UINT64CONST(1) << 61) - 1)
 #define TWP_GUARD_MAX_FIGURES 48
+/* Tables whose rows one aggregate tells apart. */
+#define TWP_GUARD_MAX_IDENTITIES 16
 /* Differences are told apart up to so many subjects; a larger cohort is treated like it. */
 #define TWP_GUARD_MAX_SUBJECTS 256
-#define TWP_GUARD_ROWS 4
-/* Bit of the tag of figures whose rows are known by their place. */
-#define TWP_GUARD_BY_PLACE UINT32_C(0x80000000)
+/* Bit of the tag of figures whose rows have no key. */
+#define TWP_GUARD_WITHOUT_KEY UINT32_C(0x80000000)
 #define TWP_GUARD_SECRET_LEN 32
 
 /* What sketches of a use are keyed with, so that nobody can craft ones that collide. */
@@ -38,28 +39,21 @@ typedef struct TwpGuardSecret
 	uint64		word[TWP_GUARD_SECRET_LEN / sizeof(uint64)];
 } TwpGuardSecret;
 
-/* Shape of a sketch: cells[row][column]. */
-typedef struct TwpGuardShape
-{
-	uint16		rows;
-	uint16		columns;		/* power of two */
-} TwpGuardShape;
-
 /* A figure as it is compared and stored. */
 typedef struct TwpGuardFigure
 {
 	uint32		tag;			/* 0: no identity, exact sketch only */
-	TwpGuardShape shape;
+	int32		columns;		/* power of two */
 	TimestampTz released_at;
-	uint64	   *exact;			/* rows * columns cells */
+	uint64	   *exact;			/* a cell a column */
 	uint64	   *identity;		/* the same, or NULL */
 } TwpGuardFigure;
 
-/* What the aggregates give for a group; cells follow, [row][column][2 * figure + (0 exact, 1 identity)]. */
+/* What the aggregates give for a group; cells follow, [column][2 * figure + (0 exact, 1 identity)]. */
 typedef struct TwpGuardCell
 {
 	int32		nfigures;
-	TwpGuardShape shape;		/* rows 0: fewer than k subjects, no cells */
+	int32		columns;		/* 0: fewer than k subjects, no cells */
 	int64		rows;			/* of the distinct form: subjects */
 } TwpGuardCell;
 
@@ -67,7 +61,7 @@ typedef struct TwpGuardCell
 typedef struct TwpGuardPlace
 {
 	uint64		coefficient;	/* 1 .. prime - 1 */
-	uint64		position;		/* 16 bits for each row */
+	uint64		position;		/* its lowest bits say which column */
 } TwpGuardPlace;
 
 /* Multiplies and folds: the step of all keyed hashes here. */
@@ -109,7 +103,7 @@ twp_guard_multiply(uint64 a, uint64 b)
 {
 	unsigned __int128 product = (unsigned __int128) a * b;
 
-	return twp_guard_reduce((uint64) (product & TWP_GUARD_PRIME) + (uint64) (product >> 61));
+	return twp_guard_add((uint64) product & TWP_GUARD_PRIME, (uint64) (product >> 61));
 }
 
 /* Where a subject's key lies in sketches. */
@@ -117,12 +111,13 @@ static inline TwpGuardPlace
 twp_guard_place(const TwpGuardSecret *secret, uint64 key)
 {
 	uint64		first = twp_guard_mix(key ^ secret->word[0], secret->word[1]);
+	unsigned __int128 second = (unsigned __int128) (first ^ secret->word[2]) * (key ^ secret->word[3]);
 	TwpGuardPlace place;
 
-	place.coefficient = twp_guard_reduce(twp_guard_mix(first ^ secret->word[2], secret->word[3] ^ key));
-	if (place.coefficient == 0)
+	place.coefficient = ((uint64) second & TWP_GUARD_PRIME) | 1;
+	if (place.coefficient == TWP_GUARD_PRIME)
 		place.coefficient = 1;
-	place.position = twp_guard_mix(first ^ secret->word[3], secret->word[2] + key);
+	place.position = (uint64) (second >> 64) ^ first;
 	return place;
 }
 
@@ -131,15 +126,12 @@ twp_guard_place(const TwpGuardSecret *secret, uint64 key)
 extern uint64 twp_guard_inverse(uint64 a);
 /* A number of one of the types that can be summed, exactly, as an element of the field. */
 extern uint64 twp_guard_number(Oid type, Datum value);
-/* The shape that tells differences of fewer than k subjects; light for releases of many groups. */
-extern TwpGuardShape twp_guard_shape(int k, bool light);
-/* Number of a shape's cells. */
-#define TWP_GUARD_NCELLS(shape) ((int) (shape).rows * (shape).columns)
-/* Brings a sketch into a smaller shape. */
-extern void twp_guard_fold(const uint64 *from, TwpGuardShape shape, uint64 *into, TwpGuardShape smaller);
+/* The number of columns that tells differences of fewer than k subjects; light for releases of many groups. */
+extern int	twp_guard_columns(int k, bool light);
+/* Brings a sketch into one of fewer columns. */
+extern void twp_guard_fold(const uint64 *from, int columns, uint64 *into, int fewer);
 /* No more than the number of subjects for whom a and factor * b differ, up to a limit; b NULL: nothing. */
-extern int	twp_guard_distance(const uint64 *a, TwpGuardShape a_shape, const uint64 *b, TwpGuardShape b_shape,
-							   uint64 factor, int limit);
+extern int	twp_guard_distance(const uint64 *a, int a_columns, const uint64 *b, int b_columns, uint64 factor, int limit);
 
 /* guard_store.c */
 /* The releases of a use that this backend knows of. */

@@ -2,8 +2,8 @@
  * guard_merge.c - merges states of guarded groups: of parallel workers, and of
  * groups below the cohort that are put together.
  *
- *   merge(agg(a), agg(b)) == agg(a ++ b), but for the shape of the sketch: the
- * smaller one's.
+ *   merge(agg(a), agg(b)) == agg(a ++ b), but for the number of columns: the
+ * fewer.
  *
  * Memory: the aggregate's context.  Failure: out of memory.
  */
@@ -21,28 +21,26 @@ PG_FUNCTION_INFO_V1(twp_anonymity_guard_part_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_is_large);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_merge_add);
 
-/* Brings a state's sketch into a smaller shape. */
+/* Brings a state's sketch into fewer columns. */
 static void
-shrink(TwpGuardState *state, TwpGuardShape shape, MemoryContext context)
+shrink(TwpGuardState *state, int columns, MemoryContext context)
 {
 	int			width = 2 * state->nfigures;
 	uint64	   *cells;
 
-	if (state->shape.rows == shape.rows && state->shape.columns == shape.columns)
+	if (state->columns <= columns)
 		return;
-	cells = MemoryContextAllocZero(context, (Size) TWP_GUARD_NCELLS(shape) * width * sizeof(uint64));
-	for (int row = 0; row < shape.rows; row++)
-		for (int column = 0; column < state->shape.columns; column++)
+	cells = MemoryContextAllocZero(context, (Size) columns * width * sizeof(uint64));
+	for (int column = 0; column < state->columns; column++)
+		for (int i = 0; i < width; i++)
 		{
-			uint64	   *into = cells + (Size) width * (row * shape.columns + (column & (shape.columns - 1)));
-			uint64	   *from = state->cells + (Size) width * (row * state->shape.columns + column);
+			uint64	   *into = cells + (Size) width * (column & (columns - 1)) + i;
 
-			for (int i = 0; i < width; i++)
-				into[i] = twp_guard_add(into[i], from[i]);
+			*into = twp_guard_add(*into, state->cells[(Size) width * column + i]);
 		}
 	pfree(state->cells);
 	state->cells = cells;
-	state->shape = shape;
+	state->columns = columns;
 }
 
 /* Adds one state that keeps subjects to another state. */
@@ -102,11 +100,10 @@ merge_state(FunctionCallInfo fcinfo, TwpGuardState *from)
 		PG_RETURN_POINTER(into);
 	}
 	if (into->cells == NULL)
-		twp_guard_make_sketch(into, context, from->shape.rows == 1);
-	if (into->shape.rows > from->shape.rows)
-		shrink(into, from->shape, context);
-	else
-		shrink(from = copy_state(from, CurrentMemoryContext), into->shape, CurrentMemoryContext);
+		twp_guard_make_sketch(into, context, from->columns < twp_guard_columns(from->k, false));
+	shrink(into, from->columns, context);
+	if (from->columns > into->columns)
+		shrink(from = copy_state(from, CurrentMemoryContext), into->columns, CurrentMemoryContext);
 	for (Size i = 0; i < TWP_GUARD_CELLS_SIZE(into) / sizeof(uint64); i++)
 		into->cells[i] = twp_guard_add(into->cells[i], from->cells[i]);
 	PG_RETURN_POINTER(into);
@@ -158,7 +155,8 @@ unpack_state(const bytea *packed)
 	memcpy(state, VARDATA_ANY(packed), sizeof(TwpGuardState));
 	listed = state->entries != NULL;
 	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES ||
-		state->nsubjects < 0 || state->nsubjects > state->k ||
+		state->nsubjects < 0 || state->nsubjects > state->k || state->columns < 0 ||
+		(state->columns & (state->columns - 1)) != 0 || state->columns > twp_guard_columns(state->k, false) ||
 		size != sizeof(TwpGuardState) + (listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state)))
 		elog(ERROR, "malformed state of a guarded group");
 	state->capacity = Max(state->nsubjects, 1);

@@ -78,12 +78,11 @@ add_quotients(const uint64 *cells, int columns, uint32 tag, int place, uint64 *k
 static int
 make_keys(const TwpGuardFigure *figure, int columns, uint64 *keys, int *nkeys)
 {
-	TwpGuardShape shape = {1, columns};
 	uint64	   *cells = palloc(columns * sizeof(uint64));
 	int			fewest;
 
 	*nkeys = 0;
-	twp_guard_fold(figure->exact, figure->shape, cells, shape);
+	twp_guard_fold(figure->exact, figure->columns, cells, columns);
 	for (int i = 0; i < columns; i++)
 		if (cells[i] != 0)
 			keys[(*nkeys)++] = make_key(0, i, cells[i]);
@@ -92,7 +91,7 @@ make_keys(const TwpGuardFigure *figure, int columns, uint64 *keys, int *nkeys)
 	{
 		int			own;
 
-		twp_guard_fold(figure->identity, figure->shape, cells, shape);
+		twp_guard_fold(figure->identity, figure->columns, cells, columns);
 		own = add_quotients(cells, columns, figure->tag, 0, keys, nkeys);
 		fewest = Min(fewest, own);
 	}
@@ -108,7 +107,7 @@ index_figure(TwpGuardStore *store, uint32 number)
 	uint64	   *keys = palloc(2 * store->key_columns * sizeof(uint64));
 	int			nkeys;
 
-	if (figure->shape.columns < store->key_columns)
+	if (figure->columns < store->key_columns)
 	{
 		MemoryContext old = MemoryContextSwitchTo(store->context);
 
@@ -143,24 +142,24 @@ build_index(TwpGuardStore *store, int columns)
 
 /* How far two sketches are from each other, or one from a multiple of the other. */
 static int
-distance(const uint64 *a, TwpGuardShape a_shape, const uint64 *b, TwpGuardShape b_shape, int k)
+distance(const uint64 *a, int a_columns, const uint64 *b, int b_columns, int k)
 {
-	TwpGuardShape shape = {1, Min(a_shape.columns, b_shape.columns)};
-	int			best = twp_guard_distance(a, a_shape, b, b_shape, 1, k);
-	uint64	   *x = palloc(2 * shape.columns * sizeof(uint64));
-	uint64	   *y = x + shape.columns;
+	int			columns = Min(a_columns, b_columns);
+	int			best = twp_guard_distance(a, a_columns, b, b_columns, 1, k);
+	uint64	   *x = palloc(2 * columns * sizeof(uint64));
+	uint64	   *y = x + columns;
 	int			last = -1;
 
-	twp_guard_fold(a, a_shape, x, shape);
-	twp_guard_fold(b, b_shape, y, shape);
-	for (int i = 0, tries = 0; i < shape.columns && best > 0 && tries < MAX_FACTORS; i++)
+	twp_guard_fold(a, a_columns, x, columns);
+	twp_guard_fold(b, b_columns, y, columns);
+	for (int i = 0, tries = 0; i < columns && best > 0 && tries < MAX_FACTORS; i++)
 	{
 		if (x[i] == 0 || y[i] == 0)
 			continue;
 		/* where the quotients agree, the factor between the two is told by either */
 		if (last >= 0 && x[i] != y[i] && twp_guard_multiply(x[i], y[last]) == twp_guard_multiply(x[last], y[i]))
 		{
-			best = Min(best, twp_guard_distance(a, a_shape, b, b_shape,
+			best = Min(best, twp_guard_distance(a, a_columns, b, b_columns,
 												twp_guard_multiply(x[i], twp_guard_inverse(y[i])), k));
 			tries++;
 		}
@@ -175,12 +174,12 @@ static int
 compare(const TwpGuardFigure *a, const TwpGuardFigure *b, int k, bool *same)
 {
 	bool		by_rows = a->tag == b->tag && a->tag != 0;
-	int			best = by_rows ? distance(a->identity, a->shape, b->identity, b->shape, k) :
-		distance(a->exact, a->shape, b->exact, b->shape, k);
+	int			best = by_rows ? distance(a->identity, a->columns, b->identity, b->columns, k) :
+		distance(a->exact, a->columns, b->exact, b->columns, k);
 
-	if (by_rows && best > 0 && (a->tag & TWP_GUARD_BY_PLACE) != 0)
+	if (by_rows && best > 0 && (a->tag & TWP_GUARD_WITHOUT_KEY) != 0)
 	{
-		int			by_numbers = distance(a->exact, a->shape, b->exact, b->shape, k);
+		int			by_numbers = distance(a->exact, a->columns, b->exact, b->columns, k);
 
 		if (by_numbers > 0)
 			best = Min(best, by_numbers);
@@ -224,7 +223,7 @@ search_near(Search *search)
 	int			nkeys = 0;
 	ListCell   *lc;
 
-	if (search->figure->shape.columns < store->key_columns ||
+	if (search->figure->columns < store->key_columns ||
 		make_keys(search->figure, store->key_columns, keys, &nkeys) < search->k)
 	{
 		/* so few cells that a near one may agree in none of them */
@@ -249,7 +248,7 @@ twp_guard_admit(TwpGuardStore *store, const TwpGuardFigure *figure, int k)
 {
 	Search		search = {.store = store,.figure = figure,.k = Min(k, TWP_GUARD_MAX_SUBJECTS),.oldest = twp_guard_horizon()};
 
-	build_index(store, twp_guard_shape(k, true).columns);
+	build_index(store, twp_guard_columns(k, true));
 	search_near(&search);
 	if (search.same)
 		return true;

@@ -1,13 +1,14 @@
 /*
  * guard_sketch.c - linear sketches of contributions: arithmetic only.
  *
- * Each row of a sketch throws a subject's contribution, times a coefficient
- * of the subject's, into one of its columns.  The difference of two sketches
- * is the sketch of the difference; the columns of a row that are not zero are
- * at most as many as subjects that differ, so a difference of fewer than k is
- * never missed.  (That a column is zero by chance has probability 2^-61.)
- * Collisions make a larger difference look smaller: with four rows of 64
- * columns, 11 subjects look like fewer in one case of ten, 12 in one of 200.
+ * A subject's contribution, times a coefficient of the subject's, goes into
+ * one cell.  The difference of two sketches is the sketch of the difference;
+ * the cells that are not zero are at most as many as subjects that differ, so
+ * a difference of fewer than k is never missed.  (That a cell is zero by
+ * chance has probability 2^-61.)  Collisions make a larger difference look
+ * smaller: with 256 cells, 11 subjects look like fewer in one case of five, 12
+ * in one of forty.  One row of many cells does that as well as several short
+ * ones and costs one step into memory.
  */
 #include "postgres.h"
 
@@ -64,7 +65,7 @@ from_double(double value)
 	uint64		bits;
 	uint64		mantissa;
 	int			exponent;
-	int			rotation;
+	uint32		rotation;
 
 	memcpy(&bits, &value, sizeof(bits));
 	mantissa = bits & ((UINT64CONST(1) << 52) - 1);
@@ -76,7 +77,8 @@ from_double(double value)
 		exponent = 1;
 	else
 		mantissa |= UINT64CONST(1) << 52;
-	rotation = (((exponent - 1075) % 61) + 61) % 61;
+	/* 18 * 61 is more than the greatest negative exponent */
+	rotation = (uint32) (exponent - 1075 + 18 * 61) % 61;
 	mantissa = rotation == 0 ? mantissa :
 		((mantissa << rotation) & TWP_GUARD_PRIME) | (mantissa >> (61 - rotation));
 	return with_sign(twp_guard_reduce(mantissa), (bits >> 63) != 0);
@@ -141,71 +143,52 @@ twp_guard_number(Oid type, Datum value)
 	}
 }
 
-/* The shape that tells differences of fewer than k subjects. */
-TwpGuardShape
-twp_guard_shape(int k, bool light)
+/* The number of columns that tells differences of fewer than k subjects. */
+int
+twp_guard_columns(int k, bool light)
 {
-	uint32		columns = pg_nextpower2_32(Max(64, 4 * Min(k, TWP_GUARD_MAX_SUBJECTS) - 3));
+	int			full = pg_nextpower2_32(Max(256, 16 * Min(k, TWP_GUARD_MAX_SUBJECTS)));
 
-	return light ? (TwpGuardShape)
-	{
-		1, columns / 2
-	} : (TwpGuardShape)
-	{
-		TWP_GUARD_ROWS, columns
-	};
+	return light ? full / 8 : full;
 }
 
-/* Brings a sketch into a smaller shape. */
+/* Brings a sketch into one of fewer columns. */
 void
-twp_guard_fold(const uint64 *from, TwpGuardShape shape, uint64 *into, TwpGuardShape smaller)
+twp_guard_fold(const uint64 *from, int columns, uint64 *into, int fewer)
 {
-	memset(into, 0, TWP_GUARD_NCELLS(smaller) * sizeof(uint64));
-	for (int row = 0; row < smaller.rows; row++)
-		for (int column = 0; column < shape.columns; column++)
-		{
-			uint64	   *cell = into + row * smaller.columns + (column & (smaller.columns - 1));
-
-			*cell = twp_guard_add(*cell, from[row * shape.columns + column]);
-		}
+	memset(into, 0, fewer * sizeof(uint64));
+	for (int i = 0; i < columns; i++)
+		into[i & (fewer - 1)] = twp_guard_add(into[i & (fewer - 1)], from[i]);
 }
 
-/* Number of columns of a row that differ, counted up to a limit. */
+/* Number of cells that differ, counted up to a limit. */
 static int
 count_different(const uint64 *a, const uint64 *b, int columns, uint64 factor, int limit)
 {
 	int			count = 0;
 
-	for (int column = 0; column < columns && count < limit; column++)
-		count += a[column] != (b == NULL ? 0 :
-							   factor == 1 ? b[column] : twp_guard_multiply(factor, b[column]));
+	for (int i = 0; i < columns && count < limit; i++)
+		count += a[i] != (b == NULL ? 0 : factor == 1 ? b[i] : twp_guard_multiply(factor, b[i]));
 	return count;
 }
 
-/* No more than the number of subjects for whom a and factor * b differ. */
+/* No more than the number of subjects for whom a and factor * b differ, up to a limit. */
 int
-twp_guard_distance(const uint64 *a, TwpGuardShape a_shape, const uint64 *b, TwpGuardShape b_shape,
-				   uint64 factor, int limit)
+twp_guard_distance(const uint64 *a, int a_columns, const uint64 *b, int b_columns, uint64 factor, int limit)
 {
-	TwpGuardShape shape = {Min(a_shape.rows, b_shape.rows), Min(a_shape.columns, b_shape.columns)};
-	uint64	   *folded = NULL;
-	int			distance = 0;
+	int			columns = Min(a_columns, b_columns);
+	uint64	   *folded;
+	int			distance;
 
-	if (b != NULL && a_shape.columns != b_shape.columns)
-	{
-		bool		fold_a = a_shape.columns > b_shape.columns;
-
-		folded = palloc(TWP_GUARD_NCELLS(shape) * sizeof(uint64));
-		twp_guard_fold(fold_a ? a : b, fold_a ? a_shape : b_shape, folded, shape);
-		if (fold_a)
-			a = folded;
-		else
-			b = folded;
-	}
-	for (int row = 0; row < shape.rows && distance < limit; row++)
-		distance = Max(distance, count_different(a + row * shape.columns,
-												 b == NULL ? NULL : b + row * shape.columns, shape.columns, factor, limit));
-	if (folded != NULL)
-		pfree(folded);
+	if (b == NULL || a_columns == b_columns)
+		return count_different(a, b, a_columns, factor, limit);
+	folded = palloc(columns * sizeof(uint64));
+	if (a_columns > b_columns)
+		twp_guard_fold(a, a_columns, folded, columns);
+	else
+		twp_guard_fold(b, b_columns, folded, columns);
+	distance = a_columns > b_columns ? count_different(folded, b, columns, factor, limit) :
+		count_different(a, folded, columns, factor, limit);
+	pfree(folded);
 	return distance;
 }

@@ -18,7 +18,7 @@ typedef struct TwpGuardState
 	int32		nfigures;
 	int32		nsubjects;		/* in entries */
 	int32		capacity;		/* of entries */
-	TwpGuardShape shape;		/* rows 0 while there is no sketch */
+	int32		columns;		/* 0 while there is no sketch */
 	int64		rows;			/* calls: what the distinct form counts */
 	uint64	   *entries;		/* key, coefficient, position, then 2 * nfigures contributions */
 	uint64	   *cells;
@@ -26,22 +26,17 @@ typedef struct TwpGuardState
 
 #define TWP_GUARD_ENTRY_WIDTH(nfigures) (3 + 2 * (nfigures))
 #define TWP_GUARD_LIST_SIZE(state, n) ((Size) (n) * TWP_GUARD_ENTRY_WIDTH((state)->nfigures) * sizeof(uint64))
-#define TWP_GUARD_CELLS_SIZE(state) ((Size) TWP_GUARD_NCELLS((state)->shape) * 2 * (state)->nfigures * sizeof(uint64))
+#define TWP_GUARD_CELLS_SIZE(state) ((Size) (state)->columns * 2 * (state)->nfigures * sizeof(uint64))
 
-/* Adds contributions to the cells of a place. */
+/* Adds contributions to the cell of a place. */
 static inline void
 twp_guard_add_to_cells(TwpGuardState *state, uint64 position, const uint64 *contributions)
 {
 	int			width = 2 * state->nfigures;
+	uint64	   *cell = state->cells + (Size) width * (position & (state->columns - 1));
 
-	for (int row = 0; row < state->shape.rows; row++)
-	{
-		uint64	   *cell = state->cells + (Size) width *
-			(row * state->shape.columns + ((position >> (16 * row)) & (state->shape.columns - 1)));
-
-		for (int i = 0; i < width; i++)
-			cell[i] = twp_guard_add(cell[i], contributions[i]);
-	}
+	for (int i = 0; i < width; i++)
+		cell[i] = twp_guard_add(cell[i], contributions[i]);
 }
 
 /* The memory context of the running aggregate. */

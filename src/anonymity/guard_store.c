@@ -32,7 +32,7 @@
 
 #define DIRECTORY "pg_twin_privacy_guard"
 #define FILE_MAGIC UINT64CONST(0x4452415547505754)	/* TWPGUARD */
-#define FILE_VERSION 1
+#define FILE_VERSION 2
 #define BATCH_MAGIC 0x47424154
 #define LOCK_FIELD 9			/* advisory locks of SQL have 1 and 2 */
 
@@ -58,13 +58,13 @@ typedef struct FigureHeader
 {
 	TimestampTz released_at;
 	uint32		tag;
-	TwpGuardShape shape;
+	int32		columns;
 } FigureHeader;
 
 static TwpGuardStore *stores = NULL;
 
-#define CELL_BYTES(shape) ((Size) TWP_GUARD_NCELLS(shape) * sizeof(uint64))
-#define FIGURE_BYTES(shape, tag) (sizeof(FigureHeader) + CELL_BYTES(shape) * ((tag) != 0 ? 2 : 1))
+#define CELL_BYTES(columns) ((Size) (columns) * sizeof(uint64))
+#define FIGURE_BYTES(columns, tag) (sizeof(FigureHeader) + CELL_BYTES(columns) * ((tag) != 0 ? 2 : 1))
 
 /* Raises that the file cannot be used. */
 pg_noreturn static void
@@ -248,7 +248,7 @@ drop_kept(TwpGuardStore *store)
 void
 twp_guard_add_figure(TwpGuardStore *store, const TwpGuardFigure *figure)
 {
-	Size		bytes = CELL_BYTES(figure->shape);
+	Size		bytes = CELL_BYTES(figure->columns);
 	TwpGuardFigure *added;
 
 	if (store->nfigures == store->capacity)
@@ -265,7 +265,7 @@ twp_guard_add_figure(TwpGuardStore *store, const TwpGuardFigure *figure)
 	added->identity = NULL;
 	if (figure->tag != 0)
 	{
-		added->identity = added->exact + TWP_GUARD_NCELLS(figure->shape);
+		added->identity = added->exact + figure->columns;
 		memcpy(added->identity, figure->identity, bytes);
 	}
 }
@@ -294,17 +294,17 @@ add_batch(TwpGuardStore *store, const char *at, Size length)
 		if (end - at < sizeof(header))
 			refuse_file("read figures");
 		memcpy(&header, at, sizeof(header));
-		if (end - at < FIGURE_BYTES(header.shape, header.tag))
+		if (end - at < FIGURE_BYTES(header.columns, header.tag))
 			refuse_file("read figures");
 		figure = (TwpGuardFigure)
 		{
-			.tag = header.tag,.shape = header.shape,.released_at = header.released_at,
+			.tag = header.tag,.columns = header.columns,.released_at = header.released_at,
 			.exact = (uint64 *) (at + sizeof(header)),
-			.identity = (uint64 *) (at + sizeof(header) + CELL_BYTES(header.shape)),
+			.identity = (uint64 *) (at + sizeof(header) + CELL_BYTES(header.columns)),
 		};
 		if (header.released_at >= oldest)
 			twp_guard_add_figure(store, &figure);
-		at += FIGURE_BYTES(header.shape, header.tag);
+		at += FIGURE_BYTES(header.columns, header.tag);
 	}
 }
 
@@ -410,15 +410,15 @@ pack_batch(const TwpGuardStore *store, uint32 from, Size *length)
 	char	   *at;
 
 	for (uint32 i = from; i < store->nfigures; i++)
-		header.length += FIGURE_BYTES(store->figures[i].shape, store->figures[i].tag);
+		header.length += FIGURE_BYTES(store->figures[i].columns, store->figures[i].tag);
 	*length = sizeof(header) + header.length;
 	batch = palloc_extended(*length, MCXT_ALLOC_HUGE);
 	at = batch + sizeof(header);
 	for (uint32 i = from; i < store->nfigures; i++)
 	{
 		const TwpGuardFigure *figure = &store->figures[i];
-		FigureHeader fields = {figure->released_at, figure->tag, figure->shape};
-		Size		cells = CELL_BYTES(figure->shape) * (figure->tag != 0 ? 2 : 1);
+		FigureHeader fields = {figure->released_at, figure->tag, figure->columns};
+		Size		cells = CELL_BYTES(figure->columns) * (figure->tag != 0 ? 2 : 1);
 
 		memcpy(at, &fields, sizeof(fields));
 		memcpy(at + sizeof(fields), figure->exact, cells);

@@ -25,7 +25,6 @@
 #include "anonymity/release_internal.h"
 #include "base/compat.h"
 #include "base/errors.h"
-#include "catalog/heap.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -184,7 +183,7 @@ twp_anonymity_sublink(TwpLevel *level, SubLink *sublink)
 						   "a sub-query over protected rows in a condition");
 }
 
-/* A column of a source (or a system column of a relation) as an expression. */
+/* A column of a source as an expression. */
 Node *
 twp_anonymity_column(const TwpLevel *level, int rti, AttrNumber attno)
 {
@@ -196,15 +195,7 @@ twp_anonymity_column(const TwpLevel *level, int rti, AttrNumber attno)
 
 	if (rte->rtekind == RTE_SUBQUERY)
 		return (Node *) makeVarFromTargetEntry(rti, get_tle_by_resno(rte->subquery->targetList, attno));
-	if (attno < 0)
-	{
-		const FormData_pg_attribute *att = SystemAttributeDefinition(attno);
-
-		type = att->atttypid;
-		typmod = att->atttypmod;
-		collation = att->attcollation;
-	}
-	else if (rte->rtekind == RTE_RELATION)
+	if (rte->rtekind == RTE_RELATION)
 		get_atttypetypmodcoll(rte->relid, attno, &type, &typmod, &collation);
 	else
 	{

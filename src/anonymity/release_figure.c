@@ -6,7 +6,8 @@
  * function over all groups, the gate, judges the sketches before the first
  * group leaves.
  *
- * Rows are told apart by the primary key of their table, else by their place.
+ * Rows are told apart by the primary key of their table, else by what is in
+ * them that is quick to compare; the tag says how.
  * Tables with one row a subject need neither.  A sub-query's rows cannot be
  * told apart: what is computed from them is compared by its numbers alone.
  */
@@ -19,13 +20,11 @@
 #include "base/compat.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
-#include "parser/parse_oper.h"
 #include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -34,6 +33,12 @@
 /* The column of a release that holds what the gate says: the first. */
 #define GATE_COLUMN 1
 
+/* Most columns that tell rows apart where there is no key. */
+#define MAX_IDENTIFYING 8
+
+/* Arguments of the aggregate in front of the values, its state included. */
+#define FIXED_ARGUMENTS 3
+
 /* What is gathered for the aggregate. */
 typedef struct Arguments
 {
@@ -41,7 +46,7 @@ typedef struct Arguments
 	int		   *first;			/* [rti - 1]: of a source's identity, -1: not asked for */
 	int		   *count;
 	int		   *number;			/* of the identity */
-	int32		placed;			/* identities that are places */
+	int32		keyless;		/* identities that are no keys */
 	int			nidentities;
 } Arguments;
 
@@ -90,50 +95,42 @@ twp_anonymity_make_subjects(TwpLevel *level, const Aggref *count)
 	return agg;
 }
 
-/* What tells rows of a relation apart; *placed: nothing but their place does. */
-static List *
-identify_rows(const TwpLevel *level, int rti, bool *placed)
+/* The columns of a relation that are cheap to hash and open wherever the row is: what tells rows apart where there is no key. */
+static Bitmapset *
+small_columns(const Relation relation)
 {
-	const RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
-	Relation	relation = table_open(rte->relid, NoLock);
-	Bitmapset  *key = NULL;
-	List	   *columns = NIL;
-	bool		inherited = rte->inh && has_subclass(rte->relid);
+	const TwpProtection *p = twp_protect_lookup(RelationGetRelid(relation));
+	int			natts = Min(p->natts, RelationGetNumberOfAttributes(relation));
+	Bitmapset  *columns = NULL;
 
-	if (!inherited || rte->relkind == RELKIND_PARTITIONED_TABLE)
-		key = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-	for (int member = -1; (member = bms_next_member(key, member)) >= 0;)
-		columns = lappend(columns, twp_anonymity_column(level, rti, member + FirstLowInvalidHeapAttributeNumber));
-	*placed = columns == NIL;
-	if (*placed)
+	for (int i = 0; i < natts && bms_num_members(columns) < MAX_IDENTIFYING; i++)
 	{
-		columns = list_make1(twp_anonymity_column(level, rti, SelfItemPointerAttributeNumber));
-		if (inherited)
-			columns = lappend(columns, twp_anonymity_column(level, rti, TableOidAttributeNumber));
+		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(relation), i);
+
+		if (att->attnum != p->subject.start && !att->attisdropped && att->attbyval && att->attgenerated != 'v' &&
+			p->columns[i].category == p->category)
+			columns = bms_add_member(columns, att->attnum);
 	}
-	table_close(relation, NoLock);
 	return columns;
 }
 
-/* Number of the identity of a source's rows, -1 when it needs none. */
-static int
-identity_of(const TwpLevel *level, Arguments *arguments, int rti)
+/* Columns that tell rows of a relation apart: its primary key, else (*keyless) small ones. */
+static Bitmapset *
+identifying_columns(const RangeTblEntry *rte, bool *keyless)
 {
-	List	   *columns;
-	bool		placed;
+	Relation	relation = table_open(rte->relid, NoLock);
+	Bitmapset  *columns = NULL;
+	Bitmapset  *key = NULL;
 
-	if (level->sources[rti - 1].once)
-		return -1;
-	if (arguments->first[rti - 1] < 0)
-	{
-		columns = identify_rows(level, rti, &placed);
-		arguments->first[rti - 1] = list_length(arguments->values);
-		arguments->count[rti - 1] = list_length(columns);
-		arguments->placed |= (int32) placed << arguments->nidentities;
-		arguments->number[rti - 1] = arguments->nidentities++;
-		arguments->values = list_concat(arguments->values, columns);
-	}
-	return arguments->number[rti - 1];
+	if (rte->relkind == RELKIND_PARTITIONED_TABLE || !rte->inh || !has_subclass(rte->relid))
+		key = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	for (int member = -1; (member = bms_next_member(key, member)) >= 0;)
+		columns = bms_add_member(columns, member + FirstLowInvalidHeapAttributeNumber);
+	*keyless = key == NULL;
+	if (*keyless)
+		columns = small_columns(relation);
+	table_close(relation, NoLock);
+	return columns;
 }
 
 /* Mixes a number into a tag. */
@@ -143,12 +140,58 @@ mix_tag(uint32 tag, uint32 value)
 	return hash_combine(tag, murmurhash32(value));
 }
 
-/* A tag that is not 0 and says whether one of its identities is a place. */
+/* A tag that is not 0 and says whether one of its identities is no key. */
 static uint32
 finish_tag(uint32 tag, const Arguments *arguments, int32 identities)
 {
-	tag = Max(tag & ~TWP_GUARD_BY_PLACE, 1);
-	return (arguments->placed & identities) != 0 ? tag | TWP_GUARD_BY_PLACE : tag;
+	tag = Max(tag & ~TWP_GUARD_WITHOUT_KEY, 1);
+	return (arguments->keyless & identities) != 0 ? tag | TWP_GUARD_WITHOUT_KEY : tag;
+}
+
+/* A tag for rows of a relation as they are told apart. */
+static uint32
+tag_relation(const RangeTblEntry *rte, const Bitmapset *columns)
+{
+	uint32		tag = mix_tag(1, rte->relid);
+
+	for (int attno = -1; (attno = bms_next_member(columns, attno)) >= 0;)
+		tag = mix_tag(tag, attno);
+	return tag;
+}
+
+/* Refuses what one aggregate cannot be told of. */
+pg_noreturn static void
+refuse_large(const TwpLevel *level)
+{
+	twp_anonymity_refuse(level->analysis, "Ask for fewer aggregates at once, or of a sub-query grouped by the subject.",
+						 "a grouping of so many tables, aggregates and conditions");
+}
+
+/* Number of the identity of a source's rows, -1 when it needs none; *tag: how they are told apart. */
+static int
+identity_of(const TwpLevel *level, Arguments *arguments, int rti, uint32 *tag)
+{
+	const RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
+	Bitmapset  *columns = NULL;
+	bool		keyless = false;
+
+	if (!level->sources[rti - 1].once)
+		columns = identifying_columns(rte, &keyless);
+	*tag = tag_relation(rte, columns);
+	if (level->sources[rti - 1].once)
+		return -1;
+	if (arguments->first[rti - 1] < 0)
+	{
+		if (arguments->nidentities == TWP_GUARD_MAX_IDENTITIES)
+			refuse_large(level);
+		arguments->first[rti - 1] = list_length(arguments->values);
+		arguments->count[rti - 1] = bms_num_members(columns);
+		arguments->keyless |= (int32) keyless << arguments->nidentities;
+		arguments->number[rti - 1] = arguments->nidentities++;
+		for (int attno = -1; (attno = bms_next_member(columns, attno)) >= 0;)
+			arguments->values = lappend(arguments->values, twp_anonymity_column(level, rti, attno));
+	}
+	return arguments->number[rti - 1];
 }
 
 /* The tag and identities of a count of rows: those of all tables with several rows a subject. */
@@ -160,16 +203,15 @@ tag_rows(const TwpLevel *level, Arguments *arguments, int32 *identities)
 	*identities = 0;
 	for (int i = 0; i < level->nsources; i++)
 	{
-		int			number;
+		uint32		tag;
 
 		if (!level->sources[i].present || !level->sources[i].owned || level->sources[i].once)
 			continue;
 		if (rt_fetch(i + 1, level->query->rtable)->rtekind != RTE_RELATION)
 			return 0;
-		number = identity_of(level, arguments, i + 1);
-		*identities |= 1 << number;
+		*identities |= 1 << identity_of(level, arguments, i + 1, &tag);
 		/* whatever order they are joined in */
-		sum += mix_tag(1, rt_fetch(i + 1, level->query->rtable)->relid);
+		sum += tag;
 	}
 	return sum == 0 ? 0 : finish_tag(sum, arguments, *identities);
 }
@@ -185,11 +227,10 @@ tag_value(const TwpLevel *level, Arguments *arguments, const Var *value, int32 *
 	*identities = 0;
 	if (rte->rtekind != RTE_RELATION)
 		return 0;
-	number = identity_of(level, arguments, value->varno);
+	number = identity_of(level, arguments, value->varno, &tag);
 	if (number >= 0)
 		*identities = 1 << number;
-	tag = mix_tag(mix_tag(2, rte->relid), value->varattno);
-	return finish_tag(tag, arguments, *identities);
+	return finish_tag(mix_tag(tag, value->varattno), arguments, *identities);
 }
 
 /* Number of an expression among the values; it is added when new. */
@@ -221,11 +262,26 @@ init_arguments(const TwpLevel *level, Arguments *arguments)
 		arguments->first[i] = -1;
 }
 
-/* Writes the specification of the figures that one aggregate sketches; their tags come first to the gate. */
+/* A constant of bytes: numbers, and a text behind them. */
+static Node *
+make_bytes(const int32 *numbers, Size len, const char *text)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + len + strlen(text));
+
+	SET_VARSIZE(bytes, VARHDRSZ + len + strlen(text));
+	memcpy(VARDATA(bytes), numbers, len);
+	memcpy(VARDATA(bytes) + len, text, strlen(text));
+	return (Node *) makeConst(BYTEAOID, -1, InvalidOid, -1, PointerGetDatum(bytes), false, false);
+}
+
+/*
+ * Writes what the aggregate that sketches figures is told in one constant: the
+ * cohort, identities, figures and the use; gives the figures' tags, too.
+ */
 static Node *
 make_spec(const TwpLevel *level, Arguments *arguments, List **tags)
 {
-	int32	   *spec = palloc((1 + 2 * level->nsources + 4 * list_length(level->figures)) * sizeof(int32));
+	int32	   *spec = palloc((3 + 2 * level->nsources + 4 * list_length(level->figures)) * sizeof(int32));
 	int32	   *figures = palloc(4 * Max(list_length(level->figures), 1) * sizeof(int32));
 	int			n = 0;
 	int			nfigures = 0;
@@ -245,6 +301,8 @@ make_spec(const TwpLevel *level, Arguments *arguments, List **tags)
 		*tags = lappend_int(*tags, at[0]);
 		nfigures++;
 	}
+	spec[n++] = level->analysis->terms->min_cohort;
+	spec[n++] = nfigures;
 	spec[n++] = arguments->nidentities;
 	for (int number = 0; number < arguments->nidentities; number++)
 		for (int i = 0; i < level->nsources; i++)
@@ -254,7 +312,7 @@ make_spec(const TwpLevel *level, Arguments *arguments, List **tags)
 				spec[n++] = arguments->count[i];
 			}
 	memcpy(spec + n, figures, 4 * nfigures * sizeof(int32));
-	return twp_anonymity_make_ints(spec, n + 4 * nfigures);
+	return make_bytes(spec, (n + 4 * nfigures) * sizeof(int32), level->analysis->terms->use_code);
 }
 
 /* An array of expressions. */
@@ -347,8 +405,10 @@ twp_anonymity_sketch_arguments(TwpLevel *level, List **tags)
 	spec = make_spec(level, &arguments, tags);
 	if (arguments.values == NIL)
 		arguments.values = list_make1(makeBoolConst(true, false));
-	return list_concat(list_make4(twp_anonymity_subject(level), twp_anonymity_make_k(level), make_use(level), spec),
-					   arguments.values);
+	/* PostgreSQL's own arrays of types are of that size */
+	if (list_length(arguments.values) + FIXED_ARGUMENTS > FUNC_MAX_ARGS)
+		refuse_large(level);
+	return list_concat(list_make2(twp_anonymity_subject(level), spec), arguments.values);
 }
 
 /* Puts the guard in front of the groups; gives the condition on them. */

@@ -111,7 +111,7 @@ extern bool twp_anonymity_touches(Node *node);
 extern bool twp_anonymity_refers_out(Query *query);
 /* The subject of a level as an expression. */
 extern Node *twp_anonymity_subject(const TwpLevel *level);
-/* A column of a source (or a system column of a relation) as an expression. */
+/* A column of a source as an expression. */
 extern Node *twp_anonymity_column(const TwpLevel *level, int rti, AttrNumber attno);
 extern void twp_anonymity_sublink(TwpLevel *level, SubLink *sublink);
 /* True when an outer join may add rows of protected tables, or none, to a level's others. */

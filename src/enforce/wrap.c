@@ -124,16 +124,11 @@ remap_vars(Node *node, RemapContext *context)
 	return expression_tree_walker(node, remap_vars, context);
 }
 
-/*
- * True when system columns are what they are: under aggregate-only uses no
- * query may name them but what tells rows apart for the differencing guard.
- */
+/* True when system columns are what they are. */
 static bool
 keeps_system_columns(const TwpTableVerdict *v)
 {
-	TwpForm		form = twp_decision_use()->form;
-
-	return (form == TWP_FORM_IDENTIFIED && v->told_by_place == 0) || form == TWP_FORM_AGGREGATE;
+	return twp_decision_use()->form == TWP_FORM_IDENTIFIED && v->told_by_place == 0;
 }
 
 /* Says whether any used column is more than simply shown. */

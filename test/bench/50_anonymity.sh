@@ -39,11 +39,20 @@ compare() {
 	BENCH_ROUNDS=5 BENCH_ROLE=bench_analyst bench_ratio "$1" "$2" "SET twin_privacy.use = 'STATS'; $3" "SET twin_privacy.use = 'CARE'; $3"
 }
 
+# the guard is measured by itself below
+bench_sql 'ALTER ROLE bench_analyst SET twin_privacy.differencing_guard = off'
 compare cohort_total '<=1.15' 'SELECT count(*), sum(value), avg(value) FROM clinic.observation'
 compare cohort_site '<=1.15' 'SELECT site, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY site'
 compare cohort_day '<=1.15' 'SELECT day, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY day'
 compare cohort_cells '<=1.5' 'SELECT site, day, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY site, day'
 compare cohort_filter '<=1.3' 'SELECT site, count(*), avg(value) FILTER (WHERE value > 500) FROM clinic.observation GROUP BY site'
+# With the differencing guard: sketches of every figure, judged and remembered.
+bench_sql 'ALTER ROLE bench_analyst RESET twin_privacy.differencing_guard'
+compare cohort_guard_total '<=1.4' 'SELECT count(*), sum(value), avg(value) FROM clinic.observation'
+compare cohort_guard_site '<=1.4' 'SELECT site, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY site'
+compare cohort_guard_filter '<=1.5' 'SELECT site, count(*), avg(value) FILTER (WHERE value > 500) FROM clinic.observation GROUP BY site'
+compare cohort_guard_day '<=2' 'SELECT day, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY day'
+compare cohort_guard_cells '<=3' 'SELECT site, day, count(*), sum(value), avg(value) FROM clinic.observation GROUP BY site, day'
 
 # The same under a private use.  Read only transactions keep no answers, so each round is charged and computed.
 bench_sql -U bench_admin "SELECT twin_privacy.label_column('clinic.observation', 'value', 'kind=plain, bounds=0:1000')" >/dev/null
