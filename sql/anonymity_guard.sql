@@ -17,6 +17,11 @@ CREATE TABLE gd.tenth (id int PRIMARY KEY, patient_id int NOT NULL, x float8 NOT
 INSERT INTO gd.tenth SELECT i, 1 + i % 300, (i * 7919 % 101) / 10.0, (i * 7919 % 101) / 10.0 FROM generate_series(1, 6000) AS i;
 GRANT SELECT ON gd.tenth TO PUBLIC;
 SELECT twin_privacy.protect_table('gd.tenth', 'patient_id', 'laboratory');
+\set ECHO none
+SELECT 'CREATE TABLE gd.wide (patient_id int NOT NULL, ' || string_agg('c' || i || ' int NOT NULL', ', ' ORDER BY i) || ')' FROM generate_series(1, 60) AS i \gexec
+SELECT 'INSERT INTO gd.wide SELECT 1 + n % 300, ' || string_agg('100', ', ') || ' FROM generate_series(1, 600) AS n' FROM generate_series(1, 60) \gexec
+\set ECHO all
+SELECT twin_privacy.protect_table('gd.wide', 'patient_id', 'laboratory');
 CREATE ROLE gd_one LOGIN; CREATE ROLE gd_two LOGIN; CREATE ROLE gd_analyst LOGIN;
 GRANT twin_privacy_officer, twin_privacy_registrar TO gd_one, gd_two;
 GRANT USAGE, CREATE ON SCHEMA gd TO gd_analyst;
@@ -277,20 +282,31 @@ SELECT sum(n) FROM (SELECT patient_id, sum(y) AS n FROM tenth WHERE NOT patient_
 SELECT sum(n) FROM (SELECT patient_id, sum(y) AS n FROM tenth GROUP BY 1) AS s;
 SELECT avg(n) > 0 FROM (SELECT patient_id, avg(y) AS n FROM tenth GROUP BY 1) AS s;
 
--- rows that are known by their place are compared by their numbers, too: an update moves them
+-- rows without a key are compared by their numbers, too: an update makes others of them
 SET twin_privacy.use = 'U23';
 SELECT sum(value) FROM obs WHERE day < 6;
 RESET SESSION AUTHORIZATION;
 SET twin_privacy.maintenance = on;
-UPDATE gd.obs SET value = value;
+UPDATE gd.obs SET site = site + 10;
 RESET twin_privacy.maintenance;
 SET SESSION AUTHORIZATION gd_analyst;
 SELECT sum(value) FROM obs WHERE day < 6 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
 SELECT sum(value) FROM obs WHERE day < 6;
 
+-- more than one aggregate is told of: as many tables with several rows a subject, as many arguments
+SET twin_privacy.use = 'U24';
+SET join_collapse_limit = 1;
+\set ECHO none
+SELECT 'SELECT count(*) FROM twice t1' || string_agg(format(' JOIN twice t%s ON t%1$s.patient_id = t1.patient_id AND t%1$s.part = t1.part', i), '' ORDER BY i) FROM generate_series(2, 16) AS i \gexec
+SELECT 'SELECT count(*) FROM twice t1' || string_agg(format(' JOIN twice t%s ON t%1$s.patient_id = t1.patient_id AND t%1$s.part = t1.part', i), '' ORDER BY i) FROM generate_series(2, 17) AS i \gexec
+RESET join_collapse_limit;
+SELECT 'SELECT ' || string_agg(format('sum(c%s) FILTER (WHERE c60 > %1$s) > 0', i), ' AND ' ORDER BY i) || ' AS all_so FROM wide' FROM generate_series(9, 52) AS i \gexec
+SELECT 'SELECT ' || string_agg(format('sum(c%s) FILTER (WHERE c60 > %1$s) > 0', i), ' AND ' ORDER BY i) || ' AS all_so FROM wide' FROM generate_series(9, 53) AS i \gexec
+\set ECHO all
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
-SELECT twin_privacy.unprotect_table(t, 'test ends') FROM unnest('{gd.patient,gd.obs,gd.twice,gd.extreme,gd.tenth}'::regclass[]) AS t;
+SELECT twin_privacy.unprotect_table(t, 'test ends') FROM unnest('{gd.patient,gd.obs,gd.twice,gd.extreme,gd.tenth,gd.wide}'::regclass[]) AS t;
 DROP OWNED BY gd_analyst;
 DROP SCHEMA gd CASCADE;
 DROP ROLE gd_analyst, gd_one, gd_two;
