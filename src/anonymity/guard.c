@@ -21,6 +21,7 @@
 #include "base/event.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "uses/uses.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -257,11 +258,14 @@ judge_release(WindowObject window, int64 n, Verdicts *verdicts)
 	{
 		bool		isnull;
 		bool		isout;
-		ArrayType  *cells = DatumGetArrayTypeP(WinGetFuncArgInPartition(window, GATE_CELLS, (int) i, WINDOW_SEEK_HEAD,
-																		false, &isnull, &isout));
-		ArrayType  *shown = DatumGetArrayTypeP(WinGetFuncArgInPartition(window, GATE_SHOWN, (int) i, WINDOW_SEEK_HEAD,
-																		false, &isnull, &isout));
+		ArrayType  *cells;
+		ArrayType  *shown;
 
+		CHECK_FOR_INTERRUPTS();
+		cells = DatumGetArrayTypeP(WinGetFuncArgInPartition(window, GATE_CELLS, (int) i, WINDOW_SEEK_HEAD,
+															false, &isnull, &isout));
+		shown = DatumGetArrayTypeP(WinGetFuncArgInPartition(window, GATE_SHOWN, (int) i, WINDOW_SEEK_HEAD,
+															false, &isnull, &isout));
 		verdicts->masks[i] = judge_group(&judging, cells, shown);
 	}
 	for (int i = 0; i < judging.nfigures; i++)

@@ -12,6 +12,7 @@
 
 #include "anonymity/guard_store.h"
 #include "base/compat.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -28,10 +29,11 @@ index_key(TwpGuardStore *store, uint64 key, uint32 figure)
 	{
 		TwpGuardSlot	   *old = store->slots;
 		uint32		nold = store->nslots;
+		uint32		nslots = Max(1024, 2 * nold);
 
-		store->nslots = Max(1024, 2 * nold);
-		store->slots = MemoryContextAllocExtended(store->context, store->nslots * sizeof(TwpGuardSlot),
+		store->slots = MemoryContextAllocExtended(store->context, nslots * sizeof(TwpGuardSlot),
 												  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		store->nslots = nslots;
 		store->nused = 0;
 		for (uint32 i = 0; i < nold; i++)
 			if (old[i].key != 0)
@@ -137,7 +139,11 @@ build_index(TwpGuardStore *store, int columns)
 		store->key_columns = columns;
 	}
 	while (store->nindexed < store->nfigures)
-		index_figure(store, store->nindexed++);
+	{
+		/* again after an error in the middle of it: keys that are there twice do no harm */
+		index_figure(store, store->nindexed);
+		store->nindexed++;
+	}
 }
 
 /* How far two sketches are from each other, or one from a multiple of the other. */
@@ -209,6 +215,7 @@ look_at(Search *search, uint32 number)
 
 	if (number >= search->store->nfigures || number + 1 == search->last || other->released_at < search->oldest)
 		return;
+	CHECK_FOR_INTERRUPTS();
 	search->last = number + 1;
 	search->near |= compare(search->figure, other, search->k, &same) < search->k;
 	search->same |= same;

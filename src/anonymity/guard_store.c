@@ -253,14 +253,18 @@ twp_guard_add_figure(TwpGuardStore *store, const TwpGuardFigure *figure)
 
 	if (store->nfigures == store->capacity)
 	{
-		store->capacity = Max(64, 2 * store->capacity);
+		uint32		capacity = Max(64, 2 * store->capacity);
+
 		store->figures = store->figures == NULL ?
-			MemoryContextAlloc(store->context, store->capacity * sizeof(TwpGuardFigure)) :
-			repalloc_huge(store->figures, store->capacity * sizeof(TwpGuardFigure));
+			MemoryContextAlloc(store->context, capacity * sizeof(TwpGuardFigure)) :
+			repalloc_huge(store->figures, capacity * sizeof(TwpGuardFigure));
+		store->capacity = capacity;
 	}
-	added = &store->figures[store->nfigures++];
+	added = &store->figures[store->nfigures];
 	*added = *figure;
 	added->exact = MemoryContextAlloc(store->context, bytes * (figure->tag != 0 ? 2 : 1));
+	/* counted once it is there: the store outlives an error */
+	store->nfigures++;
 	memcpy(added->exact, figure->exact, bytes);
 	added->identity = NULL;
 	if (figure->tag != 0)
@@ -311,7 +315,8 @@ add_batch(TwpGuardStore *store, const char *at, Size length)
 /*
  * True when a batch at that place is whole; gives its length, header included.
  * Damage that is not at the end of the file is no crash's work: nothing is
- * released then.
+ * released then.  (A length that was damaged into a larger one than the file
+ * has cannot be told from a write that a crash cut short.)
  */
 static bool
 check_batch(const char *at, Size available, Size *length)
@@ -322,6 +327,9 @@ check_batch(const char *at, Size available, Size *length)
 	if (available < sizeof(header))
 		return false;
 	memcpy(&header, at, sizeof(header));
+	/* a crash may leave zeros where the file grew; anything else was written by nobody */
+	if (header.magic != BATCH_MAGIC && header.magic != 0)
+		refuse_file("read a damaged batch");
 	if (header.magic != BATCH_MAGIC || header.length > available - sizeof(header))
 		return false;
 	INIT_CRC32C(crc);

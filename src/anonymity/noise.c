@@ -21,6 +21,7 @@
 
 #include "anonymity/noise_internal.h"
 #include "anonymity/sampler.h"
+#include "miscadmin.h"
 #include "uses/uses.h"
 
 /* Sums are cut to this many bits of sensitivity before noise. */
@@ -346,8 +347,10 @@ twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *option
 	qsort_arg(groups, ngroups, sizeof(TwpGroup), twp_private_compare_groups, &nkeys);
 	for (int g = 0; g < ngroups; g++)
 	{
-		TwpNoisyRow *row = release_group(&work, &groups[g], sums, noisy_sums);
+		TwpNoisyRow *row;
 
+		CHECK_FOR_INTERRUPTS();
+		row = release_group(&work, &groups[g], sums, noisy_sums);
 		if (row != NULL)
 			rows = lappend(rows, row);
 	}
