@@ -28,6 +28,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
 #include "pseudonym/pseudonym_internal.h"
@@ -272,6 +273,8 @@ known_domains(List *known, Node *expr, const Level *level, int depth)
 
 	if (expr == NULL || depth > MAX_DEPTH)
 		return known;
+	/* queries that name each other several times are looked at as often */
+	CHECK_FOR_INTERRUPTS();
 	typmod = exprTypmod(expr);
 	if (!is_pseudonym(exprType(expr), &typmod))
 		return known;
