@@ -11,6 +11,7 @@
 
 #include "access/transam.h"
 #include "anonymity/release_internal.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "fmgr.h"
 #include "nodes/nodeFuncs.h"
@@ -63,8 +64,12 @@ replace_walker(Node *node, void *context)
 	if (node == NULL)
 		return false;
 	if (IsA(node, FuncExpr) && is_safe_call((FuncExpr *) node))
-		((FuncExpr *) node)->funcid = twp_anonymity_function(((FuncExpr *) node)->funcid == F_WIDTH_BUCKET_FLOAT8_FLOAT8_FLOAT8_INT4 ?
-															 "bucket_float8" : "bucket_numeric");
+	{
+		FuncExpr   *call = (FuncExpr *) node;
+		bool		of_float8 = call->funcid == F_WIDTH_BUCKET_FLOAT8_FLOAT8_FLOAT8_INT4;
+
+		call->funcid = twp_catalog_internal_function(of_float8 ? "bucket_float8" : "bucket_numeric");
+	}
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, replace_walker, context, 0);
 	return expression_tree_walker(node, replace_walker, context);
@@ -82,5 +87,5 @@ bool
 twp_anonymity_is_bucket(Oid function)
 {
 	return function >= FirstNormalObjectId &&
-		(function == twp_anonymity_function("bucket_float8") || function == twp_anonymity_function("bucket_numeric"));
+		(function == twp_catalog_internal_function("bucket_float8") || function == twp_catalog_internal_function("bucket_numeric"));
 }

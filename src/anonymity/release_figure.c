@@ -17,6 +17,7 @@
 #include "access/table.h"
 #include "anonymity/guard_internal.h"
 #include "anonymity/release_internal.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -360,7 +361,7 @@ twp_anonymity_make_gate(TwpLevel *level, Aggref *cell, List *tags)
 	numbers = palloc(Max(list_length(tags), 1) * sizeof(int32));
 	for (n = 0; n < list_length(tags); n++)
 		numbers[n] = list_nth_int(tags, n);
-	gate->winfnoid = twp_anonymity_function("guard_gate");
+	gate->winfnoid = twp_catalog_internal_function("guard_gate");
 	gate->wintype = INT8OID;
 	gate->args = list_make5(make_use(level), twp_anonymity_make_k(level), twp_anonymity_make_ints(numbers, n),
 							make_array(BYTEAARRAYOID, BYTEAOID, cells), make_array(BOOLARRAYOID, BOOLOID, shown));

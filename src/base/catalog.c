@@ -13,10 +13,12 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -50,18 +52,42 @@ twp_catalog_internal_relid_or_invalid(const char *name)
 	return OidIsValid(nsp) ? get_relname_relid(name, nsp) : InvalidOid;
 }
 
-/* Finds a relation of the internal schema; its absence closes everything. */
-Oid
-twp_catalog_internal_relid(const char *name)
+/* Refuses to go on without an object of ours: its absence closes everything. */
+static Oid
+require_installed(Oid object)
 {
-	Oid			relid = twp_catalog_internal_relid_or_invalid(name);
-
-	if (!OidIsValid(relid))
+	if (!OidIsValid(object))
 		ereport(ERROR,
 				(errcode(ERRCODE_TWP_NOT_READY),
 				 errmsg("extension twin_privacy is not installed in this database"),
 				 errhint("Run CREATE EXTENSION twin_privacy CASCADE.")));
-	return relid;
+	return object;
+}
+
+/* Finds a relation of the internal schema. */
+Oid
+twp_catalog_internal_relid(const char *name)
+{
+	return require_installed(twp_catalog_internal_relid_or_invalid(name));
+}
+
+/* Finds a function of the internal schema, which is closed to those about to use it. */
+Oid
+twp_catalog_internal_function(const char *name)
+{
+	Oid			nsp = twp_catalog_internal_schema();
+	Oid			function = InvalidOid;
+	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+
+	for (int i = 0; i < list->n_members; i++)
+	{
+		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
+
+		if (OidIsValid(nsp) && proc->pronamespace == nsp)
+			function = proc->oid;
+	}
+	ReleaseSysCacheList(list);
+	return require_installed(function);
 }
 
 /* True for a relation in one of our two schemas. */

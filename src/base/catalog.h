@@ -30,7 +30,9 @@ typedef enum TwpRole
 extern bool twp_catalog_installed(void);
 /* OID of a table or index in the internal schema; raises TP005 when missing. */
 extern Oid	twp_catalog_internal_relid(const char *name);
-/* Like it, but InvalidOid when missing. */
+/* The same of a function there that has its name alone. */
+extern Oid	twp_catalog_internal_function(const char *name);
+/* Like the first, but InvalidOid when missing. */
 extern Oid	twp_catalog_internal_relid_or_invalid(const char *name);
 /* True for a relation in one of our two schemas. */
 extern bool twp_catalog_is_ours(Oid relid);

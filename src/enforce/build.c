@@ -8,22 +8,16 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "base/errors.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "enforce/enforce_internal.h"
 #include "enforce/scan_internal.h"
 #include "nodes/makefuncs.h"
 #include "parser/parse_coerce.h"
-#include "utils/catcache.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 static const char *const function_names[N_TWP_FUNCTIONS] = {
 	[TWP_FN_ROW_VISIBLE] = "row_visible",
@@ -47,24 +41,7 @@ static const char *const function_names[N_TWP_FUNCTIONS] = {
 Oid
 twp_enforce_function_oid(TwpFunction function)
 {
-	Oid			nsp = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
-	Oid			oid = InvalidOid;
-	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(function_names[function]));
-
-	for (int i = 0; i < list->n_members; i++)
-	{
-		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (OidIsValid(nsp) && proc->pronamespace == nsp)
-			oid = proc->oid;
-	}
-	ReleaseSysCacheList(list);
-	if (!OidIsValid(oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_NOT_READY),
-				 errmsg("extension twin_privacy is not installed in this database"),
-				 errhint("Protected tables stay closed: run CREATE EXTENSION twin_privacy CASCADE.")));
-	return oid;
+	return twp_catalog_internal_function(function_names[function]);
 }
 
 /* OID of row_visible. */
