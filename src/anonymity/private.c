@@ -19,6 +19,7 @@
 #include "access/transam.h"
 #include "anonymity/private.h"
 #include "anonymity/release_internal.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_collation.h"
@@ -96,24 +97,6 @@ figure_kind(const Split *split, const Aggref *agg)
 	return TWP_FIGURE_COUNT;
 }
 
-/* CASE WHEN filter THEN value END. */
-static Node *
-make_filtered(Expr *filter, Node *value)
-{
-	CaseExpr   *expr = makeNode(CaseExpr);
-	CaseWhen   *when = makeNode(CaseWhen);
-
-	when->expr = filter;
-	when->result = (Expr *) value;
-	when->location = -1;
-	expr->casetype = exprType(value);
-	expr->casecollid = exprCollation(value);
-	expr->args = list_make1(when);
-	expr->defresult = (Expr *) makeNullConst(exprType(value), exprTypmod(value), exprCollation(value));
-	expr->location = -1;
-	return (Node *) expr;
-}
-
 /* Finds or adds a column; gives its number. */
 static int
 find_column(Split *split, Node *expr, TwpBounds bounds, bool squared, bool complete)
@@ -151,15 +134,12 @@ is_complete(const TwpLevel *level, Node *expr)
 {
 	TwpData		mark;
 	Var		   *var;
-	const TwpSource *source;
 	Oid			type = exprType(expr);
 
 	if (IsA(expr, Const))
 		return !((Const *) expr)->constisnull;
-	if ((type != INT2OID && type != INT4OID && type != INT8OID) || !twp_anonymity_mark(level, expr, &mark, &var))
-		return false;
-	source = &level->sources[var->varno - 1];
-	return source->filled != NULL && !source->nullable && var->varattno > 0 && source->filled[var->varattno - 1];
+	return (type == INT2OID || type == INT4OID || type == INT8OID) &&
+		twp_anonymity_mark(level, expr, &mark, &var) && twp_anonymity_is_filled(level, var);
 }
 
 /* Judges the argument of a sum or mean; gives its bounds. */
@@ -231,7 +211,7 @@ make_bin_key(Split *split, Query *inner)
 		of = coerce_to_target_type(NULL, copyObject(of), exprType(of), FLOAT8OID, -1, COERCION_EXPLICIT, COERCE_IMPLICIT_CAST, -1);
 	args = list_make4(of, make_limit(numeric, split->quantile_bounds.low), make_limit(numeric, split->quantile_bounds.high),
 					  makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(TWP_QUANTILE_BINS), false, true));
-	tle = makeTargetEntry((Expr *) makeFuncExpr(twp_anonymity_function(numeric ? "bucket_numeric" : "bucket_float8"), INT4OID, args,
+	tle = makeTargetEntry((Expr *) makeFuncExpr(twp_catalog_internal_function(numeric ? "bucket_numeric" : "bucket_float8"), INT4OID, args,
 												InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL), 1, pstrdup("bin"), false);
 	tle->ressortgroupref = 1;
 	group->tleSortGroupRef = 1;
@@ -286,7 +266,7 @@ judge_figure(Split *split, const Aggref *agg)
 	if (argument == NULL && agg->aggfilter != NULL)
 		argument = makeBoolConst(true, false);
 	if (argument != NULL && !(complete && figure->kind == TWP_FIGURE_COUNT))
-		figure->column = find_column(split, agg->aggfilter == NULL ? argument : make_filtered(agg->aggfilter, argument),
+		figure->column = find_column(split, agg->aggfilter == NULL ? argument : twp_anonymity_make_case((Node *) agg->aggfilter, argument, NULL),
 									 bounds, figure->kind > TWP_FIGURE_AVG, complete);
 	return list_length(split->figures) - 1;
 }
@@ -420,7 +400,6 @@ make_bounded(const Split *split, Const *layout)
 {
 	uint64		seed;
 	List	   *arguments;
-	Aggref	   *agg = makeNode(Aggref);
 	ListCell   *lc;
 
 	twp_crypto_random(&seed, sizeof(seed));
@@ -431,19 +410,7 @@ make_bounded(const Split *split, Const *layout)
 		arguments = lappend(arguments, ((Column *) lfirst(lc))->expr);
 	if (list_length(arguments) > FUNC_MAX_ARGS - 2)
 		twp_anonymity_refuse(split->level->analysis, "Ask in several queries.", "too many different figures in one release");
-	foreach(lc, arguments)
-	{
-		agg->aggargtypes = lappend_oid(agg->aggargtypes, exprType(lfirst(lc)));
-		agg->args = lappend(agg->args, makeTargetEntry(lfirst(lc), foreach_current_index(lc) + 1, NULL, false));
-	}
-	agg->aggfnoid = twp_anonymity_function("bounded");
-	agg->aggtype = BYTEAOID;
-	agg->aggkind = AGGKIND_NORMAL;
-	agg->aggsplit = AGGSPLIT_SIMPLE;
-	agg->aggno = -1;
-	agg->aggtransno = -1;
-	agg->location = -1;
-	return agg;
+	return twp_anonymity_make_aggregate("bounded", BYTEAOID, arguments);
 }
 
 /* What the function is told beside the inner query. */
@@ -491,7 +458,7 @@ make_source(const Split *split, List *payload)
 		function->funccolcollations = lappend_oid(function->funccolcollations, exprCollation(lfirst(lc)));
 	}
 	function->funccolcount = list_length(outputs);
-	function->funcexpr = (Node *) makeFuncExpr(twp_anonymity_function("private_release"), RECORDOID,
+	function->funcexpr = (Node *) makeFuncExpr(twp_catalog_internal_function("private_release"), RECORDOID,
 											   list_make2(makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
 																	PointerGetDatum(packed), false, false),
 														  makeConst(BYTEAOID, -1, InvalidOid, -1,

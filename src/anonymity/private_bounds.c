@@ -187,20 +187,6 @@ twp_anonymity_bounds(const TwpLevel *level, Node *expr)
 	return bounds;
 }
 
-/* True when a column is never NULL. */
-static bool
-is_filled(const TwpLevel *level, Node *expr)
-{
-	TwpData		mark;
-	Var		   *var;
-	const TwpSource *source;
-
-	if (!twp_anonymity_mark(level, expr, &mark, &var))
-		return false;
-	source = &level->sources[var->varno - 1];
-	return source->filled != NULL && !source->nullable && var->varattno > 0 && source->filled[var->varattno - 1];
-}
-
 /* The values that a column's label lists. */
 static List *
 listed_values(const TwpLevel *level, Node *key)
@@ -240,6 +226,8 @@ twp_anonymity_domain(const TwpLevel *level, Node *key)
 	List	   *values = NIL;
 	Node	   *operand;
 	double		n;
+	TwpData		mark;
+	Var		   *var;
 
 	key = twp_anonymity_resolve(level, key);
 	operand = key;
@@ -254,7 +242,7 @@ twp_anonymity_domain(const TwpLevel *level, Node *key)
 		values = list_make2(pstrdup("f"), pstrdup("t"));
 	else
 		values = listed_values(level, key);
-	if (values != NIL && !is_filled(level, operand))
+	if (values != NIL && !(twp_anonymity_mark(level, operand, &mark, &var) && twp_anonymity_is_filled(level, var)))
 		values = lappend(values, NULL);
 	return values;
 }

@@ -303,15 +303,6 @@ make_not_zero(Node *expr)
 								  InvalidOid, InvalidOid);
 }
 
-/* True when a column of the level is never NULL. */
-static bool
-is_filled(const TwpLevel *level, const Var *var)
-{
-	const TwpSource *source = &level->sources[var->varno - 1];
-
-	return source->filled != NULL && !source->nullable && var->varattno > 0 && source->filled[var->varattno - 1];
-}
-
 /* Judges the value that an aggregate sums, and adds what may make a row not count; *summed: a column that is. */
 static List *
 judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, Var **summed)
@@ -337,7 +328,7 @@ judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, V
 							   get_func_name(agg->aggfnoid));
 		if (!counts)
 			*summed = var;
-		if (!is_filled(level, var))
+		if (!twp_anonymity_is_filled(level, var))
 			conditions = lappend(conditions, twp_anonymity_make_not_null(value));
 		if (mark == TWP_DATA_SUBJECT_VALUE && !counts)
 			conditions = lappend(conditions, make_not_zero(value));

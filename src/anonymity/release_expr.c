@@ -303,6 +303,15 @@ twp_anonymity_mark(const TwpLevel *level, Node *node, TwpData *mark, Var **var)
 	return true;
 }
 
+/* True when a column of the level is never NULL. */
+bool
+twp_anonymity_is_filled(const TwpLevel *level, const Var *var)
+{
+	const TwpSource *source = &level->sources[var->varno - 1];
+
+	return source->filled != NULL && !source->nullable && var->varattno > 0 && source->filled[var->varattno - 1];
+}
+
 /* Checks a column reference. */
 static void
 check_var(TwpLevel *level, Var *var)

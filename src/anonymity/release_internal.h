@@ -147,6 +147,8 @@ extern void twp_anonymity_check_clean(const TwpAnalysis *analysis, const RangeTb
 extern Node *twp_anonymity_resolve(const TwpLevel *level, Node *node);
 /* Mark of a bare column, seen through casts that keep the number; false for anything else. */
 extern bool twp_anonymity_mark(const TwpLevel *level, Node *node, TwpData *mark, Var **var);
+/* True when a column of the level is never NULL. */
+extern bool twp_anonymity_is_filled(const TwpLevel *level, const Var *var);
 /* Raises unless the expression can be evaluated on owned rows without telling anything. */
 extern void twp_anonymity_check(TwpLevel *level, Node *node);
 extern void twp_anonymity_check_collation(TwpLevel *level, Node *expr);
@@ -182,8 +184,6 @@ extern List *twp_anonymity_domain(const TwpLevel *level, Node *key);
 extern Node *twp_anonymity_unclamp(Node *expr, TwpBounds *clamp);
 
 /* release_tree.c: nodes of query trees. */
-/* OID of one of our functions; its schema is closed to those who are about to use it. */
-extern Oid	twp_anonymity_function(const char *name);
 extern Aggref *twp_anonymity_make_aggregate(const char *name, Oid type, List *arguments);
 extern Node *twp_anonymity_make_call(const char *name, Oid type, List *arguments);
 extern Node *twp_anonymity_make_text(const char *text);

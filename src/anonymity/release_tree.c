@@ -6,47 +6,17 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "anonymity/release_internal.h"
 #include "base/catalog.h"
 #include "base/compat.h"
-#include "base/errors.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
-
-/* OID of one of our functions; its schema is closed to those who are about to use it. */
-Oid
-twp_anonymity_function(const char *name)
-{
-	Oid			schema = get_namespace_oid(TWP_INTERNAL_SCHEMA, true);
-	Oid			oid = InvalidOid;
-	CatCList   *list = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
-
-	for (int i = 0; i < list->n_members; i++)
-	{
-		Form_pg_proc proc = (Form_pg_proc) GETSTRUCT(&list->members[i]->tuple);
-
-		if (OidIsValid(schema) && proc->pronamespace == schema)
-			oid = proc->oid;
-	}
-	ReleaseSysCacheList(list);
-	if (!OidIsValid(oid))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_NOT_READY),
-				 errmsg("extension twin_privacy is not installed in this database"),
-				 errhint("Run CREATE EXTENSION twin_privacy CASCADE.")));
-	return oid;
-}
 
 /* Makes a call of one of our aggregates. */
 Aggref *
@@ -60,7 +30,7 @@ twp_anonymity_make_aggregate(const char *name, Oid type, List *arguments)
 		agg->aggargtypes = lappend_oid(agg->aggargtypes, exprType(lfirst(lc)));
 		agg->args = lappend(agg->args, makeTargetEntry(lfirst(lc), foreach_current_index(lc) + 1, NULL, false));
 	}
-	agg->aggfnoid = twp_anonymity_function(name);
+	agg->aggfnoid = twp_catalog_internal_function(name);
 	agg->aggtype = type;
 	agg->inputcollid = exprCollation(linitial(arguments));
 	agg->aggkind = AGGKIND_NORMAL;
@@ -77,7 +47,7 @@ twp_anonymity_make_call(const char *name, Oid type, List *arguments)
 {
 	Oid			collation = type_is_collatable(type) ? DEFAULT_COLLATION_OID : InvalidOid;
 
-	return (Node *) makeFuncExpr(twp_anonymity_function(name), type, arguments, collation, InvalidOid,
+	return (Node *) makeFuncExpr(twp_catalog_internal_function(name), type, arguments, collation, InvalidOid,
 								 COERCE_EXPLICIT_CALL);
 }
 
