@@ -60,19 +60,71 @@ compare_members(const void *a, const void *b)
 	return x->subject < y->subject ? -1 : x->subject > y->subject;
 }
 
-/* Hashes a value by its text; NULL is a value of its own. */
-static uint64
-hash_value(Oid type, Datum value, bool isnull)
+/* A column that is looked at. */
+typedef struct Column
 {
+	AttrNumber	attno;
+	FmgrInfo	output;
+} Column;
+
+/* Prepares to look at a column. */
+static Column
+open_column(Oid relid, AttrNumber attno)
+{
+	Column		column = {.attno = attno};
 	Oid			output;
 	bool		varlena;
+
+	getTypeOutputInfo(getBaseType(get_atttype(relid, attno)), &output, &varlena);
+	fmgr_info(output, &column.output);
+	return column;
+}
+
+/* Finds the quasi-identifiers of a table that are looked at; gives how many.  None of one whose labels are gone meanwhile. */
+static int
+find_quasi(Oid relid, Column **columns)
+{
+	const TwpProtection *p = twp_protect_lookup(relid);
+	int			n = 0;
+
+	if (p == NULL)
+		return 0;
+	p = twp_protect_copy(p, CurrentMemoryContext);
+	*columns = palloc(Max(p->natts, 1) * sizeof(Column));
+	for (AttrNumber attno = 1; attno <= p->natts; attno++)
+	{
+		Oid			type = getBaseType(get_atttype(relid, attno));
+
+		if (p->columns[attno - 1].kind == TWP_KIND_QUASI && p->columns[attno - 1].labelled &&
+			OidIsValid(type) && type < FirstNormalObjectId)
+			(*columns)[n++] = open_column(relid, attno);
+	}
+	return n;
+}
+
+/* Hashes a column's value by its text; NULL is a value of its own. */
+static uint64
+hash_value(Column *column, TupleTableSlot *slot, bool *isnull)
+{
+	Datum		value = slot_getattr(slot, column->attno, isnull);
 	char	   *text;
 
-	if (isnull)
+	if (*isnull)
 		return 0;
-	getTypeOutputInfo(type, &output, &varlena);
-	text = OidOutputFunctionCall(output, value);
+	text = OutputFunctionCall(&column->output, value);
 	return DatumGetUInt64(hash_any_extended((unsigned char *) text, (int) strlen(text), 1));
+}
+
+/* Adds a row. */
+static void
+add_member(Members *members, const Member *member)
+{
+	if (members->n == members->capacity)
+	{
+		members->capacity *= 2;
+		members->rows = repalloc_huge(members->rows, members->capacity * sizeof(Member));
+	}
+	members->rows[members->n++] = *member;
 }
 
 /* Adds the rows of one table. */
@@ -80,8 +132,9 @@ static void
 read_members(const TwpProtection *p, Oid relid, Members *members)
 {
 	Relation	rel = table_open(relid, AccessShareLock);
-	const TwpProtection *own = twp_protect_copy(twp_protect_lookup(relid), CurrentMemoryContext);
-	AttrNumber	key = get_attnum(relid, get_attname(p->relid, p->subject.start, false));
+	Column		key = open_column(relid, get_attnum(relid, get_attname(p->relid, p->subject.start, false)));
+	Column	   *quasi = NULL;
+	int			nquasi = find_quasi(relid, &quasi);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
 	TableScanDesc scan = table_beginscan(rel, snapshot, 0, NULL);
@@ -94,28 +147,11 @@ read_members(const TwpProtection *p, Oid relid, Members *members)
 		bool		isnull;
 
 		CHECK_FOR_INTERRUPTS();
-		for (AttrNumber attno = 1; attno <= own->natts; attno++)
-		{
-			Oid			type = getBaseType(get_atttype(relid, attno));
-			Datum		value;
-
-			if (own->columns[attno - 1].kind != TWP_KIND_QUASI || !own->columns[attno - 1].labelled ||
-				!OidIsValid(type) || type >= FirstNormalObjectId)
-				continue;
-			value = slot_getattr(slot, attno, &isnull);
-			member.combination = hash_combine64(member.combination, hash_value(type, value, isnull));
-		}
-		member.subject = slot_getattr(slot, key, &isnull);
+		for (int i = 0; i < nquasi; i++)
+			member.combination = hash_combine64(member.combination, hash_value(&quasi[i], slot, &isnull));
+		member.subject = hash_value(&key, slot, &isnull);
 		if (!isnull)
-		{
-			member.subject = hash_value(getBaseType(get_atttype(relid, key)), member.subject, false);
-			if (members->n == members->capacity)
-			{
-				members->capacity *= 2;
-				members->rows = repalloc_huge(members->rows, members->capacity * sizeof(Member));
-			}
-			members->rows[members->n++] = member;
-		}
+			add_member(members, &member);
 		MemoryContextReset(row);
 	}
 	MemoryContextSwitchTo(old);
