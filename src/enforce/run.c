@@ -362,8 +362,8 @@ twp_enforce_holds_values(void)
 /*
  * True when the client's command has read values that may not be exported and
  * goes on: a function or block has them in its variables, or may fetch them
- * from a cursor that keeps them.  After-triggers of protected tables and PostgreSQL's foreign-key queries are nobody's way to
- * store them.
+ * from a cursor that keeps them.  After-triggers of protected tables and
+ * PostgreSQL's foreign-key queries are nobody's way to store them.
  */
 bool
 twp_enforce_has_read(void)
