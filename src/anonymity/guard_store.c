@@ -33,7 +33,6 @@
 #define DIRECTORY "pg_twin_privacy_guard"
 #define FILE_MAGIC UINT64CONST(0x4452415547505754)	/* TWPGUARD */
 #define FILE_VERSION 2
-#define BATCH_MAGIC 0x47424154
 #define LOCK_FIELD 9			/* advisory locks of SQL have 1 and 2 */
 
 typedef struct FileHeader
@@ -43,15 +42,21 @@ typedef struct FileHeader
 	pg_crc32c	crc;			/* of what follows */
 	TwpGuardSecret secret;
 	uint64		generation;		/* another one whenever the file is written anew */
-	char		code[TWP_GUARD_CODE_LEN];
+	char		code[TWP_GUARD_CODE_LEN + 8];
 } FileHeader;
 
+/*
+ * All that is in a file begins at a multiple of 16, so that this header is in
+ * one sector of the disk: a crash leaves it whole or as zeros.
+ */
 typedef struct BatchHeader
 {
-	uint32		magic;
-	pg_crc32c	crc;			/* of what follows, the length included */
 	uint64		length;			/* of the figures behind */
+	pg_crc32c	crc;			/* of the figures */
+	pg_crc32c	own_crc;		/* of what is in front of it */
 } BatchHeader;
+
+StaticAssertDecl(sizeof(FileHeader) % sizeof(BatchHeader) == 0, "batches begin at multiples of their header's size");
 
 /* A figure in a batch; its cells follow, the exact ones first. */
 typedef struct FigureHeader
@@ -89,16 +94,23 @@ file_path(const TwpGuardStore *store, char *path)
 			 (unsigned long long) hash_bytes_extended(code, len, 2));
 }
 
-/* Check sum of a header's rest. */
+/* Check sum of bytes. */
 static pg_crc32c
-header_crc(const FileHeader *header)
+checksum(const void *bytes, Size len)
 {
 	pg_crc32c	crc;
 
 	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, (const char *) header + offsetof(FileHeader, secret), sizeof(*header) - offsetof(FileHeader, secret));
+	COMP_CRC32C(crc, bytes, len);
 	FIN_CRC32C(crc);
 	return crc;
+}
+
+/* Check sum of a header's rest. */
+static pg_crc32c
+header_crc(const FileHeader *header)
+{
+	return checksum((const char *) header + offsetof(FileHeader, secret), sizeof(*header) - offsetof(FileHeader, secret));
 }
 
 /* Writes bytes and makes them durable, or raises. */
@@ -112,8 +124,10 @@ write_durably(int fd, const void *data, Size len, off_t at)
 			errno = ENOSPC;
 		refuse_file("write");
 	}
+	/* what could not be written may be forgotten though a later attempt says it was not */
 	if (pg_fsync(fd) != 0)
-		refuse_file("fsync");
+		ereport(data_sync_elevel(ERROR),
+				(errcode_for_file_access(), errmsg("could not fsync a file in directory \"%s\": %m", DIRECTORY)));
 }
 
 /* Fills the header of a store's new file and writes it. */
@@ -314,31 +328,31 @@ add_batch(TwpGuardStore *store, const char *at, Size length)
 
 /*
  * True when a batch at that place is whole; gives its length, header included.
- * Damage that is not at the end of the file is no crash's work: nothing is
- * released then.  (A length that was damaged into a larger one than the file
- * has cannot be told from a write that a crash cut short.)
+ * What a crash cannot have left is damage, and nothing is released then: a
+ * header that is neither right nor zeros, or figures that are not right and
+ * not the last.
  */
 static bool
 check_batch(const char *at, Size available, Size *length)
 {
+	static const BatchHeader nothing = {0};
 	BatchHeader header;
-	pg_crc32c	crc;
+	bool		whole;
 
 	if (available < sizeof(header))
 		return false;
 	memcpy(&header, at, sizeof(header));
-	/* a crash may leave zeros where the file grew; anything else was written by nobody */
-	if (header.magic != BATCH_MAGIC && header.magic != 0)
-		refuse_file("read a damaged batch");
-	if (header.magic != BATCH_MAGIC || header.length > available - sizeof(header))
+	if (memcmp(&header, &nothing, sizeof(header)) == 0)
 		return false;
-	INIT_CRC32C(crc);
-	COMP_CRC32C(crc, at + offsetof(BatchHeader, length), sizeof(header) - offsetof(BatchHeader, length) + header.length);
-	FIN_CRC32C(crc);
-	*length = sizeof(header) + header.length;
-	if (crc != header.crc && *length < available)
+	if (header.own_crc != checksum(&header, offsetof(BatchHeader, own_crc)))
 		refuse_file("read a damaged batch");
-	return crc == header.crc;
+	if (header.length > available - sizeof(header))
+		return false;
+	whole = header.crc == checksum(at + sizeof(header), header.length);
+	*length = sizeof(header) + header.length;
+	if (!whole && *length < available)
+		refuse_file("read a damaged batch");
+	return whole;
 }
 
 /*
@@ -413,7 +427,7 @@ twp_guard_open(const char *use_code)
 static char *
 pack_batch(const TwpGuardStore *store, uint32 from, Size *length)
 {
-	BatchHeader header = {.magic = BATCH_MAGIC};
+	BatchHeader header = {0};
 	char	   *batch;
 	char	   *at;
 
@@ -432,10 +446,8 @@ pack_batch(const TwpGuardStore *store, uint32 from, Size *length)
 		memcpy(at + sizeof(fields), figure->exact, cells);
 		at += sizeof(fields) + cells;
 	}
-	memcpy(batch, &header, sizeof(header));
-	INIT_CRC32C(header.crc);
-	COMP_CRC32C(header.crc, batch + offsetof(BatchHeader, length), *length - offsetof(BatchHeader, length));
-	FIN_CRC32C(header.crc);
+	header.crc = checksum(batch + sizeof(header), header.length);
+	header.own_crc = checksum(&header, offsetof(BatchHeader, own_crc));
 	memcpy(batch, &header, sizeof(header));
 	return batch;
 }

@@ -62,19 +62,36 @@ is(ask($node, 'U1', $all), '10000', 'and the same passes');
 # A batch that a crash left incomplete was never released.
 my $file = file_of('U1');
 my $size = -s $file;
-append_to_file($file, substr(slurp_file($file), 312, 1000));
+append_to_file($file, substr(slurp_file($file), 320, 1000));
 like(ask($node, 'U1', $more), qr/does not release figures that differ/, 'what is whole counts');
 is(-s $file, $size, 'an incomplete batch is cut off');
 is(ask($node, 'U1', 'SELECT count(*) FROM obs WHERE day < 70'), '14000', 'and what comes later is kept');
 like(ask($node, 'U1', "SELECT count(*) FROM obs WHERE day < 70 OR (day = 80 AND value = 3)"),
 	qr/does not release figures that differ/, 'behind what was whole');
 
-# Damage elsewhere: nothing is released.
-open my $handle, '+<:raw', $file or die $!;
-seek $handle, 400, 0;
-print $handle "damage";
-close $handle;
-like(ask($node, 'U1', $all), qr/cannot be remembered, so nothing is released/, 'damage closes the use');
+# Nor was one of which a crash left zeros.
+$size = -s $file;
+append_to_file($file, "\0" x 5000);
+is(ask($node, 'U1', $all), '10000', 'zeros are no figures');
+is(-s $file, $size, 'and are cut off');
+
+# Damage that is no crash's work: nothing is released.  A batch that claims more
+# than the file has is not one whose end is missing.
+for my $damage ([ 320, 'a length' ], [ 400, 'a figure' ])
+{
+	my $whole = slurp_file($file);
+
+	open my $handle, '+<:raw', $file or die $!;
+	seek $handle, $damage->[0], 0;
+	print $handle "damage";
+	close $handle;
+	like(ask($node, 'U1', $all), qr/cannot be remembered, so nothing is released/, "damage of $damage->[1] closes the use");
+	is(-s $file, $size, 'and cuts off nothing');
+	next if $damage->[0] == 400;
+	open $handle, '+<:raw', $file or die $!;
+	print $handle $whole;
+	close $handle;
+}
 is(ask($node, 'U2', $all), '10000', 'and no other');
 $node->safe_psql('postgres', "SELECT twin_privacy.forget_releases('U2', 'test')", extra_params => [ '-U', 'one' ]);
 is(ask($node, 'U2', $more), $node->safe_psql('postgres', 'SET twin_privacy.maintenance = on; ' . $more), 'a forgotten use starts anew');
