@@ -66,6 +66,8 @@ fill(const Sieve *sieve, const TwpMap *map)
 		TwpMapKey	key = {(uint64) (map->dense_min + (int64) i), 0};
 
 		add_key(sieve, key, map->dense[i]);
+		if (i % 65536 == 0)
+			CHECK_FOR_INTERRUPTS();
 	}
 	for (int section = 0; section < TWP_SECTION_TEXT; section++)
 		for (uint32 b = 0; b < map->table[section].nbuckets; b++)
