@@ -1,30 +1,32 @@
 /*
  * sieve.c - turns most subjects away before the map is asked.
  *
- * Where few people permit, nearly every look-up in the map ends in "closed",
- * and each costs a trip to memory that a processor's cache does not hold.  Once
- * a lens has asked for many and few were open, it keeps one bit for each hash
- * value that an open subject has: who finds it unset is closed, who finds it
- * set is asked for in the map.
+ * Each look-up in the map of a large population costs a trip to memory that a
+ * processor's cache does not hold, also those that end in "closed".  Once a
+ * lens has asked for many and enough of them were closed, it keeps one bit for
+ * each hash value that an open subject has: who finds it unset is closed, who
+ * finds it set is asked for in the map.
  *
  * Contract: a sieve is of one set of categories and lives as long as the lens's
  * answers and its map's version; later permits drop those at the next
- * twp_consent_refresh().  Memory: the lens's context, a quarter of a megabyte
- * at most.
+ * twp_consent_refresh().  Memory: the lens's context, half a megabyte at most.
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "consent/lens_internal.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
-/* A sieve is made when fewer than one in this many are open. */
-#define ONE_IN 8
+/* A sieve is made when it turns away this share; more where subjects lie close together in the map, at their number. */
+#define WORTH 0.25
+#define WORTH_DENSE 0.8
 #define MIN_ASKED 65536
 #define BITS_A_SUBJECT 16
 #define MIN_BITS 65536
-#define MAX_BITS (2 * 1024 * 1024)
+#define MAX_BITS (4 * 1024 * 1024)
 #define MAX_PROFILES_ASKED 2000
 
 /* Finds out for which profiles all the categories are open. */
@@ -87,11 +89,24 @@ fill(const Sieve *sieve, const TwpMap *map)
 		}
 }
 
+/* Gives the bits of a sieve that pays, by what was found so far; 0 when none does. */
+static uint64
+choose_bits(const TwpLens *lens, const TwpMap *map)
+{
+	double		share = (double) lens->found_open / lens->asked;
+	double		open = twp_map_places(map) * share;
+	uint64		bits = pg_nextpower2_64(Max((uint64) (open * BITS_A_SUBJECT), MIN_BITS));
+	bool		dense = map->dense_n > twp_map_places(map) / 2;
+
+	bits = Min(bits, MAX_BITS);
+	/* turned away are those that are closed and find no open subject's bit */
+	return (1 - share) * exp(-open / bits) < (dense ? WORTH_DENSE : WORTH) ? 0 : bits;
+}
+
 /* Makes a sieve when what was asked for so far says that it pays. */
 void
 twp_sieve_consider(TwpLens *lens, const TwpMap *map, TwpCategorySet needs, int n, int open)
 {
-	uint64		places = twp_map_places(map);
 	Sieve		sieve = {.nprofiles = map->profiles.n};
 	uint64		bits;
 
@@ -102,16 +117,15 @@ twp_sieve_consider(TwpLens *lens, const TwpMap *map, TwpCategorySet needs, int n
 	}
 	lens->asked += n;
 	lens->found_open += open;
-	if (lens->sieve_tried || lens->asked < Max(MIN_ASKED, places / 4))
+	if (lens->sieve_tried || lens->asked < Max(MIN_ASKED, twp_map_places(map) / 4))
 		return;
 	lens->sieve_tried = true;
-	if (lens->found_open > lens->asked / ONE_IN || sieve.nprofiles > MAX_PROFILES_ASKED ||
-		(lens->unnamed & needs) == needs)
+	bits = choose_bits(lens, map);
+	if (bits == 0 || sieve.nprofiles > MAX_PROFILES_ASKED || (lens->unnamed & needs) == needs)
 		return;
 	sieve.open = ask_profiles(lens, map, needs);
-	bits = pg_nextpower2_64(Max(places * BITS_A_SUBJECT * lens->found_open / lens->asked, MIN_BITS));
-	sieve.mask = Min(bits, MAX_BITS) - 1;
-	sieve.words = MemoryContextAllocZero(lens->context, (sieve.mask + 1) / 8);
+	sieve.mask = bits - 1;
+	sieve.words = MemoryContextAllocZero(lens->context, bits / 8);
 	fill(&sieve, map);
 	/* not before it is whole: an interrupt leaves none */
 	lens->sieve = sieve.words;

@@ -185,6 +185,14 @@ is($node->safe_psql('postgres',
 		  . "$few $few \\! " . $node->installed_command('psql') . ' -X -q -d "' . $node->connstr('postgres')
 		  . '" -f ' . $node->basedir . "/change.sql\n$few $few"),
 	join("\n", ("1499 3 700 180") x 4, ("1499 3 4 801 240") x 4), 'few of many, again, and after a change');
+# So are some where half permit.
+$node->safe_psql('postgres', q{
+	SELECT count(twin_privacy.record_consent(s, 'permit', 'PUBHLTH', '{laboratory}', '{uh}', '(,)'))
+	  FROM person, LATERAL (VALUES (as_int::text), (as_uuid::text)) k(s) WHERE nr % 2 = 0 AND nr <> 4});
+my $half = "SELECT count(DISTINCT v) || ' ' || count(*) || ' ' || sum(v) FROM often_uuid WHERE v % 2 = 0;\n";
+(my $few_use = $map) =~ s/'MAP'/'FEW'/;
+is($node->safe_psql('postgres', "$few_use $half $half $half"),
+	join("\n", ('750 45000 ' . 60 * 2 * (750 * 751 / 2)) x 3), 'half of many, again and again');
 
 # A standby has a map of its own and follows.
 $node->backup('backup');
