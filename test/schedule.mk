@@ -66,6 +66,7 @@ TAP += test/t/302_ledger_standby.pl
 TAP += test/t/303_ledger_fhir.pl
 TAP += test/t/304_ledger_adopt.pl
 TAP += test/t/305_logical_replication.pl
+TAP += test/t/306_disk_full.pl
 
 # breakglass
 REGRESS += breakglass_events

@@ -201,12 +201,15 @@ append_note(TwpRecordType type, const char *kind, const char *detail)
 	initStringInfo(&buf);
 	twp_field_put_text(&buf, TWP_FIELD_KIND, kind);
 	twp_field_put_text(&buf, TWP_FIELD_DETAIL, detail);
-	ok = twp_ledger_append(type, 0, buf.data, buf.len, NULL, false, NULL) != 0;
+	ok = twp_ledger_append_note(type, buf.data, buf.len, NULL);
 	pfree(buf.data);
 	return ok;
 }
 
-/* Completes what a crash left open, and says that there was one. */
+/*
+ * Completes what a crash left open, and says that there was one.  Room for
+ * both was kept, so that a crash on a full disk does not leave the ledger closed.
+ */
 static bool
 record_crash(const OpenList *open, uint32 discarded)
 {
@@ -218,8 +221,9 @@ record_crash(const OpenList *open, uint32 discarded)
 
 	initStringInfo(&buf);
 	twp_field_put_number(&buf, TWP_FIELD_OUTCOME, TWP_OUTCOME_CRASHED);
+	twp_ledger_shared->reserved += (uint64) open->count * TWP_COMPLETION_MAX;
 	for (int i = 0; ok && i < open->count; i++)
-		ok = twp_ledger_append(TWP_RECORD_COMPLETION, open->seqs[i], buf.data, buf.len, NULL, false, NULL) != 0;
+		ok = twp_ledger_append(TWP_RECORD_COMPLETION, open->seqs[i], buf.data, buf.len, NULL, true, NULL) != 0;
 	pfree(buf.data);
 	pfree(detail);
 	return ok;

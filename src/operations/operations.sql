@@ -52,10 +52,12 @@ REVOKE ALL ON FUNCTION twin_privacy_internal.status_master_key() FROM PUBLIC;
 CREATE FUNCTION twin_privacy_internal.status_ledger(OUT state text, OUT detail text)
     LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT CASE WHEN l.state <> 'open' THEN 'error'
-                WHEN l.strange_chains > 0 OR l.max_bytes > 0 AND l.bytes > l.max_bytes * 0.8 THEN 'warning' ELSE 'ok' END,
+    -- a segment of 16 MB is kept ready while the disk has room for one
+    SELECT CASE WHEN l.state <> 'open' OR l.space_left < 262144 THEN 'error'
+                WHEN l.space_left < 8388608 OR l.strange_chains > 0 OR l.max_bytes > 0 AND l.bytes > l.max_bytes * 0.8 THEN 'warning' ELSE 'ok' END,
            l.state || coalesce(' (' || l.reason || ')', '') || ', ' || pg_size_pretty(l.bytes) ||
            CASE WHEN l.max_bytes > 0 THEN ' of ' || pg_size_pretty(l.max_bytes) ELSE '' END || ' of segments' ||
+           CASE WHEN l.space_left < 8388608 THEN ', room for ' || pg_size_pretty(l.space_left) || ' more: free space on its disk' ELSE '' END ||
            CASE WHEN l.strange_chains > 0 THEN '; chains of another cluster lie beside them: ' || l.strange_chains ||
                 ': after pg_upgrade let an auditor call twin_privacy.adopt_ledger(reason)' ELSE '' END
       FROM twin_privacy_internal.ledger_figures() AS l;

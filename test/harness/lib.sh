@@ -127,6 +127,16 @@ find_data() {
 	export TWIN_PRIVACY_DATA
 }
 
+# Mounts a disk that a test can fill, where that is allowed, and names it in
+# TWIN_PRIVACY_SMALL_DISK; empty otherwise.
+mount_small_disk() {
+	export TWIN_PRIVACY_SMALL_DISK=
+	[ "$(id -u)" = 0 ] || return 0
+	mkdir -p "$WORK/small_disk"
+	! mount -t tmpfs -o "size=56m,mode=700,uid=$(id -u "$RUN_USER"),gid=$(id -g "$RUN_USER")" \
+		tmpfs "$WORK/small_disk" 2>/dev/null || TWIN_PRIVACY_SMALL_DISK=$WORK/small_disk
+}
+
 # Starts a cluster in WORK/$1 with its socket there; sets PGHOST, PGPORT, PGUSER,
 # PGDATABASE.  No TCP, so the port collides with nobody.
 start_cluster() {
@@ -167,6 +177,7 @@ clean_up() {
 		# Only a server that still runs in that very directory is ours.
 		[ "$(readlink "/proc/$pid/cwd" 2>/dev/null)" = "$(dirname "$pidfile")" ] && kill -QUIT "$pid"
 	done
+	[ -z "${TWIN_PRIVACY_SMALL_DISK:-}" ] || umount -l "$TWIN_PRIVACY_SMALL_DISK"
 	[ "$(id -u)" != 0 ] || [ -n "${KEEP:-}" ] || rm -rf "$WORK"
 	return 0
 }

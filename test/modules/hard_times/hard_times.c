@@ -36,7 +36,9 @@ start(void)
 		script = mapped;
 	if (fd >= 0)
 		close(fd);
-	disk = getenv("HARD_TIMES_DISK");
+	/* PostgreSQL writes its title over the environment */
+	if (getenv("HARD_TIMES_DISK") != NULL)
+		disk = strdup(getenv("HARD_TIMES_DISK"));
 }
 
 /* Seconds the clock was set by. */

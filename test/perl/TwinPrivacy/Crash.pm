@@ -29,13 +29,13 @@ our $set_up = q{
 	SELECT twin_privacy.approve_use('CARE'), twin_privacy.grant_use('CARE', 'nurse')};
 
 # Makes a load on a node: host and port when clients connect elsewhere, reading => sub
-# that writes one reading of (round, client, marker) as SQL.
+# that writes one reading of (client, marker) as SQL, readings => how many a client tries.
 sub new
 {
 	my ($class, $node, %option) = @_;
 
 	return bless {
-		node => $node, host => $node->host, port => $node->port, reading => \&reading,
+		node => $node, host => $node->host, port => $node->port, reading => \&reading, readings => 20_000,
 		scratch => PostgreSQL::Test::Utils::tempdir(), received => 0, lost => 0, crashed => 0, stolen => 0, %option }, $class;
 }
 
@@ -64,7 +64,7 @@ sub start_client
 
 	open my $fh, '>', "$file.sql" or die $!;
 	print {$fh} "SET twin_privacy.use = 'CARE';\n" if $self->{reading} == \&reading;
-	print {$fh} $self->{reading}->($client, sprintf('%d.%d.%08d', $round, $client, $_)) for 1 .. 20_000;
+	print {$fh} $self->{reading}->($client, sprintf('%d.%d.%08d', $round, $client, $_)) for 1 .. $self->{readings};
 	close $fh or die $!;
 	return { file => $file, run => IPC::Run::start(
 		[ 'psql', '-X', '-q', '-A', '-t', '-h', $self->{host}, '-p', $self->{port}, '-U', 'nurse', '-d', 'postgres', '-f', "$file.sql" ],
