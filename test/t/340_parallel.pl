@@ -110,10 +110,10 @@ for my $setting ($parallel, "SET $forced = on;")
 	isnt($super->($setting), "t\n1\n$alone", 'which make a difference');
 }
 
-# The ledger counts rows and subjects alike, and says alike whether that is exact: it
-# is when the statement gives out every row that passed, and only then.
+# The ledger counts rows and subjects alike.  It calls the subjects exact when a plan gives
+# out the very rows its scan let through; workers may be ahead of what the client fetched.
 my %exact = ('SELECT id FROM lab' => 't', 'SELECT id, value FROM result' => 't', 'SELECT v FROM stream WHERE day = 2' => 't',
-	'SELECT id FROM lab WHERE value < 9000 AND gene IS NULL' => 'f', 'SELECT l.id FROM lab l JOIN visit v ON v.nr = l.id AND v.nr < 500' => 'f');
+	'SELECT id FROM lab WHERE value < 9000 AND gene IS NULL' => 't', 'SELECT l.id FROM lab l JOIN visit v ON v.nr = l.id AND v.nr < 500' => 'f');
 for my $sql (sort keys %exact)
 {
 	my $mark = 0;
@@ -125,8 +125,9 @@ for my $sql (sort keys %exact)
 			FROM twin_privacy.disclosures WHERE justification = '$what' ORDER BY record_id DESC LIMIT 1");
 	} ($serial, $parallel, "SET $forced = on;");
 	like($seen[0], qr/^\d{3,}\|\d{2,}\|$exact{$sql}\|done\|\w/, "$sql: recorded: $seen[0]");
-	is($seen[1], $seen[0], "$sql: the same from workers");
-	is($seen[2], $seen[0], "$sql: the same from one worker");
+	my $bound = $seen[0] =~ s/\|t\|done/|f|done/r;
+	is($seen[1], $bound, "$sql: the same from workers, as an upper bound");
+	is($seen[2], $bound, "$sql: the same from one worker");
 }
 
 
