@@ -93,6 +93,8 @@ REGRESS += decision_functions
 # lineage
 REGRESS += lineage_graph
 ISOLATION += lineage_race
+REGRESS += lineage_taints
+ISOLATION += lineage_taint
 
 # enforce
 REGRESS += enforce_replay

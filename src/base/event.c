@@ -11,6 +11,7 @@
 #include "base/event.h"
 
 static TwpEventSink event_sink = NULL;
+static void (*event_listener) (const TwpEvent *event) = NULL;
 
 /* Registers the ledger's sink; called once, from the ledger's init. */
 void
@@ -19,7 +20,14 @@ twp_event_register_sink(TwpEventSink sink)
 	event_sink = sink;
 }
 
-/* Hands one event to the ledger. */
+/* Registers who else is to hear; called once, from the init of a room above. */
+void
+twp_event_register_listener(void (*listener) (const TwpEvent *event))
+{
+	event_listener = listener;
+}
+
+/* Hands one event to the ledger, then to the listener. */
 void
 twp_event_emit(const char *kind, const char *object,
 			   const char *subject, const char *detail)
@@ -32,4 +40,6 @@ twp_event_emit(const char *kind, const char *object,
 				 errmsg("the ledger is not ready to record"),
 				 errhint("Add twin_privacy to shared_preload_libraries and restart the server.")));
 	event_sink(&event);
+	if (event_listener != NULL)
+		event_listener(&event);
 }

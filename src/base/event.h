@@ -31,6 +31,8 @@ typedef struct TwpEvent
 typedef void (*TwpEventSink) (const TwpEvent *event);
 
 extern void twp_event_register_sink(TwpEventSink sink);
+/* Registers who else is to hear of events, once recorded; there is one. */
+extern void twp_event_register_listener(void (*listener) (const TwpEvent *event));
 extern void twp_event_emit(const char *kind, const char *object,
 						   const char *subject, const char *detail);
 

@@ -18,8 +18,10 @@
 
 #include "postgres.h"
 
+#include "base/event.h"
 #include "base/subject.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
 #include "vocab/vocab.h"
 
 typedef enum TwpDecision
@@ -126,6 +128,27 @@ extern TwpDecision twp_consent_decide_then(const char *subject, const char *purp
  */
 extern int	twp_consent_closed_by(const char *subject, const TwpLensQuestion *question, int category,
 								  TimestampTz at);
+/*
+ * What one directive of a subject closes for a purpose: a permit that was
+ * withdrawn, or a deny in force, of what is not permitted now.
+ */
+typedef struct TwpLoss
+{
+	int64		cause;			/* the directive's number */
+	TimestampTz since;			/* when the permit was withdrawn, or the deny recorded */
+	const char *purpose;
+	TwpCategorySet lost;		/* what is derived from a lost category is lost too */
+} TwpLoss;
+
+/*
+ * Finds a subject's losses (TwpLoss *): to one question, or (NULL) to every
+ * purpose and recipient that its directives name.  Not a fast path.
+ */
+extern List *twp_consent_losses(const char *subject, const TwpLensQuestion *only);
+/* Lists the subjects (char *) that may have losses: something was withdrawn or is denied. */
+extern List *twp_consent_losers(void);
+/* True when a directive's event (its kind and terms) may be somebody's loss. */
+extern bool twp_consent_is_loss(const TwpEvent *event);
 /* True when a deny in force names the purpose itself (not an ancestor) for the subject: stops break-glass. */
 extern bool twp_consent_denies_by_name(const char *subject, const char *purpose, TimestampTz at);
 /* Revision of the consent base: grows with each recorded directive or withdrawal. */

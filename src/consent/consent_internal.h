@@ -153,6 +153,8 @@ typedef struct TwpDirective
 	bool		withdrawn;
 	uint64		changed;		/* revision that recorded it */
 	uint64		withdrawn_change;	/* and, if so, that withdrew it */
+	TimestampTz recorded_at;
+	TimestampTz withdrawn_at;
 } TwpDirective;
 
 /* store.c: the tables, always read under a fresh snapshot. */
@@ -166,6 +168,7 @@ extern uint64 twp_store_latest_change(void);
 typedef bool (*TwpSubjectVisitor) (char *subject, void *arg);
 /* Visits the subjects of rows written by transaction number since or later; a subject may come twice. */
 extern bool twp_store_visit_changed(uint64 since, Snapshot snapshot, TwpSubjectVisitor visitor, void *arg);
+extern void twp_store_visit_losers(Snapshot snapshot, TwpSubjectVisitor visitor, void *arg);
 extern double twp_store_estimate(void);
 
 /* The part of one directive in a decision: what its terms say while it is in force. */

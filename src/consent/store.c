@@ -68,6 +68,8 @@ twp_store_take_directive(TwpDirective *directive, HeapTuple tuple)
 	directive->withdrawn = false;
 	directive->changed = form->changed;
 	directive->withdrawn_change = 0;
+	directive->recorded_at = form->recorded_at;
+	directive->withdrawn_at = 0;
 }
 
 /* Orders directives from the oldest to the latest. */
@@ -96,13 +98,17 @@ mark_withdrawn(const char *subject, Snapshot snapshot, TwpDirective *directives,
 				CStringGetTextDatum(subject));
 	scan = systable_beginscan(rel, index, true, snapshot, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		FormData_withdrawal *form = (FormData_withdrawal *) GETSTRUCT(tuple);
+
 		for (int i = 0; i < n; i++)
-			if (directives[i].consent_id == ((FormData_withdrawal *) GETSTRUCT(tuple))->consent_id)
+			if (directives[i].consent_id == form->consent_id)
 			{
 				directives[i].withdrawn = true;
-				directives[i].withdrawn_change =
-					((FormData_withdrawal *) GETSTRUCT(tuple))->changed;
+				directives[i].withdrawn_change = form->changed;
+				directives[i].withdrawn_at = form->withdrawn_at;
 			}
+	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 }
@@ -171,6 +177,70 @@ twp_store_visit_changed(uint64 since, Snapshot snapshot, TwpSubjectVisitor visit
 						 ANUM_DIRECTIVE_SUBJECT, since, snapshot, visitor, arg) &&
 		visit_changed("withdrawal", "withdrawal_changed_idx", ANUM_WITHDRAWAL_CHANGED,
 					  ANUM_WITHDRAWAL_SUBJECT, since, snapshot, visitor, arg);
+}
+
+/* True when the rule, or one below it, denies. */
+static bool
+denies(const TwpRule *rule)
+{
+	bool		found = rule->effect == TWP_DECISION_DENY;
+
+	for (int i = 0; i < rule->nrules && !found; i++)
+		found = denies(rule->rules[i]);
+	return found;
+}
+
+/* Numbers of all terms that deny something. */
+static List *
+denying_terms(Snapshot snapshot)
+{
+	Relation	rel = open_table("terms");
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
+	List	   *numbers = NIL;
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		terms = heap_getattr(tuple, ANUM_TERMS_TERMS, RelationGetDescr(rel), &isnull);
+		int64	   *number = palloc(sizeof(int64));
+
+		if (!denies(twp_rule_parse(DatumGetJsonbP(terms))))
+			continue;
+		*number = DatumGetInt64(heap_getattr(tuple, ANUM_TERMS_ID, RelationGetDescr(rel), &isnull));
+		numbers = lappend(numbers, number);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return numbers;
+}
+
+/* Visits the subjects of whom something was withdrawn, or is denied; a subject may come twice. */
+void
+twp_store_visit_losers(Snapshot snapshot, TwpSubjectVisitor visitor, void *arg)
+{
+	List	   *terms = denying_terms(snapshot);
+	Relation	rel = open_table("directive");
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
+	HeapTuple	tuple;
+	ListCell   *lc;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		FormData_directive *form = (FormData_directive *) GETSTRUCT(tuple);
+
+		CHECK_FOR_INTERRUPTS();
+		foreach(lc, terms)
+			if (*(int64 *) lfirst(lc) == form->terms_id)
+			{
+				(void) visitor(text_to_cstring(&form->subject), arg);
+				break;
+			}
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	(void) visit_changed("withdrawal", "withdrawal_changed_idx", ANUM_WITHDRAWAL_CHANGED,
+						 ANUM_WITHDRAWAL_SUBJECT, 0, snapshot, visitor, arg);
 }
 
 /* Estimates the number of directives there are. */

@@ -12,7 +12,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_class.h"
 #include "decision/decision.h"
-#include "lineage/lineage_internal.h"
+#include "lineage/taint_internal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -53,6 +53,7 @@ twp_lineage_init(void)
 							PGC_USERSET, 0, NULL, NULL, NULL);
 	twp_lineage_change_init();
 	twp_lineage_graph_init();
+	twp_taint_init();
 }
 
 /* Finds or makes what is kept of a target. */
@@ -172,6 +173,19 @@ input_is_open(const TwpSubject *subject, TwpCategorySet needs, void *arg)
 	return (twp_decision_consented(subject) & needs) == needs;
 }
 
+/*
+ * True for a use that neither a missing consent nor a deny stops, such as one
+ * that erases: then nothing is asked of the inputs, and a row whose inputs are
+ * gone can be dealt with, too.
+ */
+static bool
+asks_nothing(void)
+{
+	const TwpUse *use = twp_decision_use();
+
+	return use->overrides_deny && use->basis != TWP_BASIS_CONSENT && twp_uses_emergency() == NULL;
+}
+
 /* The protection whose label declares the provenance: the relation's or its ancestor's. */
 static const TwpProtection *
 root_of(const TwpProtection *p)
@@ -204,6 +218,8 @@ twp_lineage_open(const TwpProtection *target, const TwpSubject *key, Transaction
 
 	if (p == NULL || p->broken != NULL)
 		return false;
+	if (asks_nothing())
+		return true;
 	if (!TransactionIdIsValid(born))
 		return twp_lineage_probe_new(p, key, input_is_open, &asked);
 	return row_is_open(p, graph_of(p, 1), key, born);
@@ -219,6 +235,8 @@ twp_lineage_keep_open(const TwpProtection *target, const TwpSubject *keys, const
 
 	if (p == NULL || p->broken != NULL || n == 0)
 		return 0;
+	if (asks_nothing())
+		return n;
 	graph = graph_of(p, n);
 	for (int i = 0; i < n; i++)
 	{
@@ -238,10 +256,11 @@ twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, Tran
 	const TwpProtection *p = root_of(target);
 	Asked		asked = {.also = needs};
 	TwpGraph   *graph;
+	bool		open;
 
 	if (p == NULL || p->broken != NULL)
 		return false;
-	graph = graph_of(p, 1);
+	graph = asks_nothing() ? NULL : graph_of(p, 1);
 	if (graph != NULL)
 	{
 		TwpGraphAnswer answer = twp_lineage_ask_pooled(graph, key, born, needs);
@@ -249,7 +268,8 @@ twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, Tran
 		if (answer != TWP_GRAPH_UNKNOWN)
 			return answer == TWP_GRAPH_OPEN;
 	}
-	return twp_lineage_probe(p, key, input_is_open, &asked) && asked.found;
+	open = twp_lineage_probe(p, key, input_is_open, &asked);
+	return open ? asked.found : asks_nothing();
 }
 
 /* Hands an input's subject on. */

@@ -45,6 +45,9 @@ extern void twp_lineage_end(Snapshot snapshot);
 /* Rows whose column (of relid) holds the key; false when a visitor stopped it. */
 extern bool twp_lineage_visit_key(Oid relid, AttrNumber attno, const TwpSubject *key, Snapshot snapshot,
 								  TwpRowVisitor visitor, void *arg);
+/* Rows whose column holds one of some keys, and perhaps others. */
+extern bool twp_lineage_visit_keys(Oid relid, AttrNumber attno, const TwpSubject *keys, int nkeys, Snapshot snapshot,
+								   TwpRowVisitor visitor, void *arg);
 extern bool twp_lineage_visit_all(Oid relid, Snapshot snapshot, TwpRowVisitor visitor, void *arg);
 extern bool twp_lineage_has_index(Oid relid, AttrNumber attno);
 /* The column of a part of a relation that is the relation's column. */

@@ -166,35 +166,38 @@ key_datum(const TwpSubject *key, Oid type, Datum *value)
 	}
 }
 
-/* Visits the rows of one relation with the key, by an index. */
+/* Visits the rows of one relation with the keys, by an index. */
 static bool
-visit_by_index(Relation rel, Oid index_oid, AttrNumber attno, Oid type, const TwpSubject *key, Snapshot snapshot,
-			   TwpRowVisitor visitor, void *arg)
+visit_by_index(Relation rel, Oid index_oid, AttrNumber attno, Oid type, const TwpSubject *keys, int nkeys,
+			   Snapshot snapshot, TwpRowVisitor visitor, void *arg)
 {
 	Relation	index = index_open(index_oid, AccessShareLock);
 	Oid			input = index->rd_opcintype[0];
 	Oid			eq = get_opcode(get_opfamily_member(index->rd_opfamily[0], input, input, BTEqualStrategyNumber));
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan;
-	ScanKeyData scankey;
-	Datum		value;
+	IndexScanDesc scan = twp_compat_index_beginscan(rel, index, snapshot, 1);
 	bool		go_on = true;
 
-	if (key_datum(key, type, &value))
+	for (int i = 0; i < nkeys && go_on; i++)
 	{
+		ScanKeyData scankey;
+		Datum		value;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!key_datum(&keys[i], type, &value))
+			continue;
 		ScanKeyEntryInitialize(&scankey, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0], eq, value);
-		scan = twp_compat_index_beginscan(rel, index, snapshot, 1);
 		index_rescan(scan, &scankey, 1, NULL, 0);
 		while (go_on && index_getnext_slot(scan, ForwardScanDirection, slot))
 		{
 			TwpSubject	found;
 
 			/* a collation may take two texts for one; keys do not */
-			if (twp_lineage_key_of(slot, attno, type, &found) && twp_subject_equal(&found, key))
+			if (twp_lineage_key_of(slot, attno, type, &found) && twp_subject_equal(&found, &keys[i]))
 				go_on = visitor(slot, RelationGetRelid(rel), arg);
 		}
-		index_endscan(scan);
 	}
+	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, AccessShareLock);
 	return go_on;
@@ -223,9 +226,13 @@ visit_by_scan(Relation rel, AttrNumber attno, Oid type, const TwpSubject *key, S
 	return go_on;
 }
 
-/* Visits rows of a relation and all below it. */
+/*
+ * Visits rows of a relation and all below it: those with one of some keys, or
+ * all; of many keys without an index all rows too, for the visitor to know.
+ */
 static bool
-visit(Oid relid, AttrNumber attno, const TwpSubject *key, Snapshot snapshot, TwpRowVisitor visitor, void *arg)
+visit(Oid relid, AttrNumber attno, const TwpSubject *keys, int nkeys, Snapshot snapshot, TwpRowVisitor visitor,
+	  void *arg)
 {
 	List	   *parts = has_subclass(relid) ? find_all_inheritors(relid, AccessShareLock, NULL) : list_make1_oid(relid);
 	bool		go_on = true;
@@ -240,10 +247,10 @@ visit(Oid relid, AttrNumber attno, const TwpSubject *key, Snapshot snapshot, Twp
 
 		if (go_on && rel->rd_tableam != NULL)
 		{
-			index = key == NULL ? InvalidOid : find_index(rel, column);
+			index = nkeys == 0 ? InvalidOid : find_index(rel, column);
 			go_on = OidIsValid(index) ?
-				visit_by_index(rel, index, column, type, key, snapshot, visitor, arg) :
-				visit_by_scan(rel, column, type, key, snapshot, visitor, arg);
+				visit_by_index(rel, index, column, type, keys, nkeys, snapshot, visitor, arg) :
+				visit_by_scan(rel, column, type, nkeys == 1 ? keys : NULL, snapshot, visitor, arg);
 		}
 		/* rows of a foreign table cannot be read here: what hangs on them is not found, and closed */
 		table_close(rel, AccessShareLock);
@@ -257,14 +264,22 @@ bool
 twp_lineage_visit_key(Oid relid, AttrNumber attno, const TwpSubject *key, Snapshot snapshot,
 					  TwpRowVisitor visitor, void *arg)
 {
-	return visit(relid, attno, key, snapshot, visitor, arg);
+	return visit(relid, attno, key, 1, snapshot, visitor, arg);
+}
+
+/* Visits the rows that have one of some keys, and perhaps others. */
+bool
+twp_lineage_visit_keys(Oid relid, AttrNumber attno, const TwpSubject *keys, int nkeys, Snapshot snapshot,
+					   TwpRowVisitor visitor, void *arg)
+{
+	return nkeys == 0 || visit(relid, attno, keys, nkeys, snapshot, visitor, arg);
 }
 
 /* Visits all rows. */
 bool
 twp_lineage_visit_all(Oid relid, Snapshot snapshot, TwpRowVisitor visitor, void *arg)
 {
-	return visit(relid, 0, NULL, snapshot, visitor, arg);
+	return visit(relid, 0, NULL, 0, snapshot, visitor, arg);
 }
 
 /* True when rows are found by the column without reading them all. */
