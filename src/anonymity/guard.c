@@ -150,8 +150,6 @@ rests_on_few(const TwpGuardFigure *figure, int k)
 {
 	int			adding;
 
-	if (figure->tag == 0)
-		return false;
 	k = Min(k, TWP_GUARD_MAX_SUBJECTS);
 	adding = twp_guard_distance(figure->exact, figure->columns, NULL, 0, 1, k);
 	return adding < k && adding < twp_guard_distance(figure->identity, figure->columns, NULL, 0, 1, k);

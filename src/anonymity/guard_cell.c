@@ -56,8 +56,16 @@ typedef struct Figure
 	uint32		identities;
 	int			condition;
 	int			value;
-	bool		hashes_value;	/* it is no part of the identities */
+	Oid			type;			/* of the value */
+	int			kind;			/* of what its rows are identified by, -1: nothing */
 } Figure;
+
+/* What rows are identified by in some of the figures. */
+typedef struct Kind
+{
+	uint32		identities;
+	int			value;			/* -1: it is part of the identities, or there is none */
+} Kind;
 
 /* What a call knows from its constant arguments. */
 typedef struct Site
@@ -70,6 +78,9 @@ typedef struct Site
 	Identity	identities[TWP_GUARD_MAX_IDENTITIES];
 	int			nfigures;
 	Figure	   *figures;
+	int			nkinds;
+	Kind	   *kinds;
+	uint64	   *kind_hashes;	/* of a row */
 	Oid		   *types;			/* of the values */
 	int16	   *lens;
 	bool	   *byvals;
@@ -105,6 +116,24 @@ read_types(FunctionCallInfo fcinfo, Site *site)
 	}
 }
 
+/* Number of what a figure's rows are identified by: the same for figures that share it. */
+static int
+find_kind(Site *site, uint32 identities, int value)
+{
+	for (int i = 0; i < site->nidentities; i++)
+		if ((identities & (1U << i)) != 0 && value >= site->identities[i].first &&
+			value < site->identities[i].first + site->identities[i].n)
+			value = -1;
+	for (int i = 0; i < site->nkinds; i++)
+		if (site->kinds[i].identities == identities && site->kinds[i].value == value)
+			return i;
+	site->kinds[site->nkinds] = (Kind)
+	{
+		identities, value
+	};
+	return site->nkinds++;
+}
+
 /* Reads the specification; what is behind its numbers is the use. */
 static void
 read_spec(Site *site, const bytea *spec, int nvalues)
@@ -134,6 +163,8 @@ read_spec(Site *site, const bytea *spec, int nvalues)
 			elog(ERROR, "malformed identity of rows");
 	}
 	site->figures = palloc0(Max(site->nfigures, 1) * sizeof(Figure));
+	site->kinds = palloc0(Max(site->nfigures, 1) * sizeof(Kind));
+	site->kind_hashes = palloc0(Max(site->nfigures, 1) * sizeof(uint64));
 	site->contributions = palloc0(Max(site->nfigures, 1) * 2 * sizeof(uint64));
 	for (int i = 0; i < site->nfigures; i++, at += 4)
 	{
@@ -143,11 +174,8 @@ read_spec(Site *site, const bytea *spec, int nvalues)
 		};
 		if (at[2] >= nvalues || at[3] >= nvalues || (at[2] >= 0 && site->types[at[2]] != BOOLOID))
 			elog(ERROR, "malformed figure");
-		site->figures[i].hashes_value = at[3] >= 0;
-		for (int j = 0; j < site->nidentities; j++)
-			if ((at[1] & (1 << j)) != 0 && at[3] >= site->identities[j].first &&
-				at[3] < site->identities[j].first + site->identities[j].n)
-				site->figures[i].hashes_value = false;
+		site->figures[i].type = at[3] >= 0 ? site->types[at[3]] : InvalidOid;
+		site->figures[i].kind = at[0] != 0 ? find_kind(site, (uint32) at[1], at[3]) : -1;
 	}
 	site->secret = twp_guard_secret((char *) at);
 	for (int i = 0; i <= MAX_COLUMNS; i++)
@@ -178,7 +206,7 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 		site->secret = twp_guard_secret(use->code);
 		site->nfigures = 1;
 		site->figures = palloc0(sizeof(Figure));
-		site->figures->condition = site->figures->value = -1;
+		site->figures->condition = site->figures->value = site->figures->kind = -1;
 		site->contributions = palloc0(2 * sizeof(uint64));
 	}
 	else
@@ -254,26 +282,30 @@ hash_identities(FunctionCallInfo fcinfo, Site *site, uint64 key)
 	}
 }
 
-/* What identifies a row's part in a figure. */
-static inline uint64
-identify(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint64 key)
+/* Works out what identifies the row in figures, once for all that share it. */
+static inline void
+hash_kinds(FunctionCallInfo fcinfo, Site *site, uint64 key)
 {
-	uint64		sum = (uint64) figure->tag << 32;
+	hash_identities(fcinfo, site, key);
+	for (int k = 0; k < site->nkinds; k++)
+	{
+		const Kind *kind = &site->kinds[k];
+		uint64		sum = 0;
 
-	for (int i = 0; i < site->nidentities; i++)
-		if (figure->identities & (1U << i))
-			sum += site->hashes[i];
-	if (figure->hashes_value)
-		sum += twp_guard_mix(value_word(fcinfo, site, figure->value) ^ site->pads[0], key ^ site->pads[1]);
-	return twp_guard_mix(sum ^ site->secret->word[2], key ^ site->secret->word[0]) & TWP_GUARD_PRIME;
+		for (int i = 0; i < site->nidentities; i++)
+			if (kind->identities & (1U << i))
+				sum += site->hashes[i];
+		if (kind->value >= 0)
+			sum += twp_guard_mix(value_word(fcinfo, site, kind->value) ^ site->pads[0], key ^ site->pads[1]);
+		site->kind_hashes[k] = twp_guard_mix(sum ^ site->secret->word[2], key ^ site->secret->word[0]) & TWP_GUARD_PRIME;
+	}
 }
 
 /* What one figure gets from the row; false when nothing. */
 static inline bool
-contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint64 key,
+contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure,
 		   uint64 coefficient, uint64 *exact, uint64 *identity)
 {
-	*identity = 0;
 	if (figure->condition >= 0 &&
 		(PG_ARGISNULL(FIRST_VALUE + figure->condition) || !PG_GETARG_BOOL(FIRST_VALUE + figure->condition)))
 		return false;
@@ -282,16 +314,14 @@ contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint
 	else if (PG_ARGISNULL(FIRST_VALUE + figure->value))
 		return false;
 	else
-		*exact = twp_guard_multiply(coefficient, twp_guard_number(site->types[figure->value],
-																  PG_GETARG_DATUM(FIRST_VALUE + figure->value)));
-	if (figure->tag != 0)
-		*identity = identify(fcinfo, site, figure, key);
+		*exact = twp_guard_multiply(coefficient, twp_guard_number(figure->type, PG_GETARG_DATUM(FIRST_VALUE + figure->value)));
+	*identity = figure->kind >= 0 ? site->kind_hashes[figure->kind] : coefficient;
 	return true;
 }
 
 /* Adds the row's contributions to the sketch of its group. */
 static inline void
-add_to_sketch(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state, uint64 key, TwpGuardPlace place)
+add_to_sketch(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state, TwpGuardPlace place)
 {
 	uint64	   *cell = state->cells + (Size) 2 * state->nfigures * (place.position & (state->columns - 1));
 
@@ -300,7 +330,7 @@ add_to_sketch(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state, u
 		uint64		exact;
 		uint64		identity;
 
-		if (!contribute(fcinfo, site, &site->figures[i], key, place.coefficient, &exact, &identity))
+		if (!contribute(fcinfo, site, &site->figures[i], place.coefficient, &exact, &identity))
 			continue;
 		cell[0] = twp_guard_add(cell[0], exact);
 		cell[1] = twp_guard_add(cell[1], identity);
@@ -317,7 +347,7 @@ add_to_list(FunctionCallInfo fcinfo, Site *site, TwpGuardState *state, uint64 ke
 		uint64		exact;
 		uint64		identity;
 
-		if (!contribute(fcinfo, site, &site->figures[i], key, place.coefficient, &exact, &identity))
+		if (!contribute(fcinfo, site, &site->figures[i], place.coefficient, &exact, &identity))
 			continue;
 		site->contributions[2 * i] = exact;
 		site->contributions[2 * i + 1] = identity;
@@ -388,10 +418,10 @@ add_row(FunctionCallInfo fcinfo, bool distinct)
 		PG_RETURN_POINTER(state);
 	key = twp_cohort_key(site->subject_type, PG_GETARG_DATUM(1));
 	place = twp_guard_place(site->secret, key);
-	hash_identities(fcinfo, site, key);
+	hash_kinds(fcinfo, site, key);
 	state->rows++;
 	if (state->cells != NULL)
-		add_to_sketch(fcinfo, site, state, key, place);
+		add_to_sketch(fcinfo, site, state, place);
 	else
 	{
 		add_to_list(fcinfo, site, state, key, place);

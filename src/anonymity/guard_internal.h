@@ -10,8 +10,8 @@
  * equal figures are known as equal however they were asked for; and one of the
  * rows' identities, so that two sets of rows that happen to be alike in
  * number are told apart.  Figures of one tag are made of the same rows and
- * compared by the latter, others by the former; those whose rows have no key,
- * so that an update makes others of them, by both.
+ * compared by the latter, others by the former.  A sum whose rows have no
+ * identity has a sketch of their number in its place, which is not kept.
  *
  * Algebra: sketch(a ++ b) == sketch(a) + sketch(b), cell by cell, over the
  * field of integers modulo 2^61 - 1.
@@ -21,6 +21,7 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 
 #define TWP_GUARD_PRIME ((UINT64CONST(1) << 61) - 1)
@@ -29,8 +30,6 @@
 #define TWP_GUARD_MAX_IDENTITIES 16
 /* Differences are told apart up to so many subjects; a larger cohort is treated like it. */
 #define TWP_GUARD_MAX_SUBJECTS 256
-/* Bit of the tag of figures whose rows have no key. */
-#define TWP_GUARD_WITHOUT_KEY UINT32_C(0x80000000)
 #define TWP_GUARD_SECRET_LEN 32
 
 /* What sketches of a use are keyed with, so that nobody can craft ones that collide. */
@@ -106,6 +105,46 @@ twp_guard_multiply(uint64 a, uint64 b)
 	return twp_guard_add((uint64) product & TWP_GUARD_PRIME, (uint64) (product >> 61));
 }
 
+/* A number's size and sign as an element of the field. */
+static inline uint64
+twp_guard_signed(uint64 magnitude, bool negative)
+{
+	return negative ? twp_guard_subtract(0, magnitude) : magnitude;
+}
+
+/* A whole number. */
+static inline uint64
+twp_guard_integer(int64 value)
+{
+	return twp_guard_signed(twp_guard_reduce(value < 0 ? 0 - (uint64) value : (uint64) value), value < 0);
+}
+
+/* A binary floating-point number: 2 has the order 61 in the field, so that its powers are rotations. */
+static inline uint64
+twp_guard_double(double value)
+{
+	uint64		bits;
+	uint64		mantissa;
+	uint32		exponent;
+	uint32		rotation;
+
+	memcpy(&bits, &value, sizeof(bits));
+	mantissa = bits & ((UINT64CONST(1) << 52) - 1);
+	exponent = (uint32) (bits >> 52) & 0x7FF;
+	/* what is no number becomes one that no sum of numbers is likely to be */
+	if (unlikely(exponent == 0x7FF))
+		return twp_guard_reduce(twp_guard_mix(bits, UINT64CONST(0x9E3779B97F4A7C15)));
+	if (exponent == 0)
+		exponent = 1;
+	else
+		mantissa |= UINT64CONST(1) << 52;
+	/* the exponent less 1075; 18 * 61 is more than that */
+	rotation = (exponent + 18 * 61 - 1075) % 61;
+	/* fewer than 61 bits are set, so that this is no other form of zero */
+	mantissa = ((mantissa << rotation) & TWP_GUARD_PRIME) | (mantissa >> (61 - rotation));
+	return twp_guard_signed(mantissa, (bits >> 63) != 0);
+}
+
 /* Where a subject's key lies in sketches. */
 static inline TwpGuardPlace
 twp_guard_place(const TwpGuardSecret *secret, uint64 key)
@@ -124,14 +163,20 @@ twp_guard_place(const TwpGuardSecret *secret, uint64 key)
 /* guard_sketch.c */
 /* 1 / a in the field; 0 for 0. */
 extern uint64 twp_guard_inverse(uint64 a);
-/* A number of one of the types that can be summed, exactly, as an element of the field. */
-extern uint64 twp_guard_number(Oid type, Datum value);
+extern uint64 twp_guard_other_number(Oid type, Datum value);
 /* The number of columns that tells differences of fewer than k subjects; light for releases of many groups. */
 extern int	twp_guard_columns(int k, bool light);
 /* Brings a sketch into one of fewer columns. */
 extern void twp_guard_fold(const uint64 *from, int columns, uint64 *into, int fewer);
 /* No more than the number of subjects for whom a and factor * b differ, up to a limit; b NULL: nothing. */
 extern int	twp_guard_distance(const uint64 *a, int a_columns, const uint64 *b, int b_columns, uint64 factor, int limit);
+
+/* A number of one of the types that can be summed, exactly, as an element of the field. */
+static inline uint64
+twp_guard_number(Oid type, Datum value)
+{
+	return type == FLOAT8OID ? twp_guard_double(DatumGetFloat8(value)) : twp_guard_other_number(type, value);
+}
 
 /* guard_store.c */
 /* The releases of a use that this backend knows of. */

@@ -183,13 +183,6 @@ compare(const TwpGuardFigure *a, const TwpGuardFigure *b, int k, bool *same)
 	int			best = by_rows ? distance(a->identity, a->columns, b->identity, b->columns, k) :
 		distance(a->exact, a->columns, b->exact, b->columns, k);
 
-	if (by_rows && best > 0 && (a->tag & TWP_GUARD_WITHOUT_KEY) != 0)
-	{
-		int			by_numbers = distance(a->exact, a->columns, b->exact, b->columns, k);
-
-		if (by_numbers > 0)
-			best = Min(best, by_numbers);
-	}
 	*same = best == 0 && a->tag == b->tag;
 	return best == 0 ? INT_MAX : best;
 }

@@ -44,46 +44,6 @@ twp_guard_inverse(uint64 a)
 	return power(a, TWP_GUARD_PRIME - 2);
 }
 
-/* Takes the sign into account. */
-static uint64
-with_sign(uint64 magnitude, bool negative)
-{
-	return negative ? twp_guard_subtract(0, magnitude) : magnitude;
-}
-
-/* A whole number. */
-static uint64
-from_integer(int64 value)
-{
-	return with_sign(twp_guard_reduce(value < 0 ? 0 - (uint64) value : (uint64) value), value < 0);
-}
-
-/* A binary floating-point number: 2 has the order 61 in the field, so that its powers are rotations. */
-static uint64
-from_double(double value)
-{
-	uint64		bits;
-	uint64		mantissa;
-	int			exponent;
-	uint32		rotation;
-
-	memcpy(&bits, &value, sizeof(bits));
-	mantissa = bits & ((UINT64CONST(1) << 52) - 1);
-	exponent = (int) (bits >> 52) & 0x7FF;
-	/* what is no number becomes one that no sum of numbers is likely to be */
-	if (exponent == 0x7FF)
-		return twp_guard_reduce(twp_guard_mix(bits, UINT64CONST(0x9E3779B97F4A7C15)));
-	if (exponent == 0)
-		exponent = 1;
-	else
-		mantissa |= UINT64CONST(1) << 52;
-	/* 18 * 61 is more than the greatest negative exponent */
-	rotation = (uint32) (exponent - 1075 + 18 * 61) % 61;
-	mantissa = rotation == 0 ? mantissa :
-		((mantissa << rotation) & TWP_GUARD_PRIME) | (mantissa >> (61 - rotation));
-	return with_sign(twp_guard_reduce(mantissa), (bits >> 63) != 0);
-}
-
 /* Reads two bytes of a numeric as it is sent. */
 static inline int
 read_short(const uint8 *at)
@@ -117,25 +77,23 @@ from_numeric(Datum value)
 			inverse = twp_guard_inverse(NUMERIC_BASE);
 		result = twp_guard_multiply(result, power(inverse, -last));
 	}
-	return with_sign(result, sign == NUMERIC_NEGATIVE);
+	return twp_guard_signed(result, sign == NUMERIC_NEGATIVE);
 }
 
-/* A number that can be summed, as an element of the field. */
+/* A number of another type than float8. */
 uint64
-twp_guard_number(Oid type, Datum value)
+twp_guard_other_number(Oid type, Datum value)
 {
 	switch (type)
 	{
 		case INT2OID:
-			return from_integer(DatumGetInt16(value));
+			return twp_guard_integer(DatumGetInt16(value));
 		case INT4OID:
-			return from_integer(DatumGetInt32(value));
+			return twp_guard_integer(DatumGetInt32(value));
 		case INT8OID:
-			return from_integer(DatumGetInt64(value));
+			return twp_guard_integer(DatumGetInt64(value));
 		case FLOAT4OID:
-			return from_double(DatumGetFloat4(value));
-		case FLOAT8OID:
-			return from_double(DatumGetFloat8(value));
+			return twp_guard_double(DatumGetFloat4(value));
 		case NUMERICOID:
 			return from_numeric(value);
 		default:

@@ -6,10 +6,10 @@
  * function over all groups, the gate, judges the sketches before the first
  * group leaves.
  *
- * Rows are told apart by the primary key of their table, else by what is in
- * them that is quick to compare; the tag says how.
- * Tables with one row a subject need neither.  A sub-query's rows cannot be
- * told apart: what is computed from them is compared by its numbers alone.
+ * Rows are told apart by the primary key of their table; the tag says how.
+ * Tables with one row a subject need none.  Rows of a sub-query, or of a table
+ * without a key, which an update would make others of, are not told apart: what
+ * is computed from them is compared by its numbers alone.
  */
 #include "postgres.h"
 
@@ -34,9 +34,6 @@
 /* The column of a release that holds what the gate says: the first. */
 #define GATE_COLUMN 1
 
-/* Most columns that tell rows apart where there is no key. */
-#define MAX_IDENTIFYING 8
-
 /* Arguments of the aggregate in front of the values, its state included. */
 #define FIXED_ARGUMENTS 3
 
@@ -47,7 +44,6 @@ typedef struct Arguments
 	int		   *first;			/* [rti - 1]: of a source's identity, -1: not asked for */
 	int		   *count;
 	int		   *number;			/* of the identity */
-	int32		keyless;		/* identities that are no keys */
 	int			nidentities;
 } Arguments;
 
@@ -96,28 +92,9 @@ twp_anonymity_make_subjects(TwpLevel *level, const Aggref *count)
 	return agg;
 }
 
-/* The columns of a relation that are cheap to hash and open wherever the row is: what tells rows apart where there is no key. */
+/* Columns of the primary key of a relation, which tell its rows apart; NULL when it has none. */
 static Bitmapset *
-small_columns(const Relation relation)
-{
-	const TwpProtection *p = twp_protect_lookup(RelationGetRelid(relation));
-	int			natts = Min(p->natts, RelationGetNumberOfAttributes(relation));
-	Bitmapset  *columns = NULL;
-
-	for (int i = 0; i < natts && bms_num_members(columns) < MAX_IDENTIFYING; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(RelationGetDescr(relation), i);
-
-		if (att->attnum != p->subject.start && !att->attisdropped && att->attbyval && att->attgenerated != 'v' &&
-			p->columns[i].category == p->category)
-			columns = bms_add_member(columns, att->attnum);
-	}
-	return columns;
-}
-
-/* Columns that tell rows of a relation apart: its primary key, else (*keyless) small ones. */
-static Bitmapset *
-identifying_columns(const RangeTblEntry *rte, bool *keyless)
+key_columns(const RangeTblEntry *rte)
 {
 	Relation	relation = table_open(rte->relid, NoLock);
 	Bitmapset  *columns = NULL;
@@ -127,9 +104,6 @@ identifying_columns(const RangeTblEntry *rte, bool *keyless)
 		key = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
 	for (int member = -1; (member = bms_next_member(key, member)) >= 0;)
 		columns = bms_add_member(columns, member + FirstLowInvalidHeapAttributeNumber);
-	*keyless = key == NULL;
-	if (*keyless)
-		columns = small_columns(relation);
 	table_close(relation, NoLock);
 	return columns;
 }
@@ -139,14 +113,6 @@ static uint32
 mix_tag(uint32 tag, uint32 value)
 {
 	return hash_combine(tag, murmurhash32(value));
-}
-
-/* A tag that is not 0 and says whether one of its identities is no key. */
-static uint32
-finish_tag(uint32 tag, const Arguments *arguments, int32 identities)
-{
-	tag = Max(tag & ~TWP_GUARD_WITHOUT_KEY, 1);
-	return (arguments->keyless & identities) != 0 ? tag | TWP_GUARD_WITHOUT_KEY : tag;
 }
 
 /* A tag for rows of a relation as they are told apart. */
@@ -168,34 +134,42 @@ refuse_large(const TwpLevel *level)
 						 "a grouping of so many tables, aggregates and conditions");
 }
 
-/* Number of the identity of a source's rows, -1 when it needs none; *tag: how they are told apart. */
-static int
-identity_of(const TwpLevel *level, Arguments *arguments, int rti, uint32 *tag)
+/*
+ * Adds the identity of a source's rows to those asked for, and mixes how they
+ * are told apart into the tag; false when nothing tells them apart.
+ */
+static bool
+add_identity(const TwpLevel *level, Arguments *arguments, int rti, int32 *identities, uint32 *tag)
 {
 	const RangeTblEntry *rte = rt_fetch(rti, level->query->rtable);
-	Bitmapset  *columns = NULL;
-	bool		keyless = false;
+	Bitmapset  *key;
 
-	if (!level->sources[rti - 1].once)
-		columns = identifying_columns(rte, &keyless);
-	*tag = tag_relation(rte, columns);
+	if (rte->rtekind != RTE_RELATION)
+		return false;
 	if (level->sources[rti - 1].once)
-		return -1;
+	{
+		*tag = tag_relation(rte, NULL);
+		return true;
+	}
+	key = key_columns(rte);
+	if (key == NULL)
+		return false;
+	*tag = tag_relation(rte, key);
 	if (arguments->first[rti - 1] < 0)
 	{
 		if (arguments->nidentities == TWP_GUARD_MAX_IDENTITIES)
 			refuse_large(level);
 		arguments->first[rti - 1] = list_length(arguments->values);
-		arguments->count[rti - 1] = bms_num_members(columns);
-		arguments->keyless |= (int32) keyless << arguments->nidentities;
+		arguments->count[rti - 1] = bms_num_members(key);
 		arguments->number[rti - 1] = arguments->nidentities++;
-		for (int attno = -1; (attno = bms_next_member(columns, attno)) >= 0;)
+		for (int attno = -1; (attno = bms_next_member(key, attno)) >= 0;)
 			arguments->values = lappend(arguments->values, twp_anonymity_column(level, rti, attno));
 	}
-	return arguments->number[rti - 1];
+	*identities |= 1 << arguments->number[rti - 1];
+	return true;
 }
 
-/* The tag and identities of a count of rows: those of all tables with several rows a subject. */
+/* The tag and identities of a count of rows: those of all tables with several rows a subject; 0: by its numbers. */
 static uint32
 tag_rows(const TwpLevel *level, Arguments *arguments, int32 *identities)
 {
@@ -208,30 +182,24 @@ tag_rows(const TwpLevel *level, Arguments *arguments, int32 *identities)
 
 		if (!level->sources[i].present || !level->sources[i].owned || level->sources[i].once)
 			continue;
-		if (rt_fetch(i + 1, level->query->rtable)->rtekind != RTE_RELATION)
+		if (!add_identity(level, arguments, i + 1, identities, &tag))
 			return 0;
-		*identities |= 1 << identity_of(level, arguments, i + 1, &tag);
 		/* whatever order they are joined in */
 		sum += tag;
 	}
-	return sum == 0 ? 0 : finish_tag(sum, arguments, *identities);
+	return sum;
 }
 
-/* The tag and identity of a sum: those of its column. */
+/* The tag and identity of a sum: those of its column; 0: by its numbers. */
 static uint32
 tag_value(const TwpLevel *level, Arguments *arguments, const Var *value, int32 *identities)
 {
-	const RangeTblEntry *rte = rt_fetch(value->varno, level->query->rtable);
-	int			number;
 	uint32		tag;
 
 	*identities = 0;
-	if (rte->rtekind != RTE_RELATION)
+	if (!add_identity(level, arguments, value->varno, identities, &tag))
 		return 0;
-	number = identity_of(level, arguments, value->varno, &tag);
-	if (number >= 0)
-		*identities = 1 << number;
-	return finish_tag(mix_tag(tag, value->varattno), arguments, *identities);
+	return mix_tag(tag, value->varattno);
 }
 
 /* Number of an expression among the values; it is added when new. */

@@ -109,6 +109,9 @@ create_state(CustomScan *scan)
 	return (Node *) state;
 }
 
+/* Rows of no more columns are given out column by column though all are asked for. */
+#define MAX_COLUMNS 8
+
 /* Finds out whether all that is given out is columns with a fixed place. */
 static void
 find_columns(ConsentScan *state, List *targets)
@@ -147,8 +150,14 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	node->ss.ps.qual = ExecInitQual(scan->scan.plan.qual, &node->ss.ps);
 	twp_enforce_page_init(&state->page, linitial_node(FuncExpr, scan->custom_private), relation);
 	state->tuple.t_tableOid = RelationGetRelid(relation);
-	if (node->ss.ps.ps_ProjInfo != NULL)
+	/* all columns of a narrow row are given out one by one, too: cheaper than a row to be taken apart above */
+	if (node->ss.ps.ps_ProjInfo != NULL || RelationGetNumberOfAttributes(relation) <= MAX_COLUMNS)
 		find_columns(state, scan->scan.plan.targetlist);
+	if (state->columns != NULL)
+	{
+		node->ss.ps.resultops = &TTSOpsVirtual;
+		node->ss.ps.resultopsfixed = node->ss.ps.resultopsset = true;
+	}
 	/* called for each row: without the executor's step between */
 	node->ss.ps.ExecProcNode = state->columns != NULL && node->ss.ps.qual == NULL ? give_columns : give_row;
 }
@@ -279,7 +288,7 @@ give_row(PlanState *ps)
 			return fill_columns(state, state->page.rows[i]);
 		return ps->ps_ProjInfo != NULL ? ExecProject(ps->ps_ProjInfo) : ss->ss_ScanTupleSlot;
 	}
-	return ExecClearTuple(ps->ps_ProjInfo != NULL ? ps->ps_ProjInfo->pi_state.resultslot : ss->ss_ScanTupleSlot);
+	return ExecClearTuple(ps->ps_ProjInfo != NULL || state->columns != NULL ? ps->ps_ResultTupleSlot : ss->ss_ScanTupleSlot);
 }
 
 /* The same for the executor's own step, which nothing uses. */
