@@ -64,4 +64,27 @@ SELECT count(rows) <= 20 + 5 * sqrt(20) AS rare
 FROM releases('exact', (SELECT array_agg(v) FROM generate_series(0, 999) AS g, unnest(ARRAY[1, g, 1, 1]) AS v), true, 1, 0.01, 5, 3, 2000);
 -- nobody at all
 SELECT count(rows) AS shown FROM releases('exact', '{}', false, 1, 0.01, 0, 0, 10);
+
+-- Quantiles of groups: sixty people with a row each, in two groups and three bins; and one more with 500 rows in the last bin
+-- of the first group (a), of both (b), or one more in each (c).  Half of epsilon says where the quantile is, half whether the group shows.
+CREATE TEMP TABLE places AS
+SELECT world, with_one, array_agg(part) AS parts FROM unnest('{a,b,c}'::text[]) AS world, (VALUES (false), (true)) AS w(with_one),
+LATERAL (SELECT ARRAY[p, p % 2, 1 + p / 2 % 3, 1] AS part FROM generate_series(2, 61) AS p
+         UNION ALL SELECT ARRAY[CASE world WHEN 'c' THEN 1000 + g ELSE 1000 END, g, 3, 500] FROM generate_series(0, CASE world WHEN 'a' THEN 0 ELSE 1 END) AS g WHERE with_one) AS parts
+GROUP BY world, with_one;
+CREATE FUNCTION pg_temp.quantile_excess(world text, noise text, quantile float8, claimed float8, n int) RETURNS float8 LANGUAGE sql AS $$
+    WITH outcomes AS (SELECT p.with_one, q.first + CASE WHEN p.world <> 'a' THEN q.second ELSE 0 END AS bin
+                      FROM places AS p, quantiles(noise, p.parts, 3, quantile, 2, 0.5, 4, 2, n) AS q WHERE p.world = quantile_excess.world),
+    bins AS (SELECT bin, count(*) FILTER (WHERE with_one) AS a, count(*) FILTER (WHERE NOT with_one) AS b FROM outcomes GROUP BY bin)
+    SELECT max((abs(ln((a + 1.0) / (b + 1.0))) - claimed) / sqrt(1.0 / (a + 1) + 1.0 / (b + 1))) FROM bins WHERE a + b >= 200
+$$;
+SELECT pg_temp.quantile_excess('a', 'exact', 0.5, 1, 20000) < 5 AS hidden, pg_temp.quantile_excess('a', 'exact', 0.9, 1, 20000) < 5 AS too,
+       pg_temp.quantile_excess('a', 'rows', 0.5, 1, 30000) > 5 AS noticed;
+-- who is in both groups tells no more by both together than by one, as the cap is for all their rows; two people would
+SELECT pg_temp.quantile_excess('b', 'exact', 0.5, 0.6, 20000) < 5 AS shared, pg_temp.quantile_excess('c', 'exact', 0.5, 0.6, 20000) > 5 AS noticed;
+-- and a group of one subject shows with probability delta at most
+SELECT count(first) <= 500 + 5 * sqrt(500) AS rare, count(first) > 0 AS possible
+FROM quantiles('exact', ARRAY[1, 0, 1, 3, 1, 0, 2, 2, 1, 0, 3, 1], 3, 0.5, 1, 0.01, 0, 0, 50000);
+SELECT count(first) <= 5 + 5 * sqrt(5) AS rare
+FROM quantiles('exact', (SELECT array_agg(v) FROM generate_series(0, 299) AS g, unnest(ARRAY[1, g, 1, 1]) AS v), 3, 0.5, 1, 0.01, 5, 3, 500);
 DROP EXTENSION private_noise;

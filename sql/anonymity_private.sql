@@ -125,9 +125,17 @@ SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value) BETWEEN 100 AND 120 AS
 SELECT percentile_disc(0.25) WITHIN GROUP (ORDER BY weight) BETWEEN 55 AND 65 AS quarter FROM noise.patient WHERE sex = 'f';
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY LEAST(GREATEST(n, 0), 100)) BETWEEN 8 AND 12 AS rows_each FROM (SELECT patient_id, count(*) AS n FROM noise.obs GROUP BY patient_id) AS s;
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value) BETWEEN 0 AND 200 AS nobody FROM noise.obs WHERE value > 100000000 AND value < 0;
+-- of groups: those of keys from the data show above a threshold, for delta; those that are known all show
+SELECT spent, delta_spent FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY' \gset before_
+SELECT code, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) BETWEEN 90 AND 130 AS middle, percentile_disc(1) WITHIN GROUP (ORDER BY value) > 100 AS high FROM noise.obs GROUP BY code ORDER BY code;
+SELECT round((spent - :before_spent)::numeric, 6) AS epsilon, round((delta_spent - :before_delta_spent) * 1e9) AS delta FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY';
+SELECT spent, delta_spent FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY' \gset before_
+SELECT city, median BETWEEN 60 AND 80 OR city <> 'Ulm' AS middle FROM (SELECT city, percentile_cont(0.5) WITHIN GROUP (ORDER BY weight) AS median FROM noise.patient GROUP BY city) AS s ORDER BY city;
+SELECT group_key, figure, scale > 0 AS scaled FROM twin_privacy.last_noise() ORDER BY 1;
+SELECT round((spent - :before_spent)::numeric, 6) AS epsilon, round((delta_spent - :before_delta_spent) * 1e9) AS delta FROM twin_privacy.privacy_budget WHERE use_code = 'NOISY';
+SELECT sex, width_bucket(weight, 0, 200, 2) AS half, percentile_cont(0.5) WITHIN GROUP (ORDER BY weight) BETWEEN 0 AND 200 AS middle FROM noise.patient GROUP BY 1, 2 HAVING percentile_cont(0.5) WITHIN GROUP (ORDER BY weight) >= 0 ORDER BY 1, 2;
 \set VERBOSITY terse
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY value), count(*) FROM noise.obs;
-SELECT code, percentile_cont(0.5) WITHIN GROUP (ORDER BY value) FROM noise.obs GROUP BY code;
 SELECT percentile_cont(ARRAY[0.5]) WITHIN GROUP (ORDER BY value) FROM noise.obs;
 SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY length(code)) FROM noise.obs;
 SELECT mode() WITHIN GROUP (ORDER BY value) FROM noise.obs;

@@ -128,6 +128,14 @@ sensitivity(const Work *work, const Quantity *quantity)
 	}
 }
 
+/* Where one subject alone in each of its groups passes in any of them with probability delta at most. */
+double
+twp_noise_threshold(const Work *work, double scale)
+{
+	return Max(1 + scale * log((double) work->max_groups * TWP_DELTA_UNIT / (double) work->options.delta),
+			   work->options.min_cohort);
+}
+
 /* Sets each quantity's noise. */
 static void
 scale_quantities(Work *work, int64 epsilon)
@@ -144,11 +152,8 @@ scale_quantities(Work *work, int64 epsilon)
 		q->sensitivity = Max((uint64) (exact >> q->shift), 1) + (q->shift > 0 ? 1 + work->max_groups : 0);
 		q->scale = ldexp((double) q->sensitivity * TWP_EPSILON_UNIT / (double) work->epsilon, q->shift);
 	}
-	/* one subject alone in each of its groups passes in any of them with probability delta at most */
 	if (must_reach(work))
-		work->threshold = Max(1 + work->quantities[0].scale *
-							  log((double) work->max_groups * TWP_DELTA_UNIT / (double) work->options.delta),
-							  work->options.min_cohort);
+		work->threshold = twp_noise_threshold(work, work->quantities[0].scale);
 }
 
 /* What a part adds to a quantity; sums that were cut short stay within what their rows allow. */

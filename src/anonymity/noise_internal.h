@@ -13,7 +13,8 @@ typedef struct TwpPerson
 {
 	int64		key;
 	int64		rows;
-	int64		ngroups;
+	int64		nparts;
+	int64		ngroups;		/* that these are of: bins of one group are several parts */
 	int64		weight;			/* of each row */
 	uint64		at;				/* scratch */
 } TwpPerson;
@@ -41,8 +42,15 @@ typedef struct TwpNoiseWork
 } TwpNoiseWork;
 
 /*
+ * noise.c: the noisy number of subjects at which a group shows whose key comes
+ * from the data, by the scale of that noise.
+ */
+extern double twp_noise_threshold(const TwpNoiseWork *work, double scale);
+
+/*
  * people.c: decides the caps, bounds the groups of each person and the weight
- * of their rows, and says what epsilon is left.
+ * of their rows, and says what epsilon is left.  Bins of one group come one
+ * after the other.
  */
 extern int64 twp_noise_bound_people(TwpNoiseWork *work);
 

@@ -70,33 +70,50 @@ grow_people(TwpNoiseWork *work)
 		*find_place(work, work->people[p].key) = (uint32) p + 1;
 }
 
+/* The person of a part; a new one when there is none. */
+static TwpPerson *
+find_person(TwpNoiseWork *work, int64 key)
+{
+	uint32	   *place = find_place(work, key);
+
+	if (*place == 0)
+	{
+		if (work->npeople >= work->capacity / 4 * 3)
+		{
+			grow_people(work);
+			place = find_place(work, key);
+		}
+		work->people[work->npeople] = (TwpPerson){.key = key};
+		*place = (uint32) ++work->npeople;
+	}
+	return &work->people[*place - 1];
+}
+
 /* Adds up each person's rows and groups; from then on a part's key is the person's number. */
 static void
 count_people(TwpNoiseWork *work)
 {
+	int			nkeys = work->release->nkeys;
+	uint64		number = 0;		/* of the group, bins of one taken together */
+
 	grow_people(work);
 	for (int g = 0; g < work->ngroups; g++)
+	{
+		if (g == 0 || work->release->nbins == 0 ||
+			twp_private_compare_groups(&work->groups[g - 1], &work->groups[g], &nkeys) != 0)
+			number++;
 		for (uint64 i = 0; i < work->groups[g].nparts; i++)
 		{
 			int64	   *part = work->groups[g].parts + i * work->size;
-			uint32	   *place = find_place(work, part[TWP_PART_KEY]);
-			TwpPerson  *person;
+			TwpPerson  *person = find_person(work, part[TWP_PART_KEY]);
 
-			if (*place == 0)
-			{
-				if (work->npeople >= work->capacity / 4 * 3)
-				{
-					grow_people(work);
-					place = find_place(work, part[TWP_PART_KEY]);
-				}
-				work->people[work->npeople] = (TwpPerson){.key = part[TWP_PART_KEY]};
-				*place = (uint32) ++work->npeople;
-			}
-			person = &work->people[*place - 1];
-			person->ngroups++;
+			person->ngroups += person->at != number;
+			person->at = number;
+			person->nparts++;
 			person->rows += *twp_part_count(part, -1);
-			part[TWP_PART_KEY] = *place - 1;
+			part[TWP_PART_KEY] = person - work->people;
 		}
+	}
 	pfree(work->index);
 }
 
@@ -204,7 +221,7 @@ drop_groups(TwpNoiseWork *work)
 		if (work->people[p].ngroups > work->max_groups)
 		{
 			work->people[p].at = n;
-			n += work->people[p].ngroups;
+			n += work->people[p].nparts;
 		}
 	if (n == 0)
 		return;
@@ -212,13 +229,18 @@ drop_groups(TwpNoiseWork *work)
 	for (uint64 p = 0; p < work->npeople; p++)
 	{
 		TwpPerson  *person = &work->people[p];
-		Candidate  *own = candidates + person->at - person->ngroups;
+		Candidate  *own = candidates + person->at - person->nparts;
+		int64		kept = 0;
 
 		if (person->ngroups <= work->max_groups)
 			continue;
-		qsort(own, person->ngroups, sizeof(Candidate), compare_candidates);
-		for (int64 i = work->max_groups; i < person->ngroups; i++)
+		qsort(own, person->nparts, sizeof(Candidate), compare_candidates);
+		for (int64 i = 0; i < person->nparts; i++)
 		{
+			/* parts of one group have one score */
+			kept += i == 0 || own[i].score != own[i - 1].score;
+			if (kept <= work->max_groups)
+				continue;
 			person->rows -= *twp_part_count(own[i].part, -1);
 			*twp_part_count(own[i].part, -1) = 0;
 		}
@@ -244,8 +266,7 @@ twp_noise_bound_people(TwpNoiseWork *work)
 		work->max_groups = find_cap(work, true, share);
 		left -= share;
 	}
-	/* bins of quantiles are no groups: what is bounded is their rows together */
-	if (work->release->nbins == 0)
+	if (work->release->grouped)
 		drop_groups(work);
 	if ((work->max_rows = options->max_rows) == 0)
 	{

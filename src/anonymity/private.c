@@ -197,29 +197,33 @@ make_limit(bool numeric, double value)
 	return makeConst(FLOAT8OID, -1, InvalidOid, sizeof(float8), Float8GetDatum(value), false, FLOAT8PASSBYVAL);
 }
 
-/* The bin of what quantiles are asked of, as a key of the inner query's groups. */
-static List *
-make_bin_key(Split *split, Query *inner)
+/* The bin of what quantiles are asked of, as the last key of the inner query's groups. */
+static TargetEntry *
+make_bin_key(Split *split, Query *inner, List *targets)
 {
 	Node	   *of = split->quantile_of;
 	bool		numeric = getBaseType(exprType(of)) == NUMERICOID;
 	SortGroupClause *group = makeNode(SortGroupClause);
 	TargetEntry *tle;
 	List	   *args;
+	ListCell   *lc;
 
 	if (!numeric)
 		of = coerce_to_target_type(NULL, copyObject(of), exprType(of), FLOAT8OID, -1, COERCION_EXPLICIT, COERCE_IMPLICIT_CAST, -1);
 	args = list_make4(of, make_limit(numeric, split->quantile_bounds.low), make_limit(numeric, split->quantile_bounds.high),
 					  makeConst(INT4OID, -1, InvalidOid, sizeof(int32), Int32GetDatum(TWP_QUANTILE_BINS), false, true));
 	tle = makeTargetEntry((Expr *) makeFuncExpr(twp_catalog_internal_function(numeric ? "bucket_numeric" : "bucket_float8"), INT4OID, args,
-												InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL), 1, pstrdup("bin"), false);
+												InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL),
+						  list_length(targets) + 1, pstrdup("bin"), false);
 	tle->ressortgroupref = 1;
-	group->tleSortGroupRef = 1;
+	foreach(lc, targets)
+		tle->ressortgroupref = Max(tle->ressortgroupref, lfirst_node(TargetEntry, lc)->ressortgroupref + 1);
+	group->tleSortGroupRef = tle->ressortgroupref;
 	group->eqop = Int4EqualOperator;
 	group->sortop = Int4LessOperator;
 	group->hashable = true;
-	inner->groupClause = list_make1(group);
-	return list_make1(tle);
+	inner->groupClause = lappend(list_copy(inner->groupClause), group);
+	return tle;
 }
 
 /* Judges an aggregate and notes what figure it is; gives the figure's number. */
@@ -533,13 +537,12 @@ twp_anonymity_noisy_cells(TwpLevel *level)
 
 	foreach(lc, q->targetList)
 		move_target_out(lfirst(lc), &split);
-	if (split.quantile_of != NULL && (split.keys != NIL || list_length(split.columns) > 0 || !only_quantiles(&split)))
-		twp_anonymity_refuse(level->analysis, "Ask for quantiles in a query of their own, and for one group at a time by WHERE.",
-							 "quantiles beside groups or other figures");
+	if (split.quantile_of != NULL && (list_length(split.columns) > 0 || !only_quantiles(&split)))
+		twp_anonymity_refuse(level->analysis, "Ask for quantiles in a query of their own.", "quantiles beside other figures");
 	layout = make_layout(&split);
 	inner = split_inner(q);
 	if (split.quantile_of != NULL)
-		targets = make_bin_key(&split, inner);
+		targets = lappend(targets, make_bin_key(&split, inner, targets));
 	targets = lappend(targets, makeTargetEntry((Expr *) make_bounded(&split, layout), list_length(targets) + 1,
 											   pstrdup("parts"), false));
 	inner->targetList = targets;

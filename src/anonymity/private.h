@@ -39,7 +39,7 @@ typedef enum TwpFigureKind
 	TWP_FIGURE_VAR_SAMP,
 	TWP_FIGURE_STDDEV_POP,
 	TWP_FIGURE_STDDEV_SAMP,
-	TWP_FIGURE_QUANTILE,		/* alone: see quantile.c */
+	TWP_FIGURE_QUANTILE,		/* beside none of the others: see quantile.c */
 } TwpFigureKind;
 
 typedef struct TwpFigure
@@ -59,7 +59,7 @@ typedef struct TwpRelease
 	int			nkeys;
 	bool		grouped;
 	bool		once;			/* each subject has one row at most */
-	int			nbins;			/* of quantiles: the inner query's key is a bin, 1 .. nbins (0 and beyond: outside); 0: none */
+	int			nbins;			/* of quantiles: the inner query's last key is a bin, 1 .. nbins (0 and beyond: outside); 0: none */
 	double		low;
 	double		high;
 	List	   *domains;		/* of each key: its values as String, Integer for NULL; NIL where they are not known */
@@ -119,7 +119,7 @@ extern int	twp_private_compare_groups(const void *a, const void *b, void *arg);
 extern List *twp_private_add_noise(const TwpRelease *release, const TwpReleaseOptions *options,
 								   TwpGroup *groups, int ngroups);
 
-/* quantile.c: how many bins quantiles are told apart by; the one row that leaves. */
+/* quantile.c: how many bins quantiles are told apart by; the rows that leave. */
 #define TWP_QUANTILE_BINS 1000
 extern List *twp_private_add_quantiles(const TwpRelease *release, const TwpReleaseOptions *options,
 									   TwpGroup *groups, int ngroups);

@@ -318,7 +318,7 @@ make_receiver(const TwpRelease *release)
 	r->release = release;
 	twp_part_places(release->layout, places, &r->size);
 	r->context = CurrentMemoryContext;
-	r->nkeys = release->nbins > 0 ? 1 : release->nkeys;
+	r->nkeys = release->nkeys + (release->nbins > 0);
 	r->out = palloc(Max(r->nkeys, 1) * sizeof(FmgrInfo));
 	for (int k = 0; k < r->nkeys; k++)
 	{

@@ -17,8 +17,8 @@ $node->safe_psql('postgres', q{
 	CREATE ROLE one LOGIN IN ROLE twin_privacy_officer, twin_privacy_registrar;
 	CREATE ROLE two LOGIN IN ROLE twin_privacy_officer;
 	CREATE ROLE analyst LOGIN;
-	CREATE TABLE obs (patient_id int NOT NULL, day int NOT NULL, value float8 NOT NULL);
-	INSERT INTO obs SELECT 1 + i % 200, i / 200, i % 89 FROM generate_series(0, 19999) AS i;
+	CREATE TABLE obs (id int PRIMARY KEY, patient_id int NOT NULL, day int NOT NULL, value float8 NOT NULL);
+	INSERT INTO obs SELECT i, 1 + i % 200, i / 200, i % 89 FROM generate_series(0, 19999) AS i;
 	VACUUM ANALYZE obs;
 	GRANT SELECT ON obs TO analyst;
 	SELECT twin_privacy.protect_table('obs', 'patient_id', 'laboratory');

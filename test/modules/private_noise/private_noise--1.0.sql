@@ -12,3 +12,9 @@ AS 'MODULE_PATHNAME', 'pn_sample_loop' LANGUAGE C STRICT;
 CREATE FUNCTION releases(noise text, parts int[], grouped boolean, epsilon float8, delta float8, max_rows int, max_groups int, n int,
     OUT rows float8, OUT total float8, OUT subjects float8)
 RETURNS SETOF record AS 'MODULE_PATHNAME', 'pn_releases' LANGUAGE C STRICT;
+
+-- The bins of n draws of a quantile for groups 0 and 1, NULL where one does not show: parts is an array of
+-- {subject, group, bin, rows}; noise is exact, or rows (as if each of four rows and not each subject were hidden), half or none.
+CREATE FUNCTION quantiles(noise text, parts int[], nbins int, quantile float8, epsilon float8, delta float8, max_rows int, max_groups int, n int,
+    OUT first int, OUT second int)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'pn_quantiles' LANGUAGE C STRICT;

@@ -11,12 +11,16 @@
 #include "anonymity/sampler.c"
 
 static int64 switched_laplace(uint64 numerator, uint64 denominator);
+static bool switched_bernoulli(uint128 numerator, uint128 denominator);
 
 #define twp_noise_laplace switched_laplace
+#define twp_noise_bernoulli_exp switched_bernoulli
 #include "anonymity/domain.c"
 #include "anonymity/noise.c"
 #include "anonymity/people.c"
+#include "anonymity/quantile.c"
 #undef twp_noise_laplace
+#undef twp_noise_bernoulli_exp
 
 #include "fmgr.h"
 #include "funcapi.h"
@@ -29,6 +33,7 @@ PG_MODULE_MAGIC;
 PG_FUNCTION_INFO_V1(pn_samples);
 PG_FUNCTION_INFO_V1(pn_sample_loop);
 PG_FUNCTION_INFO_V1(pn_releases);
+PG_FUNCTION_INFO_V1(pn_quantiles);
 
 static const char *noise = "exact";
 
@@ -71,7 +76,7 @@ sample(const char *sampler, int64 a, int64 b)
 static int64
 switched_laplace(uint64 numerator, uint64 denominator)
 {
-	if (strcmp(noise, "exact") == 0)
+	if (strcmp(noise, "exact") == 0 || strcmp(noise, "rows") == 0)
 		return twp_noise_laplace(numerator, denominator);
 	if (strcmp(noise, "none") == 0)
 		return 0;
@@ -82,6 +87,16 @@ switched_laplace(uint64 numerator, uint64 denominator)
 	if (strcmp(noise, "bounded") == 0)
 		return (int64) twp_noise_uniform(2 * (numerator / denominator) + 1) - (int64) (numerator / denominator);
 	return sample(noise, numerator, denominator);
+}
+
+/* What quantile.c calls. */
+static bool
+switched_bernoulli(uint128 numerator, uint128 denominator)
+{
+	/* as if each of four rows and not each subject were hidden */
+	if (strcmp(noise, "rows") == 0)
+		return twp_noise_bernoulli_exp(4 * numerator, denominator);
+	return twp_noise_bernoulli_exp(numerator, denominator);
 }
 
 /* Gives samples. */
@@ -179,6 +194,81 @@ pn_releases(PG_FUNCTION_ARGS)
 			nulls[f] = row == NULL || strcmp(row->keys[0], "000000") != 0;
 			if (!nulls[f])
 				values[f] = Float8GetDatum(row->figures[f].value);
+		}
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+		CHECK_FOR_INTERRUPTS();
+	}
+	noise = "exact";
+	return (Datum) 0;
+}
+
+/* The groups of bins that an array of {subject, group, bin, rows} describes. */
+static TwpGroup *
+make_bins(const int32 *numbers, int n, int *ngroups)
+{
+	TwpGroup   *groups = palloc0(Max(n, 1) * sizeof(TwpGroup));
+
+	*ngroups = 0;
+	for (int i = 0; i < n; i++)
+	{
+		const int32 *at = numbers + 4 * i;
+		char	   *keys[2] = {psprintf("%06d", at[1]), psprintf("%d", at[2])};
+		TwpGroup   *group = groups;
+		int64	   *part;
+
+		while (group < groups + *ngroups && (strcmp(group->keys[0], keys[0]) != 0 || strcmp(group->keys[1], keys[1]) != 0))
+			group++;
+		if (group == groups + *ngroups)
+		{
+			++*ngroups;
+			group->keys = memcpy(palloc(sizeof(keys)), keys, sizeof(keys));
+			group->parts = palloc0(n * 2 * sizeof(int64));
+		}
+		part = group->parts + group->nparts++ * 2;
+		part[TWP_PART_KEY] = at[0];
+		*twp_part_count(part, -1) = at[3];
+	}
+	return groups;
+}
+
+/* Draws quantiles. */
+Datum
+pn_quantiles(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ArrayType  *array = PG_GETARG_ARRAYTYPE_P(1);
+	TwpBoundedLayout *layout = palloc0(TWP_LAYOUT_SIZE(0));
+	TwpFigure	figure = {TWP_FIGURE_QUANTILE,.millionths = (int) rint(PG_GETARG_FLOAT8(3) * 1000000)};
+	TwpRelease	release = {.nkeys = 1,.grouped = true,.layout = layout,.nfigures = 1,.figures = &figure,
+	.nbins = PG_GETARG_INT32(2),.high = PG_GETARG_INT32(2)};
+	TwpReleaseOptions options = {.epsilon = (int64) rint(PG_GETARG_FLOAT8(4) * TWP_EPSILON_UNIT),
+		.delta = (int64) rint(PG_GETARG_FLOAT8(5) * TWP_DELTA_UNIT),.min_cohort = 1,
+	.max_rows = PG_GETARG_INT32(6),.max_groups = PG_GETARG_INT32(7)};
+	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) / 4;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "quantiles", ALLOCSET_DEFAULT_SIZES);
+
+	InitMaterializedSRF(fcinfo, 0);
+	noise = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	for (int i = 0; i < PG_GETARG_INT32(8); i++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		int			ngroups;
+		TwpGroup   *groups = make_bins((int32 *) ARR_DATA_PTR(array), n, &ngroups);
+		Datum		values[2] = {0};
+		bool		nulls[2] = {true, true};
+		ListCell   *lc;
+
+		foreach(lc, twp_private_add_quantiles(&release, &options, groups, ngroups))
+		{
+			const TwpNoisyRow *row = lfirst(lc);
+			int			group = atoi(row->keys[0]);
+
+			if (group > 1)
+				continue;
+			values[group] = Int32GetDatum((int) ceil(row->figures[0].value));
+			nulls[group] = false;
 		}
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		MemoryContextSwitchTo(old);
