@@ -76,9 +76,7 @@ SELECT count(*) FROM person p RIGHT JOIN (VALUES (7), (8)) v (id) USING (id) WHE
 INSERT INTO person VALUES (777, 'chosen');
 UPDATE person SET mrn = 'chosen';
 MERGE INTO person USING (VALUES (777)) v (id) ON person.id = v.id WHEN NOT MATCHED THEN INSERT VALUES (v.id, 'chosen');
-COPY person FROM stdin;
-777	chosen
-\.
+\copy person FROM '/dev/null'
 CREATE TABLE px.child () INHERITS (person);
 CREATE TABLE px.own (id int PRIMARY KEY, mrn text);
 SECURITY LABEL FOR twin_privacy ON TABLE px.own IS 'subject=id, category=demographics';
