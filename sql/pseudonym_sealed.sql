@@ -135,12 +135,14 @@ SELECT twin_privacy.request_unseal('CARE', 0, 'audit');
 SELECT twin_privacy.request_unseal('STUDY', 10, 'audit');
 SELECT twin_privacy.request_unseal('CARE', 50, NULL);
 SELECT twin_privacy.request_unseal('CARE', 50, 'audit');
+SELECT twin_privacy.request_unseal('CARE', 3, 'audit'), twin_privacy.request_unseal('CARE', 2, 'audit');
 SELECT twin_privacy.begin_unseal(1);
 SELECT twin_privacy.approve_unseal(1);
 \c - ps_officer1
 \set VERBOSITY terse
 SELECT twin_privacy.approve_unseal(1);
 SELECT twin_privacy.approve_unseal(1);
+SELECT twin_privacy.approve_unseal(2), twin_privacy.approve_unseal(3);
 SELECT twin_privacy.approve_unseal(99);
 -- an officer who asks is not the one who approves, not even acting as another role
 SELECT twin_privacy.grant_use('CARE', 'ps_officer1');
@@ -164,6 +166,16 @@ SELECT twin_privacy.begin_unseal(1);
 SELECT count(twin_privacy.unseal(s)) FROM safe WHERE id BETWEEN 101 AND 150;
 SELECT twin_privacy.unseal(s) FROM safe WHERE id = 101;
 SELECT twin_privacy.begin_unseal(1);
+-- two orders add up, and a subtransaction that fails takes only its own with it
+BEGIN;
+SELECT twin_privacy.begin_unseal(2);
+SAVEPOINT s;
+SELECT twin_privacy.begin_unseal(3);
+ROLLBACK TO s;
+COMMIT;
+SELECT twin_privacy.begin_unseal(3);
+SELECT count(twin_privacy.unseal(s)) FROM safe WHERE id BETWEEN 101 AND 105;
+SELECT twin_privacy.unseal(s) FROM safe WHERE id = 101;
 
 \c - postgres
 DROP TABLE safe;

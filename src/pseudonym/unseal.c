@@ -4,8 +4,9 @@
  * A login may unseal twin_privacy.unseal_limit values in 24 hours on its use's
  * approval alone, in all its sessions together: connecting anew gives nothing
  * new.  More take an order: requested by the person, approved by an officer
- * under another login, begun once.  What an order allows is added when the
- * transaction that begins it commits, so rolling back gives nothing back.
+ * under another login, begun once.  What an order allows counts when the
+ * transaction that begins it commits, so rolling back gives nothing back;
+ * orders begun one after the other add up, each for its domain.
  *
  * State: accounts of logins in shared memory, until the server stops; what
  * orders allow in the backend.  Locks: one LWLock over the accounts.  Failure:
@@ -26,6 +27,7 @@
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(twp_unseal_request);
@@ -53,33 +55,89 @@ typedef struct Shared
 
 static Shared *shared = NULL;
 
-/* what begun orders still allow, and for which domain */
-static int64 ordered = 0;
-static char ordered_domain[TWP_DOMAIN_NAME_MAX + 1];
+/* What an order that this session has begun still allows. */
+typedef struct Allowance
+{
+	char		domain[TWP_DOMAIN_NAME_MAX + 1];
+	int64		left;
+	SubTransactionId begun_in;	/* InvalidSubTransactionId once it is committed */
+} Allowance;
 
-/* an order begun in this transaction */
-static int64 pending = 0;
-static char pending_domain[TWP_DOMAIN_NAME_MAX + 1];
+static List *allowances = NIL;	/* in TopMemoryContext */
 
-/* Turns an order begun into an allowance when its transaction commits. */
+/* Gives up allowances that a transaction (from its first subtransaction on), or a subtransaction, began. */
+static void
+drop_begun(SubTransactionId since)
+{
+	ListCell   *lc;
+
+	foreach(lc, allowances)
+	{
+		Allowance  *allowance = lfirst(lc);
+
+		if (allowance->begun_in >= since)
+		{
+			allowances = foreach_delete_current(allowances, lc);
+			pfree(allowance);
+		}
+	}
+}
+
+/* Lets orders count when the transaction that began them commits. */
 static void
 at_transaction_end(XactEvent event, void *arg)
 {
-	if (pending > 0 && event == XACT_EVENT_COMMIT)
-	{
-		ordered = pending;
-		strlcpy(ordered_domain, pending_domain, sizeof(ordered_domain));
-	}
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		pending = 0;
+	ListCell   *lc;
+
+	if (event == XACT_EVENT_COMMIT)
+		foreach(lc, allowances)
+			((Allowance *) lfirst(lc))->begun_in = InvalidSubTransactionId;
+	else if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		drop_begun(TopSubTransactionId);
 }
 
-/* Drops a pending order when the subtransaction that may have begun it fails. */
+/* Drops orders begun within a subtransaction that fails. */
 static void
 at_subtransaction_end(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void *arg)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		pending = 0;
+		drop_begun(id);
+}
+
+/* Adds what an order allows, to count from the commit on. */
+static void
+begin_allowance(const char *domain, int64 values)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	Allowance  *allowance = palloc(sizeof(Allowance));
+
+	strlcpy(allowance->domain, domain, sizeof(allowance->domain));
+	allowance->left = values;
+	allowance->begun_in = GetCurrentSubTransactionId();
+	allowances = lappend(allowances, allowance);
+	MemoryContextSwitchTo(old);
+}
+
+/* Charges one value to an order for its domain; false when none has any left. */
+static bool
+charge_order(const char *domain)
+{
+	ListCell   *lc;
+
+	foreach(lc, allowances)
+	{
+		Allowance  *allowance = lfirst(lc);
+
+		if (allowance->begun_in != InvalidSubTransactionId || strcmp(allowance->domain, domain) != 0)
+			continue;
+		if (--allowance->left == 0)
+		{
+			allowances = foreach_delete_current(allowances, lc);
+			pfree(allowance);
+		}
+		return true;
+	}
+	return false;
 }
 
 /* Asks for the accounts; to be called from shmem_request_hook. */
@@ -147,13 +205,8 @@ charge_login(void)
 void
 twp_pseudonym_unseal_charge(const char *domain)
 {
-	if (charge_login())
+	if (charge_login() || charge_order(domain))
 		return;
-	if (ordered > 0 && strcmp(ordered_domain, domain) == 0)
-	{
-		ordered--;
-		return;
-	}
 	ereport(ERROR,
 			(errcode(ERRCODE_TWP_OUTSIDE_USE),
 			 errmsg("unsealing more than %d values in 24 hours takes a second person", unseal_limit),
@@ -256,8 +309,7 @@ twp_unseal_begin(PG_FUNCTION_ARGS)
 				 errmsg("this order cannot be begun"),
 				 errhint("It must be yours, approved within the last day, and not begun before.")));
 	twp_event_emit("sealed.begin", domain, NULL, psprintf("{\"order\": " INT64_FORMAT "}", PG_GETARG_INT64(0)));
-	pending = max_values;
-	strlcpy(pending_domain, domain, sizeof(pending_domain));
+	begin_allowance(domain, max_values);
 	PG_RETURN_VOID();
 }
 
