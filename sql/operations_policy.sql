@@ -61,8 +61,8 @@ SELECT * FROM twin_privacy.import_policy(twin_privacy.export_policy());
 
 -- The columns of row facts come and go with the policy, too.
 RESET SESSION AUTHORIZATION;
-CREATE TABLE clinic.note (patient_id int NOT NULL, body text, "Written, by" text, visit text, happened date);
-SELECT twin_privacy.protect_table('clinic.note', subject => 'patient_id', category => 'clinical', author => '"Written, by"', encounter => 'visit', date => 'happened');
+CREATE TABLE clinic.note (patient_id int NOT NULL, body text, "Written, date=by" text, visit text, happened date);
+SELECT twin_privacy.protect_table('clinic.note', subject => 'patient_id', category => 'clinical', author => '"Written, date=by"', encounter => 'visit', date => 'happened');
 SELECT t AS noted FROM jsonb_array_elements(twin_privacy.export_policy()->'tables') AS t WHERE t->>'table' = 'clinic.note' \gset
 SELECT :'noted'::jsonb - 'columns' AS noted;
 SELECT twin_privacy.protect_table('clinic.note', subject => 'patient_id', category => 'clinical');

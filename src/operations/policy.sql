@@ -8,7 +8,8 @@
 CREATE FUNCTION twin_privacy_internal.policy_item(label text, item text) RETURNS text
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT btrim(substring(label FROM '(?:^|,)\s*' || item || '\s*=\s*((?:"(?:[^"]|"")*"|[^,"])*)'));
+    -- every item in its turn: what stands in the quotes of one is no item
+    SELECT btrim(m[2], E' \t\n\r\f\x0b') FROM regexp_matches(label, '([^=,\s]+)\s*=\s*((?:"[^"]*"|[^,"])*)', 'g') AS m WHERE m[1] = item LIMIT 1;
 END;
 REVOKE ALL ON FUNCTION twin_privacy_internal.policy_item(text, text) FROM PUBLIC;
 
