@@ -73,10 +73,14 @@ write_adoption(const char *directory, uint32 number)
 
 	snprintf(path, sizeof(path), "%s/ADOPTED", directory);
 	fd = OpenTransientFilePerm(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	/* a short write sets no errno */
+	if (fd >= 0)
+		errno = ENOSPC;
 	if (fd < 0 || write(fd, line, len) != len || pg_fsync(fd) != 0 || CloseTransientFile(fd) != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
-				 errmsg("could not write \"%s\": %m", path)));
+				 errmsg("could not write \"%s\": %m", path),
+				 errhint("Make room there and let the server write to it, then adopt again.")));
 	fsync_fname(directory, true);
 }
 
