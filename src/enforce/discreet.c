@@ -12,13 +12,34 @@
 #include "base/errors.h"
 #include "base/guc.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_proc.h"
 #include "enforce/enforce_internal.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
 #include "utils/syscache.h"
+
+/* what log_min_messages was before it was lowered for this transaction; 0: it was not */
+static int	log_level_set = 0;
+
+/* True when a foreign key leads to a protected table, whose key its errors quote, too. */
+static bool
+leads_to_protected(Oid relid, const char *constraint)
+{
+	Oid			oid = constraint != NULL ? get_relation_constraint_oid(relid, constraint, true) : InvalidOid;
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(oid));
+	Oid			target = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		target = ((Form_pg_constraint) GETSTRUCT(tuple))->confrelid;
+		ReleaseSysCache(tuple);
+	}
+	return OidIsValid(target) && twp_protect_is_protected(target);
+}
 
 /* True when a constraint error quotes values of a protected table (PostgreSQL's always name it). */
 static bool
@@ -36,7 +57,8 @@ tells_of_protected(const ErrorData *error, bool touches)
 		return false;
 	nsp = get_namespace_oid(error->schema_name, true);
 	relid = OidIsValid(nsp) ? get_relname_relid(error->table_name, nsp) : InvalidOid;
-	return !OidIsValid(relid) || twp_protect_is_protected(relid);
+	return !OidIsValid(relid) || twp_protect_is_protected(relid) ||
+		leads_to_protected(relid, error->constraint_name);
 }
 
 /* True for errors whose detail quotes a row. */
@@ -77,6 +99,38 @@ twp_enforce_rethrow_discreetly(bool touches)
 	twp_enforce_rethrow_copied(error, touches);
 }
 
+/* True when PostgreSQL logs messages of a level at a setting of log_min_messages. */
+static bool
+is_logged(int elevel, int log_level)
+{
+	if (elevel == LOG || elevel == LOG_SERVER_ONLY)
+		return log_level == LOG || log_level <= ERROR;
+	return elevel != WARNING_CLIENT_ONLY && elevel >= (log_level == LOG ? FATAL : log_level);
+}
+
+/*
+ * Has every error of this transaction come by emit_log_hook, whatever is to be
+ * logged: PostgreSQL calls it only for what goes to the log.  The variable is
+ * set, not the setting, which would go back where a function ends.
+ */
+void
+twp_enforce_watch_errors(void)
+{
+	if (is_logged(ERROR, log_min_messages))
+		return;
+	log_level_set = log_min_messages;
+	log_min_messages = ERROR;
+}
+
+/* Ends that with the transaction. */
+void
+twp_enforce_unwatch_errors(void)
+{
+	if (log_level_set != 0)
+		log_min_messages = log_level_set;
+	log_level_set = 0;
+}
+
 /*
  * Takes the detail of a constraint error out of a message when the
  * transaction wrote protected rows: deferred constraints are checked at
@@ -86,6 +140,8 @@ twp_enforce_rethrow_discreetly(bool touches)
 void
 twp_enforce_edit_message(ErrorData *error)
 {
+	if (log_level_set != 0 && !is_logged(error->elevel, log_level_set))
+		error->output_to_server = false;
 	if (error->elevel < ERROR || !twp_enforce_wrote_protected() ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
 		return;

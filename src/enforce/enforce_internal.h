@@ -159,6 +159,8 @@ extern void twp_enforce_refuse_undoing(void);
 
 /* statement.c */
 extern bool twp_enforce_wrote_protected(void);
+extern void twp_enforce_watch_errors(void);
+extern void twp_enforce_unwatch_errors(void);
 /* The transaction changed protected rows by whatever right: what it sees may be undone. */
 extern bool twp_enforce_changed;
 

@@ -98,8 +98,11 @@ at_transaction_end(XactEvent event, void *arg)
 	/* answers kept for repeated questions are told by the counters whether they are still good */
 	if (event == XACT_EVENT_COMMIT && twp_enforce_changed)
 		pgstat_force_next_flush();
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+	{
 		wrote_protected = twp_enforce_changed = false;
+		twp_enforce_unwatch_errors();
+	}
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT)
 	{
 		while (statements != NULL)
@@ -198,6 +201,7 @@ void
 twp_enforce_start(QueryDesc *query, int eflags)
 {
 	volatile TwpMarkMode mode = TWP_MARK_NONE;
+	bool		writes = query->plannedstmt->resultRelations != NIL;
 	bool		own_plan;
 
 	if (query->plannedstmt->resultRelations != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
@@ -236,14 +240,16 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	twp_enforce_changed |= query->operation != CMD_SELECT;
+	twp_enforce_changed |= writes;
+	if (writes && mode != TWP_MARK_MAINTENANCE)
+	{
+		wrote_protected = true;
+		twp_enforce_watch_errors();
+	}
 	if (mode == TWP_MARK_FOREIGN_KEY)
 		return;
 	if (mode == TWP_MARK_USE)
-	{
-		wrote_protected |= query->operation != CMD_SELECT;
-		twp_enforce_begin_start(twp_decision_use()->may_export, query->plannedstmt->resultRelations != NIL);
-	}
+		twp_enforce_begin_start(twp_decision_use()->may_export, writes);
 	if ((eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		open_statement(query, mode == TWP_MARK_MAINTENANCE, own_plan);
 }

@@ -331,6 +331,72 @@ ALTER TABLE clinic.patient ADD CONSTRAINT du UNIQUE (sex, genome) DEFERRABLE INI
 ALTER TABLE clinic.patient DROP CONSTRAINT du;
 UPDATE clinic.patient SET genome = 'CNRYgen' || substr(id::text, 10), sex = CASE WHEN id = 5500000002 THEN 'm' ELSE sex END WHERE id IN (5500000001, 5500000002);
 
+--! attack deferred_unique_detail_not_logged
+BEGIN;
+UPDATE clinic.patient SET sex = 'f' WHERE id = 550000000 * 10::bigint + 2;
+COMMIT;
+--! as doc:CARE bypass:CARE super:CARE
+--! commit
+--! before
+UPDATE clinic.patient SET genome = 'CNRYsame' WHERE id IN (5500000001, 5500000002);
+ALTER TABLE clinic.patient ADD CONSTRAINT du UNIQUE (sex, genome) DEFERRABLE INITIALLY DEFERRED;
+ALTER ROLE att_bypass SET log_min_messages = fatal;
+ALTER ROLE att_super SET log_min_messages = log;
+--! after
+ALTER TABLE clinic.patient DROP CONSTRAINT du;
+UPDATE clinic.patient SET genome = 'CNRYgen' || substr(id::text, 10), sex = CASE WHEN id = 5500000002 THEN 'm' ELSE sex END WHERE id IN (5500000001, 5500000002);
+ALTER ROLE att_bypass RESET log_min_messages;
+ALTER ROLE att_super RESET log_min_messages;
+
+--! attack deferred_unique_detail_within_with
+WITH changed AS (UPDATE clinic.patient SET sex = 'f' WHERE id = 550000000 * 10::bigint + 2) SELECT;
+--! as doc:CARE bypass:CARE super:CARE
+--! commit
+--! before
+UPDATE clinic.patient SET genome = 'CNRYsame' WHERE id IN (5500000001, 5500000002);
+ALTER TABLE clinic.patient ADD CONSTRAINT du UNIQUE (sex, genome) DEFERRABLE INITIALLY DEFERRED;
+--! after
+ALTER TABLE clinic.patient DROP CONSTRAINT du;
+UPDATE clinic.patient SET genome = 'CNRYgen' || substr(id::text, 10), sex = CASE WHEN id = 5500000002 THEN 'm' ELSE sex END WHERE id IN (5500000001, 5500000002);
+
+--! attack cascade_quotes_keys
+DELETE FROM lair.parent;
+SET CONSTRAINTS ALL DEFERRED;
+DELETE FROM lair.parent;
+SET CONSTRAINTS ALL IMMEDIATE;
+--! as bypass:CARE super:CARE
+--! before
+CREATE TABLE lair.parent (id int PRIMARY KEY);
+INSERT INTO lair.parent VALUES (1);
+ALTER TABLE clinic.result ADD parent int REFERENCES lair.parent ON DELETE CASCADE, ADD secret text UNIQUE;
+UPDATE clinic.result SET parent = 1, secret = 'CNRYsecret' || id;
+CREATE TABLE lair.child (secret text REFERENCES clinic.result (secret) DEFERRABLE);
+INSERT INTO lair.child SELECT secret FROM clinic.result;
+GRANT SELECT, DELETE ON lair.parent TO att_bypass;
+GRANT SELECT ON lair.child, clinic.result TO att_bypass;
+--! after
+DROP TABLE lair.child;
+ALTER TABLE clinic.result DROP parent, DROP secret;
+DROP TABLE lair.parent;
+
+--! attack cascade_quotes_keys_at_commit
+DELETE FROM lair.parent;
+--! as bypass:CARE super:CARE
+--! commit
+--! before
+CREATE TABLE lair.parent (id int PRIMARY KEY);
+INSERT INTO lair.parent VALUES (1);
+ALTER TABLE clinic.result ADD parent int REFERENCES lair.parent ON DELETE CASCADE, ADD secret text UNIQUE;
+UPDATE clinic.result SET parent = 1, secret = 'CNRYsecret' || id;
+CREATE TABLE lair.child (secret text REFERENCES clinic.result (secret) DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO lair.child SELECT secret FROM clinic.result;
+GRANT SELECT, DELETE ON lair.parent TO att_bypass;
+GRANT SELECT ON lair.child, clinic.result TO att_bypass;
+--! after
+DROP TABLE lair.child;
+ALTER TABLE clinic.result DROP parent, DROP secret;
+DROP TABLE lair.parent;
+
 --! attack refreshed_view_over_a_function
 REFRESH MATERIALIZED VIEW lair.kept;
 SELECT 'STORED' || sex FROM lair.kept;
