@@ -34,7 +34,7 @@ twp_subject_kind(Oid type)
 	}
 }
 
-/* Reads a subject from a column value. */
+/* Reads a subject from a column value; raises 42804 for a type that can be no key. */
 void
 twp_subject_from_datum(TwpSubject *subject, Oid type, Datum value)
 {
@@ -72,7 +72,10 @@ twp_subject_from_datum(TwpSubject *subject, Oid type, Datum value)
 				twp_subject_from_datum(subject, getBaseType(type), value);
 				break;
 			}
-			elog(ERROR, "type %u cannot be a data subject's key", type);
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("a value of this type cannot be a data subject's key"),
+					 errhint("Use smallint, integer, bigint, uuid, text or varchar.")));
 	}
 }
 
