@@ -546,7 +546,9 @@ keep_snapshot(TwpGraph *graph, Snapshot snapshot)
 	graph->xmax = snapshot->xmax;
 	graph->overflowed = snapshot->suboverflowed;
 	graph->running = MemoryContextAlloc(graph->context, sizeof(TransactionId) * Max(n, 1));
-	memcpy(graph->running, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt);
+	/* a copied snapshot has no array of none */
+	if (snapshot->xcnt > 0)
+		memcpy(graph->running, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt);
 	graph->nrunning = snapshot->xcnt;
 	if (!snapshot->suboverflowed && snapshot->subxcnt > 0)
 	{
