@@ -204,7 +204,7 @@ twp_enforce_start(QueryDesc *query, int eflags)
 	bool		writes = query->plannedstmt->resultRelations != NIL;
 	bool		own_plan;
 
-	if (query->plannedstmt->resultRelations != NIL && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+	if (writes && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
 		twp_enforce_announce_writes(query->plannedstmt);
 	PG_TRY();
 	{
