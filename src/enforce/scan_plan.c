@@ -71,9 +71,6 @@ is_plain_read(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	Relation	relation;
 	bool		heap;
 
-	/* a page tells of more people than a statement may end up giving out */
-	if (twp_decision_use()->max_subjects_per_day > 0)
-		return false;
 	if (rte->rtekind != RTE_RELATION || rte->relkind != RELKIND_RELATION || rte->inh ||
 		rte->tablesample != NULL || root->parse->rowMarks != NIL || root->rowMarks != NIL ||
 		(root->parse->commandType != CMD_SELECT && root->parse->commandType != CMD_INSERT))
@@ -119,6 +116,9 @@ twp_enforce_add_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEnt
 		return;
 	if (rel->baserestrictinfo == NIL || IS_DUMMY_REL(rel) || !twp_protect_is_protected(rte->relid) ||
 		!is_plain_read(root, rel, rte) || (rule = find_rule(rel, rti)) == NULL)
+		return;
+	/* a page tells of more people than a statement may end up giving out */
+	if (twp_decision_use()->max_subjects_per_day > 0)
 		return;
 	foreach(lc, rel->pathlist)
 		if (((Path *) lfirst(lc))->pathtype == T_SeqScan)
