@@ -322,8 +322,8 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 \setenv PGHOST :HOST
 \setenv PGPORT :PORT
 \setenv PGDATABASE :DBNAME
-\! psql -XAtq -U postgres -c "SET twin_privacy.maintenance = on" -c "BEGIN" -c "UPDATE clinic.diary SET patient_id = 7700000009, body = 'CN' || 'RYepq' WHERE patient_id = 5500000001" -c "SELECT pg_sleep(0.4)" -c "COMMIT" >/dev/null &
-\! sleep 0.2
+\! psql -XAtq -U postgres -c "SET twin_privacy.maintenance = on" -c "BEGIN" -c "UPDATE clinic.diary SET patient_id = 7700000009, body = 'CN' || 'RYepq' WHERE patient_id = 5500000001" -c "SELECT pg_sleep(1.5)" -c "COMMIT" >/dev/null &
+\! sleep 0.7
 SELECT patient_id, left(body, 20) FROM clinic.diary FOR UPDATE;
 UPDATE clinic.diary SET body = body RETURNING patient_id, left(body, 20);
 SELECT patient_id, left(body, 20) FROM clinic.diary;

@@ -452,8 +452,8 @@ SELECT * FROM clinic.patient;
 \setenv PGHOST :HOST
 \setenv PGPORT :PORT
 \setenv PGDATABASE :DBNAME
-\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
-\! sleep 0.1
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+SELECT lair.await_lock('lair.mine');
 ALTER TABLE lair.mine ALTER b TYPE text USING lair.say(b);
 ALTER TABLE lair.mine DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
 SELECT * FROM lair.mine;
@@ -472,8 +472,8 @@ DROP TABLE lair.mine, lair.was_mine; DROP FUNCTION lair.say;
 \setenv PGHOST :HOST
 \setenv PGPORT :PORT
 \setenv PGDATABASE :DBNAME
-\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
-\! sleep 0.1
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+SELECT lair.await_lock('lair.mine');
 ALTER TABLE lair.mine DISABLE ROW LEVEL SECURITY;
 SELECT 'O' || 'FF' || relname FROM pg_class WHERE oid = 'lair.mine'::regclass AND NOT relrowsecurity;
 --! as owner:none
@@ -491,8 +491,8 @@ DROP TABLE lair.mine, lair.was_mine;
 \setenv PGHOST :HOST
 \setenv PGPORT :PORT
 \setenv PGDATABASE :DBNAME
-\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
-\! sleep 0.1
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+SELECT lair.await_lock('lair.mine');
 CREATE TRIGGER t BEFORE UPDATE ON lair.mine FOR EACH ROW EXECUTE FUNCTION lair.trig();
 SELECT 'TRIG' || 'GER' FROM pg_trigger WHERE tgname = 't' AND tgrelid = 'lair.mine'::regclass;
 --! as owner:none
@@ -511,8 +511,8 @@ DROP TABLE lair.mine, lair.was_mine; DROP FUNCTION lair.trig;
 \setenv PGHOST :HOST
 \setenv PGPORT :PORT
 \setenv PGDATABASE :DBNAME
-\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(0.3)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
-\! sleep 0.1
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+SELECT lair.await_lock('lair.mine');
 ALTER TABLE lair.mine ALTER b TYPE int USING b::int;
 --! as owner:none
 --! commit

@@ -11,6 +11,14 @@ CREATE EXTENSION IF NOT EXISTS twin_privacy CASCADE;
 CREATE SCHEMA clinic AUTHORIZATION att_owner;
 CREATE SCHEMA lair;
 GRANT ALL ON SCHEMA lair TO PUBLIC;
+-- Waits until somebody holds a table: attacks that want a command to wait for them.
+CREATE FUNCTION lair.await_lock(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. 200 LOOP
+        EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE relation = name::regclass AND mode = 'AccessExclusiveLock');
+        PERFORM pg_sleep(0.05);
+    END LOOP;
+END$$;
 GRANT CREATE ON DATABASE :"DBNAME" TO att_owner;
 SET ROLE att_owner;
 CREATE TABLE clinic.patient (
