@@ -85,6 +85,7 @@ REGRESS += anonymity_shapes
 TAP += test/t/070_anonymity_adult.pl
 TAP += test/t/071_anonymity_guard.pl
 TAP += test/t/072_private.pl
+TAP += test/t/073_guard_attacks.pl
 
 # decision
 REGRESS += decision_derivations

@@ -43,9 +43,9 @@ $node->safe_psql('postgres', q{
 	VACUUM ANALYZE;
 	SET SESSION AUTHORIZATION noise_one;
 	SELECT twin_privacy.propose_use(u, purpose => 'HRESCH', recipient => 'public', categories => '{laboratory}', disclosure => 'private',
-		epsilon => e, basis => 'public_health') FROM (VALUES ('RACE', 2), ('CRASH', 100), ('ATTACK', 2), ('RICH', 100)) v(u, e);
+		epsilon => e, basis => 'public_health') FROM (VALUES ('RACE', 2), ('CRASH', 100), ('ATTACK', 2), ('RICH', 100), ('FRESH', 100)) v(u, e);
 	SET SESSION AUTHORIZATION noise_two;
-	SELECT twin_privacy.approve_use(u), twin_privacy.grant_use(u, 'noise_analyst') FROM unnest('{RACE,CRASH,ATTACK,RICH}'::text[]) u});
+	SELECT twin_privacy.approve_use(u), twin_privacy.grant_use(u, 'noise_analyst') FROM unnest('{RACE,CRASH,ATTACK,RICH,FRESH}'::text[]) u});
 
 # Eight sessions ask 12 different questions each of a budget for 20.
 my @clients = map {
@@ -160,6 +160,36 @@ $out = ask('RICH', q{SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; S
 	SET twin_privacy.query_epsilon = 10; SET twin_privacy.max_rows_per_subject = 50; SET twin_privacy.max_groups_per_subject = 1;
 	SELECT site, abs(count(*) - 10000) < 300, abs(avg(value) - 49.5) < 5 FROM reading WHERE value >= 0 GROUP BY site ORDER BY site});
 like($out, qr/^0\|t\|t\n1\|t\|t\n2\|t\|t\n3\|t\|t\n4\|t\|t$/, 'parallel workers give the same figures') or diag($out);
+
+# Noise is made again only for a new charge, whatever becomes of the counters that tell whether data changed; and never the same
+# noise on other data, where the difference of two answers would be the difference of the data.
+my $questions = join '', map { "SELECT count(*) FROM person WHERE value < $_;\n" } map { 5 * $_ } 1 .. 20;
+my ($first, $spent) = (ask('FRESH', $questions), spent('FRESH'));
+
+is($spent, 20, 'twenty questions');
+is(ask('FRESH', $questions), $first, 'asked again they are answered again');
+is(spent('FRESH'), 20, 'for nothing');
+my %reset = (
+	'counters set back' => sub { $node->safe_psql('postgres', "SELECT pg_stat_reset(), pg_stat_reset_single_table_counters('person'::regclass)") },
+	'a crash' => sub { $node->stop('immediate'); $node->start },
+	'a vacuum' => sub { $node->safe_psql('postgres', 'VACUUM FULL person; ANALYZE person') },
+	'a change that is rolled back' => sub { $node->safe_psql('postgres', 'SET twin_privacy.maintenance = on; BEGIN; DELETE FROM person; ROLLBACK') });
+foreach my $what (sort keys %reset)
+{
+	$reset{$what}->();
+	my $again = ask('FRESH', $questions);
+	my $now = spent('FRESH');
+
+	ok($again eq $first || $now == $spent + 20, "after $what other answers are paid for");
+	isnt($again, $first, 'and have noise of their own') if $now > $spent;
+	($first, $spent) = ($again, $now);
+}
+$node->safe_psql('postgres', 'SET twin_privacy.maintenance = on; DELETE FROM person WHERE value = 0 AND id <= 100');
+my @before = split /\n/, $first;
+my @after = split /\n/, ask('FRESH', $questions);
+my %differences = map { $before[$_] - $after[$_] => 1 } 0 .. 19;
+is(spent('FRESH'), $spent + 20, 'changed data is asked anew');
+cmp_ok(scalar(keys %differences), '>', 2, 'and gets noise of its own: the differences are not those of the data');
 
 $node->stop;
 done_testing();

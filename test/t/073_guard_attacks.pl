@@ -1,0 +1,150 @@
+# Attacks on what aggregate-only uses release, each seen to work on the bare table (and
+# those by differences with the guard off): averaging, differencing, cloning, row
+# multiplication, empty sets, overflow, what is no number, time.
+use strict;
+use warnings FATAL => 'all';
+
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TwinPrivacy::Cluster;
+
+my $node = TwinPrivacy::Cluster->new_node('guard_attacks');
+$node->safe_psql('postgres', q{
+	CREATE ROLE one LOGIN IN ROLE twin_privacy_officer, twin_privacy_registrar;
+	CREATE ROLE two LOGIN IN ROLE twin_privacy_officer;
+	CREATE ROLE analyst LOGIN;
+	CREATE ROLE unguarded LOGIN;
+	ALTER ROLE unguarded SET twin_privacy.differencing_guard = off;
+	GRANT CREATE ON SCHEMA public TO analyst;
+	-- three live in Hof, one of them is the f; keyless holds the same rows as keyed
+	CREATE TABLE person (id int PRIMARY KEY, city text NOT NULL, sex text NOT NULL, score int NOT NULL, big numeric NOT NULL, odd float8 NOT NULL);
+	INSERT INTO person SELECT i, CASE WHEN i IN (5, 6, 7) THEN 'Hof' ELSE (ARRAY['Ulm', 'Jena'])[1 + i % 2] END, (ARRAY['f', 'm'])[1 + i % 2],
+		CASE WHEN i = 6 THEN 777 ELSE i % 50 END, 1, CASE WHEN i = 6 THEN float8 'NaN' ELSE 1 END FROM generate_series(1, 400) i;
+	CREATE TABLE keyed (id int PRIMARY KEY, person_id int NOT NULL, day int NOT NULL, value int NOT NULL);
+	INSERT INTO keyed SELECT i, 1 + i % 400, i / 400, CASE WHEN i % 400 = 5 THEN 1000 ELSE i % 97 END FROM generate_series(0, 3999) i;
+	CREATE TABLE keyless AS SELECT person_id, day, value FROM keyed;
+	ALTER TABLE keyless ALTER person_id SET NOT NULL, ALTER day SET NOT NULL, ALTER value SET NOT NULL;
+	CREATE VIEW clone AS SELECT * FROM keyed WHERE day >= 0;
+	GRANT SELECT ON person, keyed, keyless, clone TO analyst, unguarded;
+	SELECT twin_privacy.protect_table(t, s, 'laboratory') FROM (VALUES ('person'::regclass, 'id'), ('keyed', 'person_id'), ('keyless', 'person_id')) v(t, s);
+	SET SESSION AUTHORIZATION one;
+	SELECT twin_privacy.propose_use('U' || i, purpose => 'HRESCH', recipient => 'u', categories => '{laboratory}', disclosure => 'aggregate') FROM generate_series(1, 150) i;
+	SELECT twin_privacy.record_consent(i::text, decision => 'permit', purpose => 'HRESCH') FROM generate_series(1, 400) i;
+	SET SESSION AUTHORIZATION two;
+	SELECT twin_privacy.approve_use('U' || i), twin_privacy.grant_use('U' || i, 'analyst'), twin_privacy.grant_use('U' || i, 'unguarded') FROM generate_series(1, 150) i});
+
+my $hof = "(SELECT id FROM person WHERE city = 'Hof' AND sex = 'f')";
+my $next = 0;
+
+# Asks questions under a use of their own; gives a list of answers, undef where one is refused.
+sub ask
+{
+	my ($role, @questions) = @_;
+	my $use = $role eq 'postgres' ? undef : 'U' . ++$next;
+	my $setting = defined $use ? "twin_privacy.use = '$use'" : 'twin_privacy.maintenance = on';
+	my @answers;
+
+	foreach my $question (@questions)
+	{
+		my ($rc, $out, $err) = $node->psql('postgres', "SET $setting; $question", extra_params => [ '-U', $role ]);
+		die $err if $rc != 0 && $err !~ /does not release figures that differ|releases aggregates only/;
+		push @answers, $rc == 0 ? $out : undef;
+	}
+	return @answers;
+}
+
+# An attack is some questions and what makes a secret of the answers.
+sub attack
+{
+	my ($name, $secret, $make, @questions) = @_;
+	my $get = sub {
+		my @answers = ask($_[0], @questions);
+		return 'nothing' if grep { !defined $_ || $_ eq '' } @answers;
+		return $make->(@answers);
+	};
+
+	is($get->('postgres'), $secret, "$name: works on the bare table");
+	is($get->('unguarded'), $secret, "$name: works with the guard off") if $name =~ /^differ|^clone|^average/;
+	isnt($get->('analyst'), $secret, "$name: is closed");
+}
+
+my $minus = sub { $_[0] - $_[1] };
+
+# Differences: of rows, of people, of one row of a person, of parts, of a join, of a sub-query, in either order.
+foreach my $table ('keyed', 'keyless')
+{
+	attack("differencing a sum of $table", 10 * 1000, $minus,
+		"SELECT sum(value) FROM $table", "SELECT sum(value) FROM $table WHERE NOT person_id IN $hof");
+	attack("differencing one row of $table", 1000, sub { $_[1] - $_[0] },
+		"SELECT sum(value) FROM $table WHERE day < 5", "SELECT sum(value) FROM $table WHERE day < 5 OR (day = 7 AND person_id IN $hof)");
+	attack("differencing parts of one statement over $table", 1000, sub { my ($a, $b) = split /\|/, $_[0]; $b - $a },
+		"SELECT sum(value) FILTER (WHERE day < 5), sum(value) FILTER (WHERE day < 5 OR value = 1000 AND day = 7) FROM $table");
+	attack("differencing a sub-query over $table", 10 * 1000, $minus, "SELECT sum(value) FROM $table",
+		"SELECT sum(n) FROM (SELECT person_id, sum(value) AS n FROM $table WHERE NOT person_id IN $hof GROUP BY 1) s");
+	attack("differencing means of $table", 10 * 1000, sub { my ($a, $n, $b, $m) = map { split /\|/ } @_; sprintf '%.0f', $a * $n - $b * $m },
+		"SELECT avg(value), count(*) FROM $table", "SELECT avg(value), count(*) FROM $table WHERE NOT person_id IN $hof");
+}
+attack('differencing groups and their total', 3, sub { my %n = map { split /\|/ } split /\n/, $_[1]; $_[0] - $n{Ulm} - $n{Jena} },
+	'SELECT count(*) FROM person', "SELECT city, count(*) FROM person GROUP BY city HAVING count(*) > 10");
+
+# Cloning: the difference in other words, by a view, a copy's name, a cursor, a prepared statement, another session.
+attack('cloned question of a view', 10 * 1000, $minus,
+	'SELECT sum(value) FROM keyed', "WITH x AS (SELECT * FROM clone) SELECT sum(y.value) FROM x y JOIN person p ON p.id = y.person_id WHERE p.city <> 'Hof' OR p.sex <> 'f'");
+attack('cloned question of a cursor', 10 * 1000, $minus,
+	'SELECT sum(value) FROM keyed', "BEGIN; DECLARE c CURSOR FOR SELECT sum(value) FROM keyed WHERE NOT person_id IN $hof; FETCH c; ROLLBACK");
+
+# Averaging: exact figures have no noise to average, so many different sums are taken that all lack the same one.
+attack('averaging variants', 8, sub { my @s = @_; my $n = 0; $n += $s[2 * $_] - $s[2 * $_ + 1] == 1000 foreach 0 .. 7; $n },
+	map { ("SELECT sum(value) FROM keyed WHERE day = $_", "SELECT sum(value) FROM keyed WHERE day = $_ AND NOT person_id IN $hof") } 0 .. 7);
+
+# Row multiplication: what is joined to itself outweighs everybody else.
+attack('row multiplication by joins', 10, sub { int($_[0] / 1e6) },
+	"SELECT sum(a.value) FROM keyed a JOIN keyed b ON b.person_id = a.person_id JOIN keyed c ON c.person_id = a.person_id JOIN keyed d ON d.person_id = a.person_id
+	 WHERE a.person_id IN $hof OR (b.day = 0 AND c.day = 0 AND d.day = 0)");
+attack('row multiplication of a cohort of copies', 777, sub { $_[0] / 20 },
+	'SELECT sum(score) FROM person, generate_series(1, 20) WHERE score > 500');
+attack('row multiplication by UNION ALL', 777, sub { $_[0] / 3 },
+	'SELECT sum(score) FROM (SELECT score FROM person WHERE score > 500 UNION ALL SELECT score FROM person WHERE score > 500 UNION ALL SELECT score FROM person WHERE score > 500) s');
+
+# Empty sets: nobody and too few look the same, in whatever is asked of them.
+foreach my $figures ('count(*)', 'sum(score), avg(score)', 'count(DISTINCT id)', 'count(*) FILTER (WHERE score > 0)', 'count(*) = 0')
+{
+	foreach my $grouping ('', 'GROUP BY city', 'GROUP BY sex HAVING count(*) >= 0')
+	{
+		my ($few, $none) = map { (ask('analyst', "SELECT $figures FROM person WHERE city = '$_' $grouping"))[0] } 'Hof', 'Nowhere';
+
+		is($few, $none, "empty sets: $figures $grouping of three people and of nobody");
+	}
+}
+attack('empty sets', '3|0', sub { join '|', @_ }, "SELECT count(*) FROM person WHERE city = 'Hof'", "SELECT count(*) FROM person WHERE city = 'Nowhere'");
+
+# Overflow: an error, or a sketch's number that comes to nothing, tells whether two rows match.
+my $told = sub { $_[0] };
+foreach my $constant ('9e307::float8', '1e4000::numeric', '9223372036854775807', '2305843009213693951', '23058430092136.93951', "'NaN'::float8", "'Infinity'::float8")
+{
+	my ($error) = ask('analyst', "SELECT sum(CASE WHEN score > 500 THEN $constant ELSE 0 END) FROM person");
+
+	ok(!defined $error || $error eq '', "overflow: a sum of $constant for one person is not given");
+	my ($whole, $less) = ask('analyst', "SELECT sum($constant) FROM person", "SELECT sum($constant) FROM person WHERE score < 500");
+	ok(!defined $whole || !defined $less || $whole eq '' || $less eq '', "overflow: sums of $constant with and without one person are not both given");
+}
+# a column whose numbers are all nothing to the sketch's arithmetic
+$node->safe_psql('postgres', 'SET twin_privacy.maintenance = on; UPDATE person SET big = 2305843009213693951');
+attack('overflow of the sketch', '2305843009213693951', sub { my ($a, $b) = @_; require Math::BigInt; Math::BigInt->new($a)->bsub($b)->bstr },
+	'SELECT sum(big) FROM person', "SELECT sum(big) FROM person WHERE NOT (city = 'Hof' AND sex = 'f')");
+
+# What is no number: shown for the cohort only, and compared like a number.
+attack('NaN with and without one', 'NaN|1', sub { my ($a, $b) = @_; $b = $b > 0 ? 1 : 0; "$a|$b" },
+	'SELECT sum(odd) FROM person', "SELECT sum(odd) FROM person WHERE NOT (city = 'Hof' AND sex = 'f')");
+attack('NaN by a condition', 't', $told, "SELECT count(*) = 1 FROM person WHERE odd = 'NaN'");
+
+# Time: nothing an analyst brings takes longer, or acts, for some rows than for others.
+$node->safe_psql('postgres', 'CREATE FUNCTION slow(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN true; END $$',
+	extra_params => [ '-U', 'analyst' ]);
+foreach my $slow ('slow(score)', 'pg_sleep(score * 0.001) IS NOT NULL', "length(repeat('x', score * 100000)) > 0", "repeat('a', score) ~ '(a*)*b'",
+	'(SELECT slow(1))', '(SELECT count(*) FROM generate_series(1, 1000000)) > 0', 'sha512(sex::bytea) IS NOT NULL', 'factorial(score) > 0', '2 ^ score > 0')
+{
+	is((ask('analyst', "SELECT count(*) FROM person WHERE score < 500 OR $slow"))[0], undef, "time: $slow is not run on some rows only");
+}
+$node->stop;
+done_testing();
