@@ -19,6 +19,9 @@
 #include "storage/fd.h"
 #include "utils/timestamp.h"
 
+/* A full disk is not filled to its brim all the time to see whether it still is. */
+#define SPARE_RETRY_MS 1000
+
 /* The current segment, as this process has it open. */
 static int	segment_fd = -1;
 static uint64 segment_fd_segno = 0;
@@ -151,10 +154,15 @@ may_grow(void)
 	TwpLedgerShared *shared = twp_ledger_shared;
 	uint64		limit = (uint64) twp_ledger_max_size_mb * 1024 * 1024 / TWP_SEGMENT_SIZE;
 
-	if (limit == 0 || shared->segno - shared->first_segno + 1 + shared->spares < limit)
-		return true;
-	twp_ledger_fail(TWP_LEDGER_OPEN, "spool is full (twin_privacy.ledger_max_size)");
-	return false;
+	return limit == 0 || shared->segno - shared->first_segno + 1 + shared->spares < limit;
+}
+
+/* Counts one more spare. */
+static void
+add_spare_locked(void)
+{
+	twp_ledger_shared->spares++;
+	twp_ledger_publish_locked(twp_ledger_shared->drained_pos);
 }
 
 /* Adds one zero-filled spare; the caller holds the flush lock. */
@@ -163,11 +171,38 @@ twp_ledger_grow_locked(void)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
 
-	if (!may_grow() || !twp_spool_make_spare(shared->directory, shared->spares))
+	if (!may_grow())
+	{
+		twp_ledger_fail(TWP_LEDGER_OPEN, "spool is full (twin_privacy.ledger_max_size)");
 		return false;
-	shared->spares++;
-	twp_ledger_publish_locked(shared->drained_pos);
+	}
+	if (!twp_spool_make_spare(shared->directory, shared->spares))
+		return false;
+	add_spare_locked();
 	return true;
+}
+
+/* Keeps one spare ready, filled while others go on flushing; for the worker alone. */
+void
+twp_ledger_keep_spare(void)
+{
+	static TimestampTz failed = 0;
+	TwpLedgerShared *shared = twp_ledger_shared;
+
+	/* Read without the lock, for which statements wait: whoever uses a spare now is seen in the next round. */
+	if (shared->spares > 0 || !may_grow() ||
+		!TimestampDifferenceExceeds(failed, GetCurrentTimestamp(), SPARE_RETRY_MS))
+		return;
+	if (!twp_spool_make_spare(shared->directory, TWP_SPARE_IN_THE_MAKING))
+	{
+		failed = GetCurrentTimestamp();
+		return;
+	}
+	LWLockAcquire(shared->flush_lock, LW_EXCLUSIVE);
+	/* Somebody who could not wait may have made one by now: it is named behind that. */
+	if (may_grow() && twp_spool_name_spare(shared->directory, shared->spares))
+		add_spare_locked();
+	LWLockRelease(shared->flush_lock);
 }
 
 /* Begins the next segment behind the chain's head; the caller holds the flush lock. */

@@ -75,7 +75,7 @@ list_subject(const TwpSubject *subject, void *arg)
 	return true;
 }
 
-/* Adds what a record of subjects says. */
+/* Adds what a record with subjects says. */
 static void
 list_record(Builder *builder, const TwpRecordHeader *record)
 {
@@ -123,7 +123,7 @@ twp_index_build(const char *segment, StringInfo bytes)
 	initStringInfo(&builder.large);
 	for (uint32 at = TWP_SEGMENT_START; (record = twp_scan_record_at(segment, at)) != NULL;
 		 at += TWP_RECORD_ALIGN(record->length))
-		if (record->type == TWP_RECORD_SUBJECTS)
+		if (record->type == TWP_RECORD_SUBJECTS || record->type == TWP_RECORD_COMPLETION)
 			list_record(&builder, record);
 	header.entries = builder.entries.len / sizeof(IndexEntry);
 	header.large = builder.large.len / sizeof(uint64);

@@ -33,6 +33,11 @@ static const struct config_enum_entry commit_modes[] = {
 	{NULL, 0, false}
 };
 
+/* Longest set within a completion: its length takes one byte, and the five numbers at most 29 beside it. */
+#define SET_WITHIN_MAX 127
+StaticAssertDecl(sizeof(TwpRecordHeader) + 29 + 2 + SET_WITHIN_MAX <= TWP_COMPLETION_MAX,
+				 "a completion fits the room kept for it");
+
 static int	commit_mode = COMMIT_STATEMENT;
 char	   *twp_ledger_directory = NULL;
 int			twp_ledger_buffer_kb = 4096;
@@ -69,10 +74,8 @@ refuse_unrecorded(void)
 static void
 settle(Owed *entry, const char *payload, uint32 len)
 {
-	uint64		end = 0;
+	uint64		end = twp_ledger_append_completion(entry->slot, entry->seq, payload, len);
 
-	(void) twp_ledger_append(TWP_RECORD_COMPLETION, entry->seq, payload, len, NULL, true, &end);
-	twp_ledger_release_slot(entry->slot);
 	/* Nobody may be there to drain it later. */
 	if (proc_exit_inprogress && end != 0)
 		(void) twp_ledger_flush(end);
@@ -200,7 +203,7 @@ begin_record(TwpRecordType type, StringInfo payload, int event_nest)
 	register_callbacks();
 	entry = MemoryContextAllocZero(TopMemoryContext, sizeof(Owed));
 	entry->event_nest = event_nest;
-	entry->seq = twp_ledger_append(type, 0, payload->data, payload->len, &entry->slot, false, &end);
+	entry->seq = twp_ledger_append(type, 0, payload->data, payload->len, &entry->slot, &end);
 	if (entry->seq == 0)
 	{
 		pfree(entry);
@@ -233,7 +236,7 @@ join_group(StringInfo payload, int event_nest, uint64 *end)
 		leader = leader->next;
 	if (leader == NULL || payload->len > TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader))
 		return 0;
-	seq = twp_ledger_append(TWP_RECORD_EVENT, leader->seq, payload->data, payload->len, NULL, false, end);
+	seq = twp_ledger_append(TWP_RECORD_EVENT, leader->seq, payload->data, payload->len, NULL, end);
 	if (seq == 0)
 		refuse_unrecorded();
 	return seq;
@@ -328,6 +331,32 @@ put_number(char *at, TwpField tag, uint64 value)
 	return end;
 }
 
+/*
+ * Appends a subject set to a completion's payload when it is small, else
+ * stores it in records of its own; false when it could not be stored.
+ */
+static bool
+put_subjects(char **at, uint64 seq, TwpSubjectSet *set)
+{
+	uint64		len;
+	char	   *packed = twp_subjects_pack_quietly(set, &len);
+	bool		stored = packed != NULL;
+
+	if (packed == NULL)
+		return false;
+	if (len > SET_WITHIN_MAX)
+		stored = twp_subjects_append(seq, packed, len);
+	else if (len > 0)
+	{
+		*(*at)++ = TWP_FIELD_SET_DATA;
+		*(*at)++ = (char) len;
+		memcpy(*at, packed, len);
+		*at += len;
+	}
+	pfree(packed);
+	return stored;
+}
+
 /* Records how an intent ended; never raises. */
 void
 twp_ledger_complete(uint64 record_id, const TwpCompletion *completion)
@@ -342,13 +371,13 @@ twp_ledger_complete(uint64 record_id, const TwpCompletion *completion)
 		entry = entry->next;
 	if (entry == NULL)
 		return;
+	end = put_number(end, TWP_FIELD_OUTCOME, completion->outcome);
+	end = put_number(end, TWP_FIELD_ROWS, completion->row_count);
 	if (completion->subjects != NULL)
 	{
 		count = twp_ledger_subjects_count(completion->subjects);
-		stored = twp_subjects_append(entry->seq, completion->subjects);
+		stored = put_subjects(&end, entry->seq, completion->subjects);
 	}
-	end = put_number(end, TWP_FIELD_OUTCOME, completion->outcome);
-	end = put_number(end, TWP_FIELD_ROWS, completion->row_count);
 	end = put_number(end, TWP_FIELD_SUBJECT_COUNT, count);
 	end = put_number(end, TWP_FIELD_SUBJECTS_EXACT, completion->subjects_exact);
 	end = put_number(end, TWP_FIELD_SUBJECTS_STORED, stored);
@@ -369,7 +398,7 @@ twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate)
 	put_intent(&buf, intent);
 	twp_field_put_text(&buf, TWP_FIELD_SQLSTATE, sqlstate);
 	if (buf.len <= TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader) &&
-		twp_ledger_append(TWP_RECORD_REFUSAL, 0, buf.data, buf.len, NULL, false, &end) != 0 &&
+		twp_ledger_append(TWP_RECORD_REFUSAL, 0, buf.data, buf.len, NULL, &end) != 0 &&
 		commit_mode == COMMIT_STATEMENT)
 		(void) twp_ledger_flush(end);
 	pfree(buf.data);

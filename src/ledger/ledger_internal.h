@@ -34,8 +34,9 @@
 #define TWP_SEGMENT_MAGIC "TWPLEDG1"
 #define TWP_RECORD_MAGIC 0x52505754 /* "TWPR" */
 #define TWP_RECORD_MAX (64 * 1024)
-#define TWP_COMPLETION_MAX 256	/* room kept for one completion without its subjects */
+#define TWP_COMPLETION_MAX 256	/* room kept for one completion, with its subjects where they are few */
 #define TWP_RECORD_ALIGN(len) (((len) + 7) & ~((uint32) 7))
+#define TWP_RECORD_SIZE(payload_len) TWP_RECORD_ALIGN((uint32) sizeof(TwpRecordHeader) + (payload_len))
 
 /* Longest a statement of mode binding waits in shared memory. */
 #define TWP_BINDING_WINDOW_MS 200
@@ -47,7 +48,7 @@ typedef enum TwpRecordType
 {
 	TWP_RECORD_GENESIS = 1,		/* first of a chain */
 	TWP_RECORD_INTENT,
-	TWP_RECORD_COMPLETION,		/* of the intent or event in ref */
+	TWP_RECORD_COMPLETION,		/* of the intent or event in ref; holds a small subject set itself */
 	TWP_RECORD_REFUSAL,
 	TWP_RECORD_EVENT,
 	TWP_RECORD_SUBJECTS,		/* one piece of the subject set of the intent in ref */
@@ -208,9 +209,10 @@ extern char *twp_ledger_ring(void);
 extern char *twp_ledger_staging(void);
 extern void twp_ledger_fail(TwpLedgerState state, const char *format,...) pg_attribute_printf(2, 3);
 extern uint64 twp_ledger_append(TwpRecordType type, uint64 ref, const char *payload, uint32 payload_len,
-								int *open_slot, bool from_reserve, uint64 *end_pos);
+								int *open_slot, uint64 *end_pos);
 extern bool twp_ledger_append_note(TwpRecordType type, const char *payload, uint32 payload_len, uint64 *end_pos);
-extern void twp_ledger_release_slot(int slot);
+#define TWP_NO_SLOT (-1)
+extern uint64 twp_ledger_append_completion(int slot, uint64 ref, const char *payload, uint32 payload_len);
 extern uint64 twp_ledger_record_id(uint64 seq);
 
 /* drain.c: chaining, writing, syncing */
@@ -218,6 +220,7 @@ extern bool twp_ledger_drain(void);
 extern bool twp_ledger_flush(uint64 upto);
 extern bool twp_ledger_next_segment_locked(void);
 extern bool twp_ledger_grow_locked(void);
+extern void twp_ledger_keep_spare(void);
 extern void twp_ledger_publish_locked(uint64 pos);
 extern uint64 twp_ledger_oldest_open(void);
 
@@ -236,7 +239,9 @@ extern bool twp_ledger_drop_shipped(void);
 extern bool twp_spool_hash_record(const uint8 *node, const uint8 *prev, TwpRecordHeader *record, uint8 *out);
 extern bool twp_spool_hash_segment(const TwpSegmentHeader *header, uint8 *out);
 extern void twp_spool_segment_path(char *path, const char *directory, uint64 segno);
+#define TWP_SPARE_IN_THE_MAKING (-1)	/* number of one that is not yet to be used */
 extern bool twp_spool_make_spare(const char *directory, int number);
+extern bool twp_spool_name_spare(const char *directory, int number);
 extern bool twp_spool_drop_segment(const char *directory, uint64 segno);
 extern int	twp_spool_begin_segment(const char *directory, int spare, const TwpSegmentHeader *header);
 extern int	twp_spool_open(const char *directory, uint64 segno, bool for_writing);
@@ -276,8 +281,8 @@ extern void twp_ledger_recover(void);
 
 /* subjects.c */
 extern char *twp_subjects_pack_quietly(TwpSubjectSet *set, uint64 *len);
-/* stores a set as records that belong to seq; false when it could not */
-extern bool twp_subjects_append(uint64 seq, TwpSubjectSet *set);
+/* stores a packed set as records that belong to seq; false when it could not */
+extern bool twp_subjects_append(uint64 seq, const char *packed, uint64 len);
 
 /* codec.c: payload fields */
 extern void twp_field_put(StringInfo buf, TwpField tag, const void *data, size_t len);

@@ -223,7 +223,7 @@ record_crash(const OpenList *open, uint32 discarded)
 	twp_field_put_number(&buf, TWP_FIELD_OUTCOME, TWP_OUTCOME_CRASHED);
 	twp_ledger_shared->reserved += (uint64) open->count * TWP_COMPLETION_MAX;
 	for (int i = 0; ok && i < open->count; i++)
-		ok = twp_ledger_append(TWP_RECORD_COMPLETION, open->seqs[i], buf.data, buf.len, NULL, true, NULL) != 0;
+		ok = twp_ledger_append_completion(TWP_NO_SLOT, open->seqs[i], buf.data, buf.len) != 0;
 	pfree(buf.data);
 	pfree(detail);
 	return ok;

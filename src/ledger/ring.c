@@ -200,40 +200,57 @@ make_room(AppendVerdict verdict)
 	}
 }
 
+/* Takes the append lock with room for a record of the size; false, and no lock, when there is none to be had. */
+static bool
+lock_with_room(uint32 size, bool wants_slot, bool from_reserve)
+{
+	TwpLedgerShared *shared = twp_ledger_shared;
+
+	Assert(size <= TWP_RECORD_MAX);
+	while (pg_atomic_read_u32(&shared->state) == TWP_LEDGER_OPEN)
+	{
+		AppendVerdict verdict;
+
+		LWLockAcquire(shared->append_lock, LW_EXCLUSIVE);
+		verdict = judge_append(size, wants_slot, from_reserve);
+		if (verdict == APPEND_FITS)
+			return true;
+		LWLockRelease(shared->append_lock);
+		if (!make_room(verdict))
+			return false;
+	}
+	return false;
+}
+
+/* Releases the append lock and wakes the worker if it sleeps long. */
+static void
+unlock_and_wake(void)
+{
+	TwpLedgerShared *shared = twp_ledger_shared;
+	Latch	   *wake = shared->worker_idle ? shared->worker_latch : NULL;
+
+	shared->worker_idle = false;
+	LWLockRelease(shared->append_lock);
+	if (wake != NULL)
+		SetLatch(wake);
+}
+
 /*
  * Appends a record and returns its seq, or 0 when the ledger cannot take it.
  *
  * open_slot: where to keep the slot taken for its completion, or NULL.
- * from_reserve: it is a completion and uses up the room kept for it.
  * end_pos: position to flush up to, or NULL.
  */
 uint64
 twp_ledger_append(TwpRecordType type, uint64 ref, const char *payload, uint32 payload_len,
-				  int *open_slot, bool from_reserve, uint64 *end_pos)
+				  int *open_slot, uint64 *end_pos)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
-	uint32		size = TWP_RECORD_ALIGN((uint32) sizeof(TwpRecordHeader) + payload_len);
-	Latch	   *wake = NULL;
-	uint64		seq = 0;
+	uint64		seq;
 
-	Assert(size <= TWP_RECORD_MAX);
-	for (;;)
-	{
-		AppendVerdict verdict;
-
-		if (pg_atomic_read_u32(&shared->state) != TWP_LEDGER_OPEN)
-			return 0;
-		LWLockAcquire(shared->append_lock, LW_EXCLUSIVE);
-		verdict = judge_append(size, open_slot != NULL, from_reserve);
-		if (verdict == APPEND_FITS)
-			break;
-		LWLockRelease(shared->append_lock);
-		if (!make_room(verdict))
-			return 0;
-	}
+	if (!lock_with_room(TWP_RECORD_SIZE(payload_len), open_slot != NULL, false))
+		return 0;
 	seq = put_record(type, ref, payload, payload_len);
-	if (from_reserve)
-		shared->reserved -= TWP_COMPLETION_MAX;
 	if (open_slot != NULL)
 	{
 		*open_slot = shared->free_slot;
@@ -243,46 +260,56 @@ twp_ledger_append(TwpRecordType type, uint64 ref, const char *payload, uint32 pa
 	}
 	if (end_pos != NULL)
 		*end_pos = shared->insert_pos;
-	if (shared->worker_idle)
-	{
-		shared->worker_idle = false;
-		wake = shared->worker_latch;
-	}
-	LWLockRelease(shared->append_lock);
-	if (wake != NULL)
-		SetLatch(wake);
+	unlock_and_wake();
 	return seq;
 }
 
 /*
  * Appends a record of the ledger's own for which room is always kept; the
- * same room is kept again afterwards.
+ * same room is kept again afterwards.  end_pos: position to flush up to, or NULL.
  */
 bool
 twp_ledger_append_note(TwpRecordType type, const char *payload, uint32 payload_len, uint64 *end_pos)
 {
-	bool		ok;
+	uint32		size = TWP_RECORD_SIZE(payload_len);
 
-	Assert(sizeof(TwpRecordHeader) + payload_len <= TWP_COMPLETION_MAX);
-	ok = twp_ledger_append(type, 0, payload, payload_len, NULL, true, end_pos) != 0;
-	if (ok)
-	{
-		LWLockAcquire(twp_ledger_shared->append_lock, LW_EXCLUSIVE);
-		twp_ledger_shared->reserved += TWP_COMPLETION_MAX;
-		LWLockRelease(twp_ledger_shared->append_lock);
-	}
-	return ok;
+	Assert(size <= TWP_COMPLETION_MAX);
+	if (!lock_with_room(size, false, true))
+		return false;
+	(void) put_record(type, 0, payload, payload_len);
+	if (end_pos != NULL)
+		*end_pos = twp_ledger_shared->insert_pos;
+	unlock_and_wake();
+	return true;
 }
 
-/* Gives a slot back once its completion is in the ring. */
-void
-twp_ledger_release_slot(int slot)
+/*
+ * Appends a completion from the room kept for it and gives its slot back, also
+ * when the ledger cannot take it any more; what an earlier run left open has
+ * none (TWP_NO_SLOT).  Returns the position to flush up to, or 0.
+ */
+uint64
+twp_ledger_append_completion(int slot, uint64 ref, const char *payload, uint32 payload_len)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
+	uint32		size = TWP_RECORD_SIZE(payload_len);
+	uint64		end_pos = 0;
 
-	LWLockAcquire(shared->append_lock, LW_EXCLUSIVE);
-	shared->slots[slot].seq = 0;
-	shared->slots[slot].next_free = shared->free_slot;
-	shared->free_slot = slot;
-	LWLockRelease(shared->append_lock);
+	Assert(size <= TWP_COMPLETION_MAX);
+	if (lock_with_room(size, false, true))
+	{
+		(void) put_record(TWP_RECORD_COMPLETION, ref, payload, payload_len);
+		shared->reserved -= TWP_COMPLETION_MAX;
+		end_pos = shared->insert_pos;
+	}
+	else
+		LWLockAcquire(shared->append_lock, LW_EXCLUSIVE);
+	if (slot != TWP_NO_SLOT)
+	{
+		shared->slots[slot].seq = 0;
+		shared->slots[slot].next_free = shared->free_slot;
+		shared->free_slot = slot;
+	}
+	unlock_and_wake();
+	return end_pos;
 }

@@ -79,7 +79,10 @@ twp_spool_segment_path(char *path, const char *directory, uint64 segno)
 static void
 spare_path(char *path, const char *directory, int number)
 {
-	snprintf(path, MAXPGPATH, "%s/spare.%d", directory, number);
+	if (number == TWP_SPARE_IN_THE_MAKING)
+		snprintf(path, MAXPGPATH, "%s/spare.new", directory);
+	else
+		snprintf(path, MAXPGPATH, "%s/spare.%d", directory, number);
 }
 
 /* Opens a segment, or gives -1. */
@@ -142,6 +145,21 @@ twp_spool_make_spare(const char *directory, int number)
 	else
 		unlink(path);
 	return ok;
+}
+
+/* Numbers the spare that was in the making; its directory is synced with the segment it becomes. */
+bool
+twp_spool_name_spare(const char *directory, int number)
+{
+	char		from[MAXPGPATH];
+	char		to[MAXPGPATH];
+
+	spare_path(from, directory, TWP_SPARE_IN_THE_MAKING);
+	spare_path(to, directory, number);
+	if (rename(from, to) == 0)
+		return true;
+	twp_ledger_fail(TWP_LEDGER_OPEN, "could not rename \"%s\": %s", from, strerror(errno));
+	return false;
 }
 
 /* Turns a spare into the segment the header describes and opens it. */

@@ -61,7 +61,7 @@ note_begin(Visit *visit, const TwpRecordHeader *record)
 		pending->begin = copy;
 }
 
-/* Keeps a piece of a subject set. */
+/* Keeps a subject set, or a piece of one, that a record holds. */
 static void
 note_subjects(Visit *visit, const TwpRecordHeader *record)
 {
@@ -127,6 +127,7 @@ note_completion(Visit *visit, const TwpRecordHeader *record)
 
 	if (pending == NULL)
 		return true;
+	note_subjects(visit, record);
 	more = show_all(visit, pending, record);
 	if (pending->begin != NULL)
 		pfree(pending->begin);

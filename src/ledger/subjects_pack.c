@@ -212,14 +212,12 @@ twp_ledger_subjects_pack(TwpSubjectSet *set, uint32 *len)
 	return packed;
 }
 
-/* Stores a set as records that belong to an intent; false when it could not be stored whole. */
+/* Stores a packed set as records that belong to an intent; false when it could not be stored whole. */
 bool
-twp_subjects_append(uint64 seq, TwpSubjectSet *set)
+twp_subjects_append(uint64 seq, const char *packed, uint64 len)
 {
 	static char piece[TWP_RECORD_MAX - 1024];
-	uint64		len;
-	char	   *packed = twp_subjects_pack_quietly(set, &len);
-	bool		ok = packed != NULL;
+	bool		ok = true;
 
 	for (uint64 at = 0; ok && at < len;)
 	{
@@ -229,10 +227,8 @@ twp_subjects_append(uint64 seq, TwpSubjectSet *set)
 		twp_pack_put_varint(&writer, TWP_FIELD_SET_DATA);
 		twp_pack_put_varint(&writer, size);
 		twp_pack_put_bytes(&writer, packed + at, size);
-		ok = twp_ledger_append(TWP_RECORD_SUBJECTS, seq, piece, writer.len, NULL, false, NULL) != 0;
+		ok = twp_ledger_append(TWP_RECORD_SUBJECTS, seq, piece, writer.len, NULL, NULL) != 0;
 		at += size;
 	}
-	if (packed != NULL)
-		pfree(packed);
 	return ok;
 }

@@ -36,28 +36,26 @@ worker_gone(int code, Datum arg)
 	LWLockRelease(twp_ledger_shared->append_lock);
 }
 
-/* True when the ring holds records not yet on disk; arms the wake-up when it does not and idle is asked for. */
+/*
+ * Looks at the ring: *overdue when records wait that waited in the last round,
+ * too (younger ones the next statement's flush may take along, and its client
+ * need not wait for ours).  True when nothing waits and nothing came since the
+ * last round; then the wake-up is armed if idle is asked for.
+ */
 static bool
-records_wait(bool idle)
+ring_is_quiet(bool idle, bool *overdue)
 {
+	static uint64 last_round = 0;
 	TwpLedgerShared *shared = twp_ledger_shared;
-	bool		waiting;
+	bool		quiet;
 
 	LWLockAcquire(shared->append_lock, LW_EXCLUSIVE);
-	waiting = shared->insert_pos != shared->drained_pos;
-	shared->worker_idle = idle && !waiting;
+	*overdue = shared->drained_pos < Min(last_round, shared->insert_pos);
+	quiet = shared->insert_pos == shared->drained_pos && shared->insert_pos == last_round;
+	shared->worker_idle = idle && quiet;
+	last_round = shared->insert_pos;
 	LWLockRelease(shared->append_lock);
-	return waiting;
-}
-
-/* Keeps one zero-filled segment ready. */
-static void
-keep_spare(void)
-{
-	LWLockAcquire(twp_ledger_shared->flush_lock, LW_EXCLUSIVE);
-	if (twp_ledger_shared->spares < 1)
-		(void) twp_ledger_grow_locked();
-	LWLockRelease(twp_ledger_shared->flush_lock);
+	return quiet;
 }
 
 /* Writes indexes when a segment was finished, here or in a copy, since the last time. */
@@ -101,6 +99,7 @@ twp_ledger_worker_main(Datum arg)
 		bool		open = pg_atomic_read_u32(&twp_ledger_shared->state) == TWP_LEDGER_OPEN;
 		bool		idle = !open || quiet_rounds > IDLE_AFTER_ROUNDS;
 		bool		full = open && twp_ledger_drop_shipped();
+		bool		overdue;
 
 		if (ConfigReloadPending)
 		{
@@ -109,14 +108,14 @@ twp_ledger_worker_main(Datum arg)
 		}
 		if (open)
 			twp_ledger_note_clock();
-		if (open && records_wait(idle) && twp_ledger_drain())
+		if (!open || ring_is_quiet(idle, &overdue) || (overdue && !twp_ledger_drain()))
+			quiet_rounds++;
+		else
 		{
 			quiet_rounds = 0;
 			idle = false;
-			keep_spare();
+			twp_ledger_keep_spare();
 		}
-		else
-			quiet_rounds++;
 		if (open && TimestampDifferenceExceeds(anchored, GetCurrentTimestamp(), ANCHOR_EVERY_MS))
 		{
 			twp_anchor_write();
