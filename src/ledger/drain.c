@@ -3,9 +3,7 @@
  *
  * Whoever holds the flush lock is the drainer: it takes all records that wait
  * in the ring, chains them, writes them with one pwrite, syncs once and
- * publishes how far the ledger is durable.  A backend that needs its record
- * durable becomes the drainer when nobody is; else it waits, and mostly finds
- * its record written by the one before it.
+ * publishes how far the ledger is durable.  Who drains for whom: flush.c.
  *
  * Locks: flush lock, then append lock for moments.  Failure: false; a failed
  * sync breaks the ledger until restart, because after it nobody knows what the
@@ -263,9 +261,9 @@ stage_record(Drain *drain, uint32 length)
 	return true;
 }
 
-/* Drains the ring; the caller holds the flush lock. */
-static bool
-drain_locked(void)
+/* Makes everything appended so far durable; the caller holds the flush lock. */
+bool
+twp_ledger_drain_locked(void)
 {
 	TwpLedgerShared *shared = twp_ledger_shared;
 	Drain		drain = {.staged = 0, .head_seq = shared->head_seq, .durable_seq = shared->head_seq};
@@ -299,26 +297,7 @@ twp_ledger_drain(void)
 	bool		ok;
 
 	LWLockAcquire(twp_ledger_shared->flush_lock, LW_EXCLUSIVE);
-	ok = drain_locked();
+	ok = twp_ledger_drain_locked();
 	LWLockRelease(twp_ledger_shared->flush_lock);
-	return ok;
-}
-
-/* Makes everything up to a position durable, by this process or the one before it. */
-bool
-twp_ledger_flush(uint64 upto)
-{
-	TwpLedgerShared *shared = twp_ledger_shared;
-	bool		ok = true;
-
-	while (ok && pg_atomic_read_u64(&shared->flushed_pos) < upto)
-	{
-		if (pg_atomic_read_u32(&shared->state) != TWP_LEDGER_OPEN)
-			return false;
-		if (!LWLockAcquireOrWait(shared->flush_lock, LW_EXCLUSIVE))
-			continue;
-		ok = drain_locked();
-		LWLockRelease(shared->flush_lock);
-	}
 	return ok;
 }

@@ -128,6 +128,14 @@ typedef struct TwpOpenSlot
 	int			next_free;
 } TwpOpenSlot;
 
+/* One process that waits until its record is durable, by its number among the server's processes. */
+typedef struct TwpFlushMember
+{
+	uint64		upto;			/* position in the ring it waits for */
+	pg_atomic_uint32 next;
+	volatile bool waits;
+} TwpFlushMember;
+
 typedef enum TwpLedgerState
 {
 	TWP_LEDGER_CLOSED,			/* start failed: see reason */
@@ -179,6 +187,7 @@ typedef struct TwpLedgerShared
 	pg_atomic_uint32 state;
 	pg_atomic_uint64 flushed_pos;
 	pg_atomic_uint64 flushed_seq;
+	pg_atomic_uint32 group;		/* first of those who wait for the next flush */
 	pg_atomic_uint64 shipped_segno; /* own segments before it are on the primary, too */
 	pg_atomic_uint64 counters[TWP_COUNTERS];
 	char		reason[256];
@@ -207,6 +216,7 @@ extern char *twp_ledger_ship_conninfo;	/* ship.c */
 /* ring.c: shared memory and appending */
 extern char *twp_ledger_ring(void);
 extern char *twp_ledger_staging(void);
+extern TwpFlushMember *twp_ledger_members(void);
 extern void twp_ledger_fail(TwpLedgerState state, const char *format,...) pg_attribute_printf(2, 3);
 extern uint64 twp_ledger_append(TwpRecordType type, uint64 ref, const char *payload, uint32 payload_len,
 								int *open_slot, uint64 *end_pos);
@@ -215,9 +225,14 @@ extern bool twp_ledger_append_note(TwpRecordType type, const char *payload, uint
 extern uint64 twp_ledger_append_completion(int slot, uint64 ref, const char *payload, uint32 payload_len);
 extern uint64 twp_ledger_record_id(uint64 seq);
 
+/* flush.c: waiting until durable */
+extern Size twp_ledger_group_size(void);
+extern void twp_ledger_group_init(void);
+extern bool twp_ledger_flush(uint64 upto);
+
 /* drain.c: chaining, writing, syncing */
 extern bool twp_ledger_drain(void);
-extern bool twp_ledger_flush(uint64 upto);
+extern bool twp_ledger_drain_locked(void);
 extern bool twp_ledger_next_segment_locked(void);
 extern bool twp_ledger_grow_locked(void);
 extern void twp_ledger_keep_spare(void);

@@ -51,11 +51,25 @@ twp_ledger_staging(void)
 	return twp_ledger_ring() + twp_ledger_shared->ring_size;
 }
 
+/* Who waits for a flush, by number of the process. */
+TwpFlushMember *
+twp_ledger_members(void)
+{
+	return (TwpFlushMember *) (twp_ledger_staging() + twp_ledger_shared->ring_size);
+}
+
+/* All of the ledger's shared memory. */
+static Size
+whole_size(void)
+{
+	return add_size(add_size(shared_size(), (Size) twp_ledger_buffer_kb * 1024 * 2), twp_ledger_group_size());
+}
+
 /* Asks for shared memory and locks; to be called from shmem_request_hook. */
 void
 twp_ledger_shmem_request(void)
 {
-	RequestAddinShmemSpace(add_size(shared_size(), (Size) twp_ledger_buffer_kb * 1024 * 2));
+	RequestAddinShmemSpace(whole_size());
 	RequestNamedLWLockTranche(TRANCHE, 3);
 }
 
@@ -64,10 +78,9 @@ void
 twp_ledger_shmem_startup(void)
 {
 	bool		found;
-	Size		size = add_size(shared_size(), (Size) twp_ledger_buffer_kb * 1024 * 2);
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	twp_ledger_shared = ShmemInitStruct(TRANCHE, size, &found);
+	twp_ledger_shared = ShmemInitStruct(TRANCHE, whole_size(), &found);
 	if (!found)
 	{
 		TwpLedgerShared *shared = twp_ledger_shared;
@@ -86,6 +99,7 @@ twp_ledger_shmem_startup(void)
 		pg_atomic_init_u64(&shared->flushed_pos, 0);
 		pg_atomic_init_u64(&shared->flushed_seq, 0);
 		pg_atomic_init_u64(&shared->shipped_segno, 0);
+		twp_ledger_group_init();
 		twp_ledger_init_counters();
 		/* pg_upgrade discloses nothing, and finds the old cluster's spool as it was left. */
 		if (!IsBinaryUpgrade)
