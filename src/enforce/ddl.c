@@ -12,20 +12,16 @@
 #include "access/htup_details.h"
 #include "access/transam.h"
 #include "base/catalog.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "base/guc.h"
 #include "catalog/namespace.h"
-#include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "commands/seclabel.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "nodes/nodeFuncs.h"
 #include "parser/parse_type.h"
-#include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -56,6 +52,27 @@ twp_enforce_require_admin(Oid relid, const char *what)
 			 errmsg("%s on protected table \"%s\" takes an administrator of protection", what,
 					get_rel_name(relid)),
 			 errhint("It could see raw rows: ask a member of twin_privacy_admin to review and do it.")));
+}
+
+/* Refuses, unless trusted, what makes anew how an open table decides whose rows a protected table's are. */
+void
+twp_enforce_guard_step(Oid relid, const char *what)
+{
+	if (!OidIsValid(relid) || !twp_protect_any() || twp_enforce_is_trusted() || !twp_protect_is_on_path(relid))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("table \"%s\" decides whose rows a protected table's are: %s takes an administrator of protection",
+					get_rel_name(relid), what),
+			 errhint("Ask a member of twin_privacy_admin to review and do it.")));
+}
+
+/* A table or column that a path names is about to be dropped: another of its name would decide instead. */
+void
+twp_enforce_drops(Oid relid, int attno)
+{
+	if (twp_protect_any() && !twp_enforce_is_trusted() && twp_protect_is_named_by_path(relid, attno))
+		twp_enforce_guard_step(relid, attno != 0 ? "DROP COLUMN" : "DROP TABLE");
 }
 
 /* Refuses commands on our own tables. */
@@ -143,6 +160,8 @@ check_drop_column(Oid relid, const char *column)
 
 	if (p == NULL || attno == InvalidAttrNumber)
 		return;
+	if (p->broken != NULL)
+		twp_enforce_require_admin(relid, "DROP COLUMN, while its label does not resolve,");
 	decides = attno == p->subject.start || (p->has_label_path && attno == p->labels.start);
 	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
 		decides |= p->facts[fact] != 0 && attno == p->facts[fact];
@@ -155,7 +174,29 @@ check_drop_column(Oid relid, const char *column)
 }
 
 /*
- * Refuses constraints that run expressions, and foreign keys from columns
+ * True when a unique key has the subject in it: a new row's is one its writer
+ * may write, so it meets rows of that subject only.
+ */
+static bool
+has_subject(Oid relid, const List *columns)
+{
+	const TwpProtection *p = twp_protect_lookup(relid);
+	ListCell   *lc;
+
+	foreach(lc, columns)
+	{
+		const Node *column = lfirst(lc);
+		const char *name = IsA(column, IndexElem) ? ((const IndexElem *) column)->name : strVal(column);
+
+		if (p != NULL && p->subject.nhops == 0 && name != NULL && get_attnum(relid, name) == p->subject.start)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Refuses constraints that run expressions, unique keys by which hidden rows
+ * could be asked for values, and foreign keys from columns
  * other than the one that leads to the data subject: whether a guessed value
  * is "still referenced" would tell who has it.
  */
@@ -167,8 +208,16 @@ check_constraint(Oid relid, const Constraint *constraint)
 
 	if (constraint->contype == CONSTR_CHECK || constraint->contype == CONSTR_EXCLUSION)
 		twp_enforce_require_admin(relid, "a CHECK or exclusion constraint");
+	if ((constraint->contype == CONSTR_UNIQUE || constraint->contype == CONSTR_PRIMARY) &&
+		!has_subject(relid, constraint->keys))
+		twp_enforce_require_admin(relid, "a unique key without the data subject");
 	if (constraint->contype != CONSTR_FOREIGN || p == NULL)
 		return;
+	/* actions would carry what triggers and computed keys of an open table make of its rows */
+	if ((constraint->fk_upd_action == FKCONSTR_ACTION_CASCADE || constraint->fk_upd_action == FKCONSTR_ACTION_SETNULL ||
+		 constraint->fk_upd_action == FKCONSTR_ACTION_SETDEFAULT || constraint->fk_del_action == FKCONSTR_ACTION_SETDEFAULT) &&
+		!twp_protect_is_protected(twp_enforce_relation_of(constraint->pktable)))
+		twp_enforce_require_admin(relid, "a foreign key that carries changes from a table that is not protected");
 	foreach(lc, constraint->fk_attrs)
 		if (get_attnum(relid, strVal(lfirst(lc))) != p->subject.start)
 			twp_enforce_require_admin(relid, "a foreign key from a column that does not lead to the data subject");
@@ -200,23 +249,6 @@ check_drop_constraint(Oid relid, const char *name)
 		twp_enforce_require_admin(relid, "DROP CONSTRAINT of a foreign key");
 }
 
-/*
- * Refuses a protected child below an unprotected parent: statistics, checks
- * and conversions of the parent would reach into it.
- */
-static void
-refuse_open_parent(Oid parent, Oid child)
-{
-	if (!OidIsValid(parent) || !OidIsValid(child) || twp_in_maintenance() ||
-		!twp_protect_is_protected(child) || twp_protect_is_protected(parent))
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("protected table \"%s\" cannot go below table \"%s\", which is not protected",
-					get_rel_name(child), get_rel_name(parent)),
-			 errhint("Protect the parent first with twin_privacy.protect_table.")));
-}
-
 /* Refuses one subcommand of ALTER TABLE where it would open or read the table. */
 static void
 check_alter_command(Oid relid, const AlterTableCmd *cmd)
@@ -242,6 +274,11 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 			if (is_generated(column) || !is_builtin_type(column->typeName))
 				twp_enforce_require_admin(relid, "ADD COLUMN with a check, a generated value or a user-defined type");
 			break;
+#if TWP_PG17_GE
+		case AT_SetExpression:
+			twp_enforce_require_admin(relid, "ALTER COLUMN SET EXPRESSION");
+			break;
+#endif
 		case AT_AddConstraint:
 			check_constraint(relid, (const Constraint *) cmd->def);
 			break;
@@ -257,9 +294,25 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 		case AT_DropColumn:
 			check_drop_column(relid, cmd->name);
 			break;
+		case AT_ClusterOn:
+			twp_enforce_check_order(relid, cmd->name);
+			break;
 		default:
 			break;
 	}
+}
+
+/* Refuses to compute anew, in an open table, a column that decides whose rows another table's are. */
+static void
+check_alter_step(Oid relid, const AlterTableCmd *cmd)
+{
+	bool		computes = cmd->subtype == AT_AlterColumnType && ((const ColumnDef *) cmd->def)->raw_default != NULL;
+
+#if TWP_PG17_GE
+	computes |= cmd->subtype == AT_SetExpression;
+#endif
+	if (computes && twp_protect_decides_subject(relid, get_attnum(relid, cmd->name)))
+		twp_enforce_guard_step(relid, "computing a column anew");
 }
 
 /* Refuses what could change, hide or lose rows of a provenance table; what adds to it is let through. */
@@ -307,15 +360,17 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		const AlterTableCmd *cmd = lfirst(lc);
 
 		if (cmd->subtype == AT_AddInherit)
-			refuse_open_parent(twp_enforce_relation_of((RangeVar *) cmd->def), relid);
+			twp_enforce_refuse_open_parent(twp_enforce_relation_of((RangeVar *) cmd->def), relid);
 		else if (cmd->subtype == AT_AttachPartition)
 		{
 			Oid			child = twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name);
 
-			refuse_open_parent(relid, child);
+			twp_enforce_refuse_open_parent(relid, child);
 			/* whether its rows keep to the bounds is a question about hidden values; once attached all are */
 			if (!again)
 				twp_enforce_require_admin(child, "ATTACH PARTITION of rows");
+			if (!again)
+				twp_enforce_check_beside_default(relid);
 		}
 	}
 	if (stmt->objtype == OBJECT_TYPE && twp_catalog_installed() && !twp_enforce_is_trusted() &&
@@ -326,7 +381,11 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		foreach(lc, stmt->cmds)
 			check_alter_provenance(relid, lfirst(lc));
 	if (!twp_protect_is_protected(relid))
+	{
+		foreach(lc, stmt->cmds)
+			check_alter_step(relid, lfirst(lc));
 		return;
+	}
 	foreach(lc, stmt->cmds)
 		check_alter_command(relid, lfirst(lc));
 }
@@ -348,6 +407,8 @@ twp_enforce_check_index(const IndexStmt *stmt)
 	}
 	if (computes)
 		twp_enforce_require_admin(relid, "an index with an expression, a predicate or an operator class");
+	if (stmt->unique && !has_subject(relid, stmt->indexParams))
+		twp_enforce_require_admin(relid, "a unique index without the data subject");
 }
 
 /* Looks at a CREATE STATISTICS. */
@@ -409,127 +470,6 @@ twp_enforce_check_domain(const AlterDomainStmt *stmt)
 						 "  WHERE t.oid IN (y.typbasetype, y.typelem))"
 						 " SELECT a.attrelid FROM t JOIN pg_attribute a ON a.atttypid = t.oid", type))
 		twp_enforce_refuse_untrusted("a check of a domain");
-}
-
-/* What a child owed to its parent's labels, to be its own once detached. */
-typedef struct Inheritance
-{
-	Oid			child;
-	char	   *table_label;
-	List	   *columns;		/* names, char * */
-	List	   *labels;			/* texts, char * */
-} Inheritance;
-
-/* Remembers the labels that reach a child through its parent. */
-static Inheritance *
-remember_inheritance(Oid child)
-{
-	const TwpProtection *p = OidIsValid(child) ? twp_protect_lookup(child) : NULL;
-	Inheritance *inherited;
-	ObjectAddress source = {RelationRelationId, InvalidOid, 0};
-	char	   *name;
-
-	if (p == NULL || p->source == child)
-		return NULL;
-	inherited = palloc0(sizeof(Inheritance));
-	inherited->child = child;
-	source.objectId = p->source;
-	inherited->table_label = GetSecurityLabel(&source, "twin_privacy");
-	for (AttrNumber attno = 1; (name = get_attname(p->source, attno, true)) != NULL; attno++)
-	{
-		char	   *label;
-
-		source.objectSubId = attno;
-		label = GetSecurityLabel(&source, "twin_privacy");
-		if (label == NULL)
-			continue;
-		inherited->columns = lappend(inherited->columns, name);
-		inherited->labels = lappend(inherited->labels, label);
-	}
-	return inherited;
-}
-
-/* Remembers for each child an ALTER TABLE is about to detach; list of Inheritance. */
-List *
-twp_enforce_remember_detached(const AlterTableStmt *stmt)
-{
-	List	   *remembered = NIL;
-	ListCell   *lc;
-
-	foreach(lc, stmt->cmds)
-	{
-		const AlterTableCmd *cmd = lfirst(lc);
-		Inheritance *inherited = NULL;
-
-		if (cmd->subtype == AT_DetachPartition || cmd->subtype == AT_DetachPartitionFinalize)
-			inherited = remember_inheritance(twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
-		else if (cmd->subtype == AT_DropInherit)
-			inherited = remember_inheritance(twp_enforce_relation_of(stmt->relation));
-		if (inherited != NULL)
-			remembered = lappend(remembered, inherited);
-	}
-	return remembered;
-}
-
-/* Writes the remembered labels onto children that are on their own now. */
-void
-twp_enforce_protect_detached(List *remembered)
-{
-	ListCell   *lc;
-
-	foreach(lc, remembered)
-	{
-		Inheritance *inherited = lfirst(lc);
-		ObjectAddress object = {RelationRelationId, inherited->child, 0};
-		ListCell   *column;
-		ListCell   *label;
-
-		if (!OidIsValid(get_rel_namespace(inherited->child)) ||
-			twp_protect_is_protected(inherited->child))
-			continue;
-		SetSecurityLabel(&object, "twin_privacy", inherited->table_label);
-		forboth(column, inherited->columns, label, inherited->labels)
-		{
-			object.objectSubId = get_attnum(inherited->child, lfirst(column));
-			if (object.objectSubId > 0)
-				SetSecurityLabel(&object, "twin_privacy", lfirst(label));
-		}
-		CacheInvalidateRelcacheByRelid(inherited->child);
-		twp_protect_switch_rls(inherited->child, true);
-	}
-}
-
-/* Turns row security on for a table that inherits protection. */
-static void
-protect_heir(Oid relid)
-{
-	if (OidIsValid(relid) && twp_protect_is_protected(relid))
-		twp_protect_switch_rls(relid, true);
-}
-
-/* Protects at birth what CREATE TABLE made below a protected table. */
-void
-twp_enforce_protect_created(const CreateStmt *stmt)
-{
-	if (stmt->inhRelations != NIL)
-		protect_heir(twp_enforce_relation_of(stmt->relation));
-}
-
-/* Protects what ALTER TABLE put below a protected table. */
-void
-twp_enforce_protect_attached(const AlterTableStmt *stmt)
-{
-	ListCell   *lc;
-
-	foreach(lc, stmt->cmds)
-	{
-		const AlterTableCmd *cmd = lfirst(lc);
-
-		if (cmd->subtype == AT_AttachPartition)
-			protect_heir(twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
-		else if (cmd->subtype == AT_AddInherit)
-			protect_heir(twp_enforce_relation_of(stmt->relation));
-	}
 }
 
 /* Refuses a view that would freeze protected rows; called once it exists, so that it is rolled back. */

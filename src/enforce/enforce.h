@@ -82,6 +82,7 @@ extern void twp_enforce_explain_started(QueryDesc *query, int eflags);
 /* A function is about to be set up for execution. */
 extern void twp_enforce_function_executes(Oid function);
 /* A relation is about to be emptied. */
+extern void twp_enforce_drops(Oid relid, int attno);
 extern void twp_enforce_truncates(Oid relid);
 /* A message is about to be written or sent: takes values of protected rows out of it. */
 extern void twp_enforce_edit_message(ErrorData *error);

@@ -194,6 +194,7 @@ extern bool twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, Query
 /* ddl.c */
 extern Oid	twp_enforce_relation_of(const RangeVar *range);
 extern void twp_enforce_require_admin(Oid relid, const char *what);
+extern void twp_enforce_guard_step(Oid relid, const char *what);
 extern bool twp_enforce_is_trusted(void);
 extern bool twp_enforce_serves_protected(const char *query, Oid object);
 extern void twp_enforce_refuse_untrusted(const char *what);
@@ -201,6 +202,12 @@ extern bool twp_enforce_type_change_is_total(Oid relid, const char *column, Type
 extern void twp_enforce_guard_own(Oid relid);
 extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again);
 extern void twp_enforce_check_index(const IndexStmt *stmt);
+
+/* heir.c: tables that come below protected ones, and leave. */
+extern void twp_enforce_refuse_open_parent(Oid parent, Oid child);
+extern void twp_enforce_check_beside_default(Oid parent);
+extern void twp_enforce_check_create_table(const CreateStmt *stmt);
+extern void twp_enforce_check_order(Oid relid, const char *index_name);
 extern void twp_enforce_check_statistics(const CreateStatsStmt *stmt);
 extern void twp_enforce_check_domain(const AlterDomainStmt *stmt);
 extern void twp_enforce_check_publication(const List *objects);

@@ -62,32 +62,15 @@ typedef struct Forgetting
 	bool		by_place;		/* below a node that tells rows apart by their partition */
 } Forgetting;
 
-/* True when in which partition a row lies may be more than is shown of it, under some use. */
-static bool
-place_tells(Oid relid)
-{
-	const TwpProtection *p = get_rel_relispartition(relid) ? twp_protect_lookup(relid) : NULL;
-	Bitmapset  *places = p != NULL ? twp_protect_place_columns(relid) : NULL;
-	int			attno = 0;
-
-	while ((attno = bms_next_member(places, attno)) > 0)
-	{
-		const TwpColumn *column = &p->columns[attno - 1];
-
-		if (!column->labelled || column->category != p->category || column->sources != 0 ||
-			column->kind == TWP_KIND_IDENTIFIER || column->kind == TWP_KIND_QUASI)
-			return true;
-	}
-	return false;
-}
-
 /* Looks for a scan of a partition that tells of its rows. */
 static bool
 has_telling_scan(PlanState *state, void *context)
 {
 	Index		rti = scan_relation(state);
 
-	if (rti > 0 && place_tells(exec_rt_fetch(rti, state->state)->relid))
+	Oid			relid = rti > 0 ? exec_rt_fetch(rti, state->state)->relid : InvalidOid;
+
+	if (OidIsValid(relid) && get_rel_relispartition(relid) && twp_protect_place_may_be_hidden(relid))
 		return true;
 	return planstate_tree_walker(state, has_telling_scan, context);
 }

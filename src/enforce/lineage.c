@@ -74,6 +74,13 @@ twp_enforce_guard_provenance(Query *query)
 void
 twp_enforce_truncates(Oid relid)
 {
+	/* named by the command, or by another's CASCADE */
+	if (twp_protect_any())
+	{
+		twp_enforce_require_admin(relid, "TRUNCATE");
+		if (twp_protect_deletes_decide(relid))
+			twp_enforce_guard_step(relid, "TRUNCATE");
+	}
 	if (!twp_in_maintenance() && !twp_sql_is_installing() && twp_protect_has_lineage() &&
 		twp_protect_is_provenance(relid))
 		refuse_change(relid);

@@ -137,7 +137,7 @@ guard_steps(const Query *query)
 		}
 	else
 		lc = NULL;
-	if ((query->commandType == CMD_UPDATE && lc == NULL) ||
+	if ((query->commandType == CMD_UPDATE && lc == NULL && !twp_protect_computes_subject(rte->relid)) ||
 		(query->commandType == CMD_DELETE && !twp_protect_deletes_decide(rte->relid)))
 		return;
 	ereport(ERROR,

@@ -12,6 +12,7 @@
 #include "base/guc.h"
 #include "breakglass/breakglass.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
 #include "enforce/enforce_internal.h"
 #include "utils/lsyscache.h"
 
@@ -108,10 +109,24 @@ check_definition(Node *node, bool again)
 		case T_CreateTrigStmt:
 			twp_enforce_guard_own(twp_enforce_relation_of(((CreateTrigStmt *) node)->relation));
 			twp_enforce_require_admin(twp_enforce_relation_of(((CreateTrigStmt *) node)->relation), "CREATE TRIGGER");
+			if (TRIGGER_FOR_BEFORE(((CreateTrigStmt *) node)->timing) && ((CreateTrigStmt *) node)->row &&
+				TRIGGER_FOR_UPDATE(((CreateTrigStmt *) node)->events))
+				twp_enforce_guard_step(twp_enforce_relation_of(((CreateTrigStmt *) node)->relation), "a trigger before updates");
 			break;
 		case T_RuleStmt:
 			twp_enforce_guard_own(twp_enforce_relation_of(((RuleStmt *) node)->relation));
 			twp_enforce_require_admin(twp_enforce_relation_of(((RuleStmt *) node)->relation), "CREATE RULE");
+			break;
+		case T_CreateStmt:
+		case T_CreateForeignTableStmt:
+			/* afterwards it is there itself */
+			if (!again)
+				twp_enforce_check_create_table((CreateStmt *) node);
+			break;
+		case T_ClusterStmt:
+			if (((ClusterStmt *) node)->relation != NULL)
+				twp_enforce_check_order(twp_enforce_relation_of(((ClusterStmt *) node)->relation),
+										((ClusterStmt *) node)->indexname);
 			break;
 		case T_IndexStmt:
 			twp_enforce_check_index((IndexStmt *) node);
@@ -219,7 +234,7 @@ twp_enforce_utility_after(PlannedStmt *pstmt, void *state)
 		twp_protect_rewrite_labels(mine->labels);
 		twp_enforce_protect_detached(mine->detached);
 	}
-	if (IsA(node, CreateStmt))
+	if (IsA(node, CreateStmt) || IsA(node, CreateForeignTableStmt))
 		twp_enforce_protect_created((CreateStmt *) node);
 	else if (IsA(node, AlterTableStmt))
 		twp_enforce_protect_attached((AlterTableStmt *) node);

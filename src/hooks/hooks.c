@@ -9,6 +9,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "consent/consent.h"
 #include "enforce/enforce.h"
@@ -214,6 +215,8 @@ access_object(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		twp_pseudonym_check_constraint(object_id);
 	else if (access == OAT_NAMESPACE_SEARCH)
 		twp_enforce_schema_named(object_id, arg);
+	else if (access == OAT_DROP && class_id == RelationRelationId)
+		twp_enforce_drops(object_id, sub_id);
 	else if (access == OAT_TRUNCATE)
 		twp_enforce_truncates(object_id);
 }

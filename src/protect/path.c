@@ -116,20 +116,47 @@ twp_protect_is_unique(Oid relid, AttrNumber attno)
 		(get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE || !has_subclass(relid));
 }
 
+/* Reads "schema.table(key).value"; the table is NULL when there is no schema. */
+static bool
+read_hop(const char **cursor, char **schema, char **table, char **key, char **value)
+{
+	*table = NULL;
+	return (*schema = twp_protect_read_identifier(cursor)) != NULL &&
+		(!twp_protect_read_symbol(cursor, ".") || (*table = twp_protect_read_identifier(cursor)) != NULL) &&
+		twp_protect_read_symbol(cursor, "(") && (*key = twp_protect_read_identifier(cursor)) != NULL &&
+		twp_protect_read_symbol(cursor, ")") && twp_protect_read_symbol(cursor, ".") &&
+		(*value = twp_protect_read_identifier(cursor)) != NULL;
+}
+
+/* Finds the table, and the columns that are there (else 0), which the text behind an arrow names. */
+bool
+twp_protect_name_hop(const char *text, TwpHop *hop)
+{
+	char	   *schema;
+	char	   *table;
+	char	   *key;
+	char	   *value;
+
+	if (!read_hop(&text, &schema, &table, &key, &value) || table == NULL)
+		return false;
+	hop->relid = get_relname_relid(table, get_namespace_oid(schema, true));
+	if (!OidIsValid(hop->relid))
+		return false;
+	hop->key_attno = get_attnum(hop->relid, key);
+	hop->value_attno = get_attnum(hop->relid, value);
+	return true;
+}
+
 /* Resolves "schema.table(key).value" behind an arrow. */
 static bool
 resolve_hop(const char **cursor, Oid from_type, TwpHop *hop, const char **problem)
 {
-	char	   *schema = twp_protect_read_identifier(cursor);
-	char	   *table = NULL;
+	char	   *schema;
+	char	   *table;
 	char	   *key;
 	char	   *value;
 
-	if (schema == NULL ||
-		(twp_protect_read_symbol(cursor, ".") && (table = twp_protect_read_identifier(cursor)) == NULL) ||
-		!twp_protect_read_symbol(cursor, "(") || (key = twp_protect_read_identifier(cursor)) == NULL ||
-		!twp_protect_read_symbol(cursor, ")") || !twp_protect_read_symbol(cursor, ".") ||
-		(value = twp_protect_read_identifier(cursor)) == NULL)
+	if (!read_hop(cursor, &schema, &table, &key, &value))
 	{
 		*problem = "the path does not parse";
 		return false;

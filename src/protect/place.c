@@ -79,3 +79,27 @@ twp_protect_place_columns(Oid relid)
 		places = add_places(places, relid, lfirst_oid(lc));
 	return places;
 }
+
+/* True when some use may not show a column of a row it shows. */
+bool
+twp_protect_may_be_hidden(const TwpProtection *p, AttrNumber attno)
+{
+	const TwpColumn *column = &p->columns[attno - 1];
+
+	return !column->labelled || column->category != p->category || column->sources != 0 ||
+		column->kind == TWP_KIND_IDENTIFIER || column->kind == TWP_KIND_QUASI;
+}
+
+/* True when such a column is among those a row's partition tells of. */
+bool
+twp_protect_place_may_be_hidden(Oid relid)
+{
+	const TwpProtection *p = twp_protect_lookup(relid);
+	Bitmapset  *places = p != NULL ? twp_protect_place_columns(relid) : NULL;
+	int			attno = 0;
+
+	while ((attno = bms_next_member(places, attno)) > 0)
+		if (twp_protect_may_be_hidden(p, attno))
+			return true;
+	return false;
+}

@@ -189,6 +189,10 @@ extern const char *twp_protect_kind_name(TwpColumnKind kind);
 extern bool twp_protect_decides_subject(Oid relid, AttrNumber attno);
 /* True when the relation decides whose rows a protected table's are: by a path through it, or a foreign key's actions. */
 extern bool twp_protect_is_on_path(Oid relid);
+/* True for a table, or a column of one (else 0), that a path names, whether or not the path resolves. */
+extern bool twp_protect_is_named_by_path(Oid relid, AttrNumber attno);
+/* True when a column that decides is computed from others of its row. */
+extern bool twp_protect_computes_subject(Oid relid);
 /* True when a row deleted there decides, too. */
 extern bool twp_protect_deletes_decide(Oid relid);
 /* Categories of all tables (and their columns) that the relation decides about. */
@@ -224,6 +228,11 @@ extern bool twp_protect_read_labels(Oid type, Datum value, TwpCategorySet *needs
 
 /* Columns (numbers) that a row's partition tells of: keys of what is partitioned above or below the relation. */
 extern Bitmapset *twp_protect_place_columns(Oid relid);
+
+/* True when some use may not show a column of a row it shows: by its label, or for want of one. */
+extern bool twp_protect_may_be_hidden(const TwpProtection *p, AttrNumber attno);
+/* True when such a column is among those a row's partition tells of. */
+extern bool twp_protect_place_may_be_hidden(Oid relid);
 
 /* Turns row security on (and force) for a relation and all below it. */
 extern void twp_protect_switch_rls(Oid relid, bool on);

@@ -45,6 +45,8 @@ extern char *twp_protect_format_table_label(const TwpTableLabel *label);
  * sets *problem instead of raising.
  */
 extern TwpPath *twp_protect_resolve_path(Oid relid, const char *text, const char **problem);
+/* Finds the table and columns that the text behind an arrow of a path names; false when there is no such table. */
+extern bool twp_protect_name_hop(const char *text, TwpHop *hop);
 extern char *twp_protect_format_path(Oid relid, const TwpPath *path);
 /* Pieces of the same grammar, for provenance.c. */
 extern char *twp_protect_read_identifier(const char **cursor);

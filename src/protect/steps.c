@@ -13,10 +13,14 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
-#include "protect/protect.h"
+#include "commands/seclabel.h"
+#include "protect/protect_internal.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 typedef struct Step
@@ -25,6 +29,7 @@ typedef struct Step
 	AttrNumber	key_attno;
 	AttrNumber	value_attno;
 	bool		deletes;		/* so does a row that is deleted */
+	bool		by_name;		/* a path names it: another table of its name would decide instead */
 	TwpCategorySet needs;		/* of the table it decides about */
 } Step;
 
@@ -34,7 +39,7 @@ static uint64 steps_generation = 0;
 
 /* Adds one step. */
 static void
-add_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, TwpCategorySet needs)
+add_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, bool by_name, TwpCategorySet needs)
 {
 	Step	   *step = palloc(sizeof(Step));
 
@@ -42,6 +47,7 @@ add_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, TwpCategoryS
 	step->key_attno = key;
 	step->value_attno = value;
 	step->deletes = deletes;
+	step->by_name = by_name;
 	step->needs = needs;
 	steps = lappend(steps, step);
 }
@@ -51,7 +57,40 @@ static void
 add_path(const TwpPath *path, TwpCategorySet needs)
 {
 	for (int i = 0; i < path->nhops; i++)
-		add_step(path->hops[i].relid, path->hops[i].key_attno, path->hops[i].value_attno, true, needs);
+		add_step(path->hops[i].relid, path->hops[i].key_attno, path->hops[i].value_attno, true, true, needs);
+}
+
+/*
+ * Adds the hops that the text of a path names, as far as they are there.  A
+ * path that does not resolve today closes its table, but may resolve again
+ * tomorrow: what was changed meanwhile would count then.
+ */
+static void
+add_named_path(const char *text, TwpCategorySet needs)
+{
+	TwpHop		hop;
+
+	while (text != NULL && (text = strstr(text, "->")) != NULL)
+	{
+		text += strlen("->");
+		if (twp_protect_name_hop(text, &hop))
+			add_step(hop.relid, hop.key_attno, hop.value_attno, true, true, needs);
+	}
+}
+
+/* Adds the paths of a label that does not resolve. */
+static void
+add_broken(const TwpProtection *p, TwpCategorySet needs)
+{
+	ObjectAddress address = {RelationRelationId, p->source, 0};
+	char	   *text = GetSecurityLabel(&address, "twin_privacy");
+	const char *problem = NULL;
+	const TwpTableLabel *label = text != NULL ? twp_protect_parse_leniently(text, true, &problem) : NULL;
+
+	if (label == NULL)
+		return;
+	add_named_path(label->subject, needs);
+	add_named_path(label->label_column, needs);
 }
 
 /* True for a column that a path of the table begins with. */
@@ -84,7 +123,7 @@ add_foreign_key(const TwpProtection *p, HeapTuple tuple, TwpCategorySet needs)
 										own[i] != p->subject.start);
 
 		if (begins_path(p, own[i]) && (updates || opens))
-			add_step(constraint->confrelid, theirs[i], theirs[i], opens, needs);
+			add_step(constraint->confrelid, theirs[i], theirs[i], opens, false, needs);
 	}
 }
 
@@ -118,11 +157,16 @@ add_foreign_keys(Oid relid, TwpCategorySet needs)
 static void
 add_table(const TwpProtection *p)
 {
-	TwpCategorySet needs = TWP_CATEGORY_BIT(p->category);
+	TwpCategorySet needs = p->category >= 0 ? TWP_CATEGORY_BIT(p->category) : 0;
 
 	for (int i = 0; i < p->natts; i++)
 		if (p->columns[i].category >= 0)
 			needs |= TWP_CATEGORY_BIT(p->columns[i].category);
+	if (p->broken != NULL)
+	{
+		add_broken(p, needs);
+		return;
+	}
 	add_path(&p->subject, needs);
 	if (p->has_label_path)
 		add_path(&p->labels, needs);
@@ -150,7 +194,7 @@ load_steps(void)
 	{
 		const TwpProtection *p = twp_protect_lookup(lfirst_oid(lc));
 
-		if (p == NULL || p->broken != NULL)
+		if (p == NULL)
 			continue;
 		old = MemoryContextSwitchTo(step_context);
 		add_table(p);
@@ -169,6 +213,43 @@ twp_protect_is_on_path(Oid relid)
 	foreach(lc, steps)
 		if (((Step *) lfirst(lc))->relid == relid)
 			return true;
+	return false;
+}
+
+/* Says whether a path names the relation, and the column (0: none is asked about). */
+bool
+twp_protect_is_named_by_path(Oid relid, AttrNumber attno)
+{
+	ListCell   *lc;
+
+	load_steps();
+	foreach(lc, steps)
+	{
+		const Step *step = lfirst(lc);
+
+		if (step->relid == relid && step->by_name &&
+			(attno == 0 || attno == step->key_attno || attno == step->value_attno))
+			return true;
+	}
+	return false;
+}
+
+/* Says whether a column that decides is computed from others of its row. */
+bool
+twp_protect_computes_subject(Oid relid)
+{
+	ListCell   *lc;
+
+	load_steps();
+	foreach(lc, steps)
+	{
+		const Step *step = lfirst(lc);
+
+		if (step->relid == relid &&
+			((step->key_attno > 0 && get_attgenerated(relid, step->key_attno) != '\0') ||
+			 (step->value_attno > 0 && get_attgenerated(relid, step->value_attno) != '\0')))
+			return true;
+	}
 	return false;
 }
 

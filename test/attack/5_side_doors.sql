@@ -668,3 +668,182 @@ SELECT twin_privacy.protect_table('lair.part', subject => 'id', category => 'dem
 SELECT twin_privacy.label_column('lair.part', 'geno', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
 --! after
 DROP TABLE lair.part;
+
+--! attack foreign_partition_takes_rows_out
+BEGIN;
+CREATE FOREIGN TABLE lair.ft PARTITION OF clinic.visit FOR VALUES FROM (200) TO (300) SERVER loop OPTIONS (schema_name 'lair', table_name 'sink');
+COMMIT;
+BEGIN;
+INSERT INTO clinic.visit VALUES (250, 550000000 * 10::bigint + 1, '2026-01-01', 'sinknote', '{}', 1);
+UPDATE clinic.visit SET id = id + 200 WHERE id < 3;
+INSERT INTO clinic.base VALUES (1, 550000000 * 10::bigint + 1, 'x');
+CREATE FOREIGN TABLE lair.ft2 (v text) INHERITS (clinic.base) SERVER loop OPTIONS (schema_name 'lair', table_name 'sink');
+COMMIT;
+SELECT 'STO' || 'RED' || note FROM lair.sink;
+DROP FOREIGN TABLE IF EXISTS lair.ft, lair.ft2;
+--! as owner:CARE
+--! commit
+--! canary STORED
+--! before
+CREATE EXTENSION postgres_fdw;
+DO $$BEGIN EXECUTE format('CREATE SERVER loop FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname %L, host %L, port %L)', current_database(), split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port')); END$$;
+CREATE USER MAPPING FOR PUBLIC SERVER loop OPTIONS (user 'att_bypass', password_required 'false');
+GRANT USAGE ON FOREIGN SERVER loop TO PUBLIC;
+CREATE TABLE lair.sink (id int, patient_id bigint, day date, note text, labels text[], bill numeric); GRANT ALL ON lair.sink TO PUBLIC;
+--! after
+DROP EXTENSION postgres_fdw CASCADE; DROP TABLE lair.sink;
+
+--! attack check_in_a_new_partition
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'TO%', 'LD' || $1; RETURN true; END$$;
+CREATE TABLE lair.np PARTITION OF clinic.visit (CONSTRAINT c CHECK (lair.tell(note))) FOR VALUES FROM (200) TO (300);
+INSERT INTO clinic.visit VALUES (250, 550000000 * 10::bigint + 1, '2026-01-01', 'np', '{}', 1);
+--! as owner:CARE
+--! canary TOLDnp
+
+--! attack computed_column_in_a_new_child
+CREATE FUNCTION lair.tell(text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE NOTICE 'TO%', 'LD' || $1; RETURN 'x'; END$$;
+CREATE TABLE lair.kid (g text GENERATED ALWAYS AS (lair.tell(note)) STORED) INHERITS (clinic.base);
+INSERT INTO lair.kid (id, patient_id, note) VALUES (250, 550000000 * 10::bigint + 1, 'np');
+--! as owner:CARE
+--! canary TOLDnp
+
+--! attack trigger_of_an_attached_partition
+CREATE TABLE lair.np (LIKE clinic.visit);
+CREATE FUNCTION lair.tr() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'TO%', 'LD' || NEW.note; RETURN NEW; END$$;
+CREATE TRIGGER t BEFORE INSERT ON lair.np FOR EACH ROW EXECUTE FUNCTION lair.tr();
+ALTER TABLE clinic.visit ATTACH PARTITION lair.np FOR VALUES FROM (200) TO (300);
+INSERT INTO clinic.visit VALUES (250, 550000000 * 10::bigint + 1, '2026-01-01', 'np', '{}', 1);
+--! as owner:CARE
+--! canary TOLDnp
+
+--! attack code_of_an_attached_partition
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$BEGIN RAISE NOTICE 'TO%', 'LD' || $1; RETURN true; END$$;
+CREATE TABLE lair.np (LIKE clinic.visit); CREATE INDEX ON lair.np (lair.tell(note));
+ALTER TABLE lair.np ADD CHECK (lair.tell(note));
+ALTER TABLE clinic.visit ATTACH PARTITION lair.np FOR VALUES FROM (200) TO (300);
+INSERT INTO clinic.visit VALUES (250, 550000000 * 10::bigint + 1, '2026-01-01', 'np', '{}', 1);
+CREATE TABLE lair.nq (LIKE clinic.visit); CREATE RULE r AS ON INSERT TO lair.nq DO ALSO SELECT lair.tell(NEW.note); ALTER TABLE clinic.visit ATTACH PARTITION lair.nq FOR VALUES FROM (300) TO (400);
+INSERT INTO clinic.visit VALUES (350, 550000000 * 10::bigint + 1, '2026-01-01', 'np', '{}', 1);
+--! as owner:CARE
+--! canary TOLDnp
+
+--! attack trigger_of_a_new_child
+CREATE TABLE lair.kid (LIKE clinic.base);
+CREATE FUNCTION lair.tr() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'TO%', 'LD' || OLD.note; RETURN NEW; END$$;
+CREATE TRIGGER t BEFORE UPDATE ON lair.kid FOR EACH ROW EXECUTE FUNCTION lair.tr();
+INSERT INTO lair.kid VALUES (1, 550000000 * 10::bigint + 1, 'np');
+ALTER TABLE lair.kid INHERIT clinic.base;
+UPDATE clinic.base SET id = id;
+--! as owner:CARE
+--! canary TOLDnp
+
+--! attack unique_index_asks_for_values
+CREATE UNIQUE INDEX ON clinic.patient (secret);
+DO $$BEGIN UPDATE clinic.patient SET secret = 8675 * 1000 + 309.4 WHERE id = 550000000 * 10::bigint + 1; RAISE NOTICE 'no'; EXCEPTION WHEN unique_violation THEN RAISE NOTICE 'GUE%', 'SSED'; END$$;
+--! as owner:CARE
+--! canary GUESSED
+
+--! attack unique_constraint_asks_for_values
+ALTER TABLE clinic.patient ADD UNIQUE (extra);
+DO $$BEGIN UPDATE clinic.patient SET extra = 'CN' || 'RYextra4' WHERE id = 550000000 * 10::bigint + 1; RAISE NOTICE 'no'; EXCEPTION WHEN unique_violation THEN RAISE NOTICE 'GUE%', 'SSED'; END$$;
+CREATE TABLE lair.g (v text REFERENCES clinic.patient (extra)); DO $$BEGIN INSERT INTO lair.g VALUES ('CN' || 'RYextra4'); RAISE NOTICE 'GUE%', 'SSED'; EXCEPTION WHEN foreign_key_violation THEN RAISE NOTICE 'no'; END$$;
+--! as owner:CARE owner:none
+--! canary GUESSED
+
+--! attack unique_index_under_a_lax_collation
+CREATE COLLATION lair.lax (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
+CREATE UNIQUE INDEX ON clinic.patient (genome COLLATE lair.lax);
+SELECT 'MA' || 'DE' FROM pg_index WHERE indrelid = 'clinic.patient'::regclass AND NOT indisprimary;
+--! as owner:CARE
+--! canary MADE
+
+--! attack partition_beside_a_default_one_asks_for_values
+DO $$BEGIN CREATE TABLE lair.p_try PARTITION OF lair.part FOR VALUES IN ('HIV'); EXCEPTION WHEN check_violation THEN RAISE NOTICE 'GUE%', 'SSED'; END$$;
+--! as owner:CARE owner:RES
+--! canary GUESSED
+--! before
+CREATE TABLE lair.part (id bigint, geno text) PARTITION BY LIST (geno);
+CREATE TABLE lair.part_o PARTITION OF lair.part DEFAULT;
+INSERT INTO lair.part VALUES (5500000001, 'HIV');
+ALTER TABLE lair.part OWNER TO att_owner; ALTER TABLE lair.part_o OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.part', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.part', 'geno', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.part;
+
+--! attack cluster_by_a_hidden_column
+CREATE INDEX gi ON clinic.patient (genome DESC); 
+CLUSTER clinic.patient USING gi;
+SELECT 'ORD' || 'ER' || string_agg(substr(id::text, 10), '') FROM clinic.patient;
+--! as owner:CARE
+--! canary ORDER(654)?321
+
+--! attack dropped_hop_made_anew
+DROP TABLE clinic.lab_order CASCADE;
+CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint); INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
+SELECT * FROM clinic.result;
+--! as owner:CARE
+
+--! attack dropped_key_made_anew
+ALTER TABLE clinic.lab_order DROP COLUMN id CASCADE;
+ALTER TABLE clinic.lab_order ADD COLUMN id int UNIQUE;
+UPDATE clinic.lab_order SET id = 4 WHERE patient_id = 550000000 * 10::bigint + 1;
+UPDATE clinic.lab_order SET id = 5 WHERE patient_id = 550000000 * 10::bigint + 2;
+SELECT * FROM clinic.result;
+--! as owner:CARE
+
+--! attack open_hop_changed_around_the_check
+SAVEPOINT a; CREATE FUNCTION lair.tr() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.pid := 550000000 * 10::bigint + 1; RETURN NEW; END$$;
+CREATE TRIGGER t BEFORE UPDATE ON lair.ord FOR EACH ROW EXECUTE FUNCTION lair.tr();
+UPDATE lair.ord SET note = 'x'; SELECT * FROM lair.res; ROLLBACK TO a;
+ALTER TABLE lair.ord ALTER pid TYPE bigint USING 550000000 * 10::bigint + 1; SELECT * FROM lair.res; ROLLBACK TO a;
+ALTER TABLE lair.ord DROP COLUMN pid; ALTER TABLE lair.ord ADD pid bigint; UPDATE lair.ord SET pid = 550000000 * 10::bigint + 1; SELECT * FROM lair.res; ROLLBACK TO a;
+DROP TABLE lair.ord CASCADE; CREATE TABLE lair.ord (id int PRIMARY KEY, pid bigint); INSERT INTO lair.ord VALUES (1, 550000000 * 10::bigint + 1), (4, 550000000 * 10::bigint + 1); SELECT * FROM lair.res; ROLLBACK TO a;
+ALTER TABLE lair.ord DROP CONSTRAINT ord_pkey CASCADE; UPDATE lair.ord SET pid = 550000000 * 10::bigint + 1; DELETE FROM lair.ord WHERE id = 4; INSERT INTO lair.ord VALUES (4, 550000000 * 10::bigint + 1); ALTER TABLE lair.ord ADD PRIMARY KEY (id); SELECT * FROM lair.res; ROLLBACK TO a;
+ALTER TABLE lair.ord ALTER id TYPE bigint; UPDATE lair.ord SET pid = 550000000 * 10::bigint + 1; ALTER TABLE lair.ord ALTER id TYPE int; SELECT * FROM lair.res; ROLLBACK TO a;
+UPDATE lair.gen SET x = 550000000 * 10::bigint + 1; SELECT * FROM lair.res2; ROLLBACK TO a;
+--! as owner:CARE
+--! open owner:none
+--! before
+CREATE TABLE lair.ord (id int PRIMARY KEY, pid bigint, note text); INSERT INTO lair.ord VALUES (1, 5500000001), (4, 7700000004);
+CREATE TABLE lair.res (id int, ord int REFERENCES lair.ord, v text); INSERT INTO lair.res VALUES (1, 1, 'fine'), (4, 4, 'CNRYres');
+CREATE TABLE lair.gen (id int PRIMARY KEY, x bigint, pid bigint GENERATED ALWAYS AS (x) STORED); INSERT INTO lair.gen VALUES (1, 5500000001), (4, 7700000004);
+CREATE TABLE lair.res2 (id int, ord int REFERENCES lair.gen, v text); INSERT INTO lair.res2 VALUES (1, 1, 'fine'), (4, 4, 'CNRYres');
+ALTER TABLE lair.ord OWNER TO att_owner; ALTER TABLE lair.res OWNER TO att_owner; ALTER TABLE lair.gen OWNER TO att_owner; ALTER TABLE lair.res2 OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.res', subject => 'ord -> lair.ord(id).pid', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.protect_table('lair.res2', subject => 'ord -> lair.gen(id).pid', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.res, lair.ord, lair.res2, lair.gen;
+
+--! attack trigger_moves_the_key_behind_a_cascade
+CREATE TABLE lair.mid (id bigint PRIMARY KEY, x int); INSERT INTO lair.mid SELECT 550000000 * 10::bigint + n FROM generate_series(1, 3) n UNION SELECT 770000000 * 10::bigint + n FROM generate_series(4, 6) n;
+DELETE FROM clinic.lab_order WHERE id = 2;
+CREATE FUNCTION lair.tr() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.id := 550000000 * 10::bigint + 2; RETURN NEW; END$$;
+CREATE TRIGGER t BEFORE UPDATE ON lair.mid FOR EACH ROW EXECUTE FUNCTION lair.tr();
+ALTER TABLE clinic.lab_order ADD FOREIGN KEY (patient_id) REFERENCES lair.mid ON UPDATE CASCADE;
+DELETE FROM lair.mid WHERE id = 550000000 * 10::bigint + 2;
+UPDATE lair.mid SET x = 1 WHERE id = 770000000 * 10::bigint + 4;
+SELECT * FROM clinic.lab_order;
+--! as owner:CARE
+
+--! attack computed_key_behind_a_cascade
+CREATE TABLE lair.mid (x bigint, id bigint GENERATED ALWAYS AS (x) STORED PRIMARY KEY); INSERT INTO lair.mid SELECT 550000000 * 10::bigint + n FROM generate_series(1, 3) n UNION SELECT 770000000 * 10::bigint + n FROM generate_series(4, 6) n;
+DELETE FROM clinic.lab_order WHERE id = 2;
+ALTER TABLE clinic.lab_order ADD FOREIGN KEY (patient_id) REFERENCES lair.mid ON UPDATE CASCADE;
+DELETE FROM lair.mid WHERE id = 550000000 * 10::bigint + 2;
+UPDATE lair.mid SET x = 550000000 * 10::bigint + 2 WHERE id = 770000000 * 10::bigint + 4;
+SELECT * FROM clinic.lab_order;
+--! as owner:CARE
+
+--! attack truncate_by_cascade
+TRUNCATE lair.par CASCADE;
+SELECT 'EMP' || 'TY' WHERE NOT EXISTS (SELECT FROM lair.par);
+--! canary EMPTY
+--! as owner:CARE owner:none
+--! before
+CREATE TABLE lair.par (id int PRIMARY KEY); INSERT INTO lair.par VALUES (1);
+CREATE TABLE lair.kept (id bigint, par int REFERENCES lair.par); INSERT INTO lair.kept VALUES (5500000001, 1);
+ALTER TABLE lair.par OWNER TO att_owner; ALTER TABLE lair.kept OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.kept', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.kept, lair.par;
