@@ -276,9 +276,11 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 			break;
 #if TWP_PG17_GE
 		case AT_SetExpression:
-			twp_enforce_require_admin(relid, "ALTER COLUMN SET EXPRESSION");
-			break;
 #endif
+		case AT_DropExpression:
+			/* what it was computed from is no longer known afterwards, but its values stay */
+			twp_enforce_require_admin(relid, "ALTER COLUMN SET or DROP EXPRESSION");
+			break;
 		case AT_AddConstraint:
 			check_constraint(relid, (const Constraint *) cmd->def);
 			break;

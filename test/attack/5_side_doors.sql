@@ -847,3 +847,15 @@ ALTER TABLE lair.par OWNER TO att_owner; ALTER TABLE lair.kept OWNER TO att_owne
 SELECT twin_privacy.protect_table('lair.kept', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
 --! after
 DROP TABLE lair.kept, lair.par;
+
+--! attack computed_column_loses_its_expression
+ALTER TABLE lair.gx ALTER sx DROP EXPRESSION;
+SELECT sx FROM lair.gx;
+--! as owner:CARE
+--! before
+CREATE TABLE lair.gx (id bigint, geno text, sx text GENERATED ALWAYS AS (upper(geno)) STORED); INSERT INTO lair.gx VALUES (5500000001, 'CNRYgx');
+ALTER TABLE lair.gx OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.gx', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.gx', 'geno', 'category=genomics, kind=sensitive'), twin_privacy.label_column('lair.gx', 'sx', 'kind=plain') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.gx;
