@@ -57,6 +57,7 @@ typedef struct TwpRun
 	bool		folds;			/* and works out a function into the plan */
 	bool		scrolls;		/* and plans for a cursor that goes both ways */
 	bool		starts;			/* a plan is being started */
+	bool		temporary;		/* a command that makes a table of the session's own */
 	Node	   *utility;		/* the command that runs, until it was checked again */
 } TwpRun;
 

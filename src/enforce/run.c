@@ -238,13 +238,23 @@ twp_enforce_leave_start(TwpRun *run, QueryDesc *query)
 	twp_enforce_leave_setup(run);
 }
 
+/* True for a command that makes a table of the session's own. */
+static bool
+creates_temporary(const Node *utility)
+{
+	if (IsA(utility, CreateTableAsStmt))
+		return ((const CreateTableAsStmt *) utility)->into->rel->relpersistence == RELPERSISTENCE_TEMP;
+	return IsA(utility, CreateStmt) && ((const CreateStmt *) utility)->relation->relpersistence == RELPERSISTENCE_TEMP;
+}
+
 /* Enters a utility command; most of them store what functions in them give. */
 void
 twp_enforce_enter_utility(TwpRun *run, Node *utility)
 {
 	push(run, NULL, twp_enforce_command_stores(utility));
 	run->utility = utility;
-	if (!twp_enforce_command_keeps_nothing(utility))
+	run->temporary = creates_temporary(utility);
+	if (!run->temporary && !twp_enforce_command_keeps_nothing(utility))
 		twp_enforce_note_stored(NULL);
 }
 
@@ -264,9 +274,10 @@ void
 twp_enforce_push_run(TwpRun *run, QueryDesc *query, struct TwpStatement *statement, bool holds)
 {
 	bool		carrier = carries(query);
+	bool		temporary = stack != NULL && stack->temporary;
 
 	push(run, statement, carrier || (statement == NULL && stores_unprotected(query)));
-	if (run->stores)
+	if (run->stores && !(temporary && !carrier))
 		twp_enforce_note_stored(carrier ? NULL : query);
 	run->holds = holds;
 	run->writes = query->plannedstmt->resultRelations != NIL;
