@@ -47,6 +47,7 @@ static const Known functions[] = {
 	{"break_glass", 0},
 	{"check_protection", 0},
 	{"check_release", 0},
+	{"clear_taint", 0},
 	{"compare_policy", PLANNERS},
 	{"consent_summary", FOUR},
 	{"create_pseudonym_domain", ADMIN},
@@ -113,6 +114,7 @@ static const Known functions[] = {
 	{"status", FOUR},
 	{"subjects_of", AUDITOR},
 	{"suspend_use", OFFICER},
+	{"taint_report", FOUR},
 	{"test_policy", PLANNERS},
 	{"unbind_use", 0},
 	{"unprotect_table", ADMIN},
@@ -138,6 +140,7 @@ static const Known views[] = {
 	{"protected_tables", 0},
 	{"pseudonym_keys", ADMIN | AUDITOR},
 	{"purposes", 0},
+	{"tainted", 0},
 	{"twin_privacy_stat", FOUR},
 };
 
