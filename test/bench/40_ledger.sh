@@ -38,7 +38,7 @@ lay_out() {
 		SELECT twin_privacy.approve_use('CARE'), twin_privacy.grant_use('CARE', 'bench_nurse'),
 		       twin_privacy.approve_use('ER'), twin_privacy.grant_use('ER', 'bench_nurse')" >/dev/null
 	# One signed form comes through the front door; a population of signatures is loaded as a restore loads it.
-	bench_sql -U bench_registrar "
+	bench_sql -U bench_registrar "SET client_min_messages = error;
 		SELECT twin_privacy.record_consent('form', decision => 'permit', purpose => 'TREAT')" >/dev/null
 	bench_sql "SET twin_privacy.maintenance = on;
 		INSERT INTO twin_privacy_internal.directive (consent_id, terms_id, valid_from, valid_until, given_at,
