@@ -153,6 +153,8 @@ extern bool twp_consent_is_loss(const TwpEvent *event);
 extern bool twp_consent_denies_by_name(const char *subject, const char *purpose, TimestampTz at);
 /* Revision of the consent base: grows with each recorded directive or withdrawal. */
 extern uint64 twp_consent_revision(void);
+/* Grows, in this backend, whenever consents or the vocabulary they are read by may have changed. */
+extern uint64 twp_consent_changes(void);
 
 /*
  * Kinds of subject keys in use, told by the room below that knows the

@@ -179,7 +179,6 @@ extern void twp_consent_warn_unknown_key(const char *subject);
 
 /* cache.c: one counter of changes to consents and vocabulary. */
 extern void twp_consent_cache_init(void);
-extern uint64 twp_consent_changes(void);
 extern void twp_consent_count_change(void);
 
 #endif							/* TWP_CONSENT_INTERNAL_H */

@@ -17,12 +17,14 @@
 
 #include "base/clock.h"
 #include "base/errors.h"
+#include "base/guc.h"
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
 #include "tcop/pquery.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/portal.h"
+#include "utils/timestamp.h"
 
 /* A table whose rows are kept, and how it was protected. */
 typedef struct HeldTable
@@ -41,7 +43,7 @@ typedef struct HeldPortal
 	uint64		uses_epoch;
 	uint64		generation;		/* at which the tables were protected so */
 	List	   *tables;			/* HeldTable */
-	uint64		revision;
+	uint64		changes;		/* of consents and vocabulary */
 	TimestampTz horizon;		/* when something decided may be decided otherwise */
 } HeldPortal;
 
@@ -132,7 +134,8 @@ twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
 	if (ActivePortal == NULL)
 		return;
 	gathers = ActivePortal->queryDesc != query;
-	if (!gathers && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) == 0)
+	/* a procedure's loop over a query is held without being asked to when the procedure commits */
+	if (!gathers && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) == 0 && ActivePortal->holdStore == NULL)
 		return;
 	entry = active_entry();
 	if (entry != NULL)
@@ -150,7 +153,7 @@ twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
 	entry->stamp = stamp;
 	entry->uses_epoch = twp_uses_epoch();
 	entry->generation = twp_protect_generation();
-	entry->revision = twp_consent_revision();
+	entry->changes = twp_consent_changes();
 	entry->horizon = DT_NOEND;
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	held = lappend(held, entry);
@@ -187,11 +190,14 @@ twp_enforce_close_held(void)
 		close_portal(((HeldPortal *) lfirst(lc))->portal);
 }
 
-/* True when consents and time are what they were for an entry. */
+/* True when the acting role might still be given an entry's rows, and consents and time are what they were. */
 static bool
 is_fresh(const HeldPortal *entry)
 {
-	return entry->revision == twp_consent_revision() && twp_clock_latest() < entry->horizon;
+	if (entry->stamp == 0)
+		return twp_in_maintenance();
+	return twp_uses_is_usable(GetCurrentTimestamp()) && entry->changes == twp_consent_changes() &&
+		twp_clock_latest() < entry->horizon;
 }
 
 /* Closes the portals that news has overtaken. */
@@ -220,10 +226,11 @@ twp_enforce_check_portal(const QueryDesc *query)
 {
 	HeldPortal *entry = held != NIL ? active_entry() : NULL;
 
-	if (entry == NULL || !entry->gathers || entry->stamp == 0 || ActivePortal->queryDesc != query)
+	if (entry == NULL || !entry->gathers || ActivePortal->queryDesc != query)
 		return;
-	twp_decision_begin();
-	if (entry->stamp == twp_decision_stamp() && protects_as_before(entry) && is_fresh(entry))
+	if (entry->stamp != 0)
+		twp_decision_begin();
+	if ((entry->stamp == 0 || entry->stamp == twp_decision_stamp()) && protects_as_before(entry) && is_fresh(entry))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_TWP_USE_NOT_USABLE),

@@ -141,10 +141,28 @@ twp_enforce_may_update(PlannedStmt *plan)
 	return plan->commandType != CMD_INSERT || plan->hasModifyingCTE || has_upsert(plan->planTree);
 }
 
-/* True for a plan node that keeps rows it has read for later. */
+/* True when a node looks things up in what a sub-plan gave once: its value, or a hash table of its rows. */
+static bool
+keeps_subplans(PlanState *state)
+{
+	ListCell   *lc;
+
+	foreach(lc, state->subPlan)
+		if (((SubPlanState *) lfirst(lc))->subplan->useHashTable)
+			return true;
+	return state->initPlan != NIL;
+}
+
+/*
+ * True for a plan node that keeps rows it has read for later.  So does one
+ * that gives several rows for one of its input: a nested loop, or functions
+ * that return sets; and a merge of sorted inputs, which holds the first of each.
+ */
 static bool
 keeps_rows(PlanState *state, void *context)
 {
+	if (keeps_subplans(state))
+		return true;
 	switch (nodeTag(state->plan))
 	{
 		case T_SeqScan:
@@ -159,10 +177,7 @@ keeps_rows(PlanState *state, void *context)
 		case T_SubqueryScan:
 		case T_ValuesScan:
 		case T_Result:
-		case T_ProjectSet:
 		case T_Append:
-		case T_MergeAppend:
-		case T_NestLoop:
 		case T_Limit:
 		case T_LockRows:
 		case T_Unique:

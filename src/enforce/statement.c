@@ -278,11 +278,11 @@ check_gathered(Statement *statement, QueryDesc *query)
 	if (!statement->was_run)
 	{
 		statement->was_run = true;
-		statement->revision = twp_consent_revision();
+		statement->changes = twp_consent_changes();
 		statement->horizon = DT_NOEND;
 		return;
 	}
-	if ((statement->revision == twp_consent_revision() &&
+	if ((statement->changes == twp_consent_changes() &&
 		 twp_clock_latest() < statement->horizon) ||
 		(!twp_enforce_keeps_rows(query->planstate) &&
 		 (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_SCROLL) == 0)))

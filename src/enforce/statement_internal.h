@@ -28,7 +28,7 @@ typedef struct TwpStatement
 	bool		may_export;
 	bool		exact;			/* the subjects noted are those told of */
 	bool		was_run;		/* at least once: the next run is a fetch */
-	uint64		revision;		/* of the consents when it was run first */
+	uint64		changes;		/* of consents and vocabulary when it was run first */
 	TimestampTz horizon;		/* when something decided so far may be decided otherwise */
 	struct TwpStatement *next;
 } TwpStatement;

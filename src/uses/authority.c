@@ -143,6 +143,18 @@ twp_uses_require(TimestampTz now)
 	return use;
 }
 
+/* Says whether the bound use could be acted under now. */
+bool
+twp_uses_is_usable(TimestampTz now)
+{
+	const char *code = twp_uses_claimed();
+	const TwpUse *use = code != NULL ? twp_uses_find(code) : NULL;
+	TwpUseProblem problem;
+
+	return use != NULL && twp_uses_check(use, GetOuterUserId(), GetSessionUserId(), now,
+										 twp_uses_emergency() != NULL, &problem);
+}
+
 /* Finds the emergency use the acting role may open, or says why there is none. */
 const TwpUse *
 twp_uses_require_emergency_use(TimestampTz now)

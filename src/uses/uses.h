@@ -88,6 +88,8 @@ extern const TwpUse *twp_uses_find(const char *code);
  * role at `now`: raises TP001 when none is bound, TP002 when it is not usable.
  */
 extern const TwpUse *twp_uses_require(TimestampTz now);
+/* True when the session is bound to a use that its acting role may act under at `now`; never raises for a lack of it. */
+extern bool twp_uses_is_usable(TimestampTz now);
 /* Code the session claims (or its emergency's), or NULL. */
 extern const char *twp_uses_claimed(void);
 extern const char *twp_uses_justification(void);

@@ -459,3 +459,354 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 DROP FUNCTION lair.imm;
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack nested_loop_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_seqscan = off;
+DECLARE c NO SCROLL CURSOR FOR SELECT p.name, p.birth, t.n FROM clinic.patient p, lair.three t WHERE p.id = 550000000 * 10::bigint + 3;
+FETCH 1 FROM c;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c;
+--! canary IDNTname3|1971-08-13
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.three AS SELECT generate_series(1, 3) AS n; GRANT ALL ON lair.three TO PUBLIC;
+--! after
+DROP TABLE lair.three;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack project_set_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE c CURSOR FOR SELECT unnest(ARRAY['x', name, name]) FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3;
+FETCH 1 FROM c;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c;
+--! canary IDNTname3
+--! as doc:CARE owner:CARE
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack initplan_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE c NO SCROLL CURSOR FOR SELECT n, CASE WHEN n > 1 THEN (SELECT name FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) ELSE (SELECT left(name, 1) FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) END FROM lair.three;
+DECLARE d NO SCROLL CURSOR FOR SELECT n, (SELECT name FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) FROM lair.three;
+DECLARE e NO SCROLL CURSOR FOR SELECT n FROM lair.three WHERE (SELECT name FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) IS NOT NULL;
+FETCH 1 FROM c; FETCH 1 FROM d; FETCH 1 FROM e;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM d;
+FETCH ALL FROM e;
+--! canary IDNTname3|^2$
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.three AS SELECT generate_series(1, 3) AS n; GRANT ALL ON lair.three TO PUBLIC;
+--! after
+DROP TABLE lair.three;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack hashed_subplan_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE e NO SCROLL CURSOR FOR SELECT n, id IN (SELECT id FROM clinic.patient) OR id < 3 FROM lair.three;
+FETCH 1 FROM e;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM e;
+--! canary ^[23]\|t$
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.three AS SELECT n, 5500000003 AS id FROM generate_series(1, 3) n; GRANT ALL ON lair.three TO PUBLIC;
+--! after
+DROP TABLE lair.three;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack merge_append_cursor_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off;
+DECLARE c CURSOR FOR SELECT id, note FROM lair.a UNION ALL SELECT id, note FROM lair.b ORDER BY id;
+FETCH 1 FROM c;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
+\o
+FETCH ALL FROM c;
+--! canary IDNTb
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.a (id int PRIMARY KEY, patient_id bigint, note text); CREATE TABLE lair.b (id int PRIMARY KEY, patient_id bigint, note text);
+INSERT INTO lair.a VALUES (1, 5500000001, 'IDNTa'), (3, 5500000003, 'IDNTa3'); INSERT INTO lair.b VALUES (2, 5500000003, 'IDNTb'), (4, 5500000003, 'IDNTb4'); GRANT ALL ON lair.a, lair.b TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.a', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.protect_table('lair.b', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.a, lair.b;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack membership_revoked
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SET twin_privacy.use = 'OATH2';
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+FETCH 1 FROM c; EXECUTE p;
+COMMIT;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+\! psql -XAtq -U postgres -c "REVOKE att_ward FROM att_doc"
+\o
+FETCH ALL FROM c;
+EXECUTE p;
+FETCH ALL FROM d;
+SELECT * FROM clinic.patient;
+--! as doc:none
+--! canary IDNT
+--! before
+CREATE ROLE att_ward; GRANT att_ward TO att_doc;
+SET SESSION AUTHORIZATION att_officer1;
+SELECT twin_privacy.propose_use('OATH2', purpose => 'TREAT', recipient => 'ward', categories => '{identity,demographics,clinical}', disclosure => 'identified', valid => '[2020-01-01,2100-01-01)');
+SET SESSION AUTHORIZATION att_officer2;
+SELECT twin_privacy.approve_use('OATH2'); SELECT twin_privacy.grant_use('OATH2', 'att_ward');
+--! after
+SET SESSION AUTHORIZATION att_officer1;
+SELECT twin_privacy.suspend_use('OATH2', 'x');
+RESET SESSION AUTHORIZATION;
+DROP OWNED BY att_ward; DROP ROLE att_ward;
+
+--! attack purpose_prohibited_meanwhile
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+SET twin_privacy.use = 'OATH3';
+DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p;
+COMMIT;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+\! psql -XAtq -U att_officer1 -c "SELECT twin_privacy.prohibit_purpose('ODD', 'x')"
+\o
+FETCH ALL FROM c;
+EXECUTE p;
+FETCH ALL FROM d;
+SELECT * FROM clinic.patient;
+--! as doc:none
+--! canary IDNT
+--! before
+SELECT twin_privacy.add_purpose('ODD', 'TREAT', 'odd') WHERE NOT EXISTS (SELECT FROM twin_privacy.purposes WHERE code = 'ODD');
+SET SESSION AUTHORIZATION att_officer1;
+SELECT twin_privacy.propose_use('OATH3', purpose => 'ODD', recipient => 'ward', categories => '{identity,demographics,clinical}', disclosure => 'identified', valid => '[2020-01-01,2100-01-01)');
+SET SESSION AUTHORIZATION att_officer2;
+SELECT twin_privacy.approve_use('OATH3'); SELECT twin_privacy.grant_use('OATH3', 'att_doc');
+
+--! attack derivation_declared_meanwhile
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p;
+COMMIT;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+\! psql -XAtq -U att_admin -c "SELECT twin_privacy.declare_derivation('demographics', '{genomics}') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass"
+\o
+FETCH ALL FROM c;
+EXECUTE p;
+FETCH ALL FROM d;
+SELECT * FROM clinic.patient;
+--! as doc:CARE
+--! canary IDNTname[12]
+--! after
+SELECT twin_privacy.drop_derivation('demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+
+--! attack use_expires_meanwhile
+\o /dev/null
+SET twin_privacy.use = 'OATH4';
+DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p;
+COMMIT;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+SELECT pg_sleep(2.1);
+\o
+FETCH ALL FROM c;
+EXECUTE p;
+FETCH ALL FROM d;
+SELECT * FROM clinic.patient;
+--! as doc:none
+--! canary IDNT
+--! before
+SET SESSION AUTHORIZATION att_officer1;
+SELECT twin_privacy.propose_use('OATH4', purpose => 'TREAT', recipient => 'ward', categories => '{identity,demographics,clinical}', disclosure => 'identified', valid => tstzrange(now() - interval '1 day', clock_timestamp() + interval '2 s'));
+SET SESSION AUTHORIZATION att_officer2;
+SELECT twin_privacy.approve_use('OATH4'); SELECT twin_privacy.grant_use('OATH4', 'att_doc');
+
+--! attack role_changes_while_a_query_runs
+CREATE FUNCTION lair.become(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN PERFORM set_config('role', 'att_nobody', true); RETURN $1; END$$;
+SELECT lair.become(left(sex, 0)), name FROM clinic.patient;
+SELECT name, lair.become('') FROM clinic.patient;
+--! as super:CARE
+--! canary IDNTname[23]
+
+--! attack session_authorization_under_a_cursor
+\o /dev/null
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+DECLARE h SCROLL CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+PREPARE p AS SELECT * FROM clinic.patient;
+FETCH ALL FROM c; EXECUTE p;
+COMMIT;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+SET SESSION AUTHORIZATION att_nobody;
+\o
+FETCH ALL FROM c; FETCH ALL FROM h;
+EXECUTE p;
+SELECT * FROM clinic.patient;
+--! as super:CARE
+--! canary IDNT
+
+--! attack maintenance_cursor_handed_on
+\o /dev/null
+SET twin_privacy.maintenance = on;
+DECLARE h SCROLL CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+COMMIT;
+BEGIN;
+DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+SET twin_privacy.maintenance = off;
+SET ROLE att_nobody;
+\o
+FETCH ALL FROM c; FETCH ALL FROM h;
+--! as super:none
+--! canary IDNT|CNRY
+
+--! attack prepared_in_maintenance
+\o /dev/null
+SET twin_privacy.maintenance = on;
+PREPARE p AS SELECT * FROM clinic.patient;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p;
+CREATE FUNCTION lair.f() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT string_agg(p::text, '') FROM clinic.patient p); END$$;
+SELECT lair.f();
+SET twin_privacy.maintenance = off;
+\o
+EXECUTE p;
+SELECT lair.f();
+SET twin_privacy.use = 'RES';
+EXECUTE p;
+SELECT lair.f();
+--! as super:none
+--! canary IDNT|CNRY
+
+--! attack partition_read_before_and_after_attach
+\o /dev/null
+PREPARE p AS SELECT * FROM lair.loose;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE p;
+CREATE FUNCTION lair.f() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT string_agg(p::text, '') FROM lair.loose p); END$$;
+SELECT lair.f();
+ALTER TABLE clinic.visit ATTACH PARTITION lair.loose FOR VALUES FROM (700) TO (800);
+\o
+EXECUTE p;
+SELECT lair.f();
+--! as owner:none
+--! canary CNRYloose
+--! before
+CREATE TABLE lair.loose (LIKE clinic.visit); INSERT INTO lair.loose VALUES (701, 7700000004, NULL, 'CNRYloose', NULL, 1); ALTER TABLE lair.loose OWNER TO att_owner;
+GRANT ALL ON lair.loose TO PUBLIC;
+--! after
+DROP TABLE lair.loose;
+
+--! attack savepoint_portal_and_rebinding
+SET twin_privacy.use = '';
+SAVEPOINT s;
+SET LOCAL twin_privacy.use = 'CARE';
+\o /dev/null
+DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
+FETCH 1 FROM c;
+RELEASE SAVEPOINT s;
+SAVEPOINT t;
+SET LOCAL twin_privacy.use = 'RES';
+\o
+FETCH ALL FROM c;
+ROLLBACK TO t;
+SET LOCAL twin_privacy.use = '';
+FETCH ALL FROM c;
+COMMIT;
+FETCH ALL FROM c;
+--! as owner:none
+--! canary IDNT
+--! commit
+
+--! attack plpgsql_for_loop_over_a_cursor_rebound
+CREATE FUNCTION lair.f() RETURNS void LANGUAGE plpgsql AS $$DECLARE r record; n int := 0; c CURSOR FOR SELECT name FROM clinic.patient; BEGIN FOR r IN c LOOP n := n + 1; IF n = 1 THEN PERFORM twin_privacy.unbind_use(); ELSE RAISE NOTICE 'got %', r.name; END IF; END LOOP; END$$;
+SELECT lair.f();
+--! canary IDNT
+--! as doc:CARE owner:CARE
+
+--! attack function_with_set_clause_and_cursor
+CREATE FUNCTION lair.f(c refcursor) RETURNS refcursor LANGUAGE plpgsql SET twin_privacy.use = 'CARE2' AS $$BEGIN OPEN c FOR SELECT * FROM clinic.patient; RETURN c; END$$;
+CREATE FUNCTION lair.g() RETURNS SETOF clinic.patient LANGUAGE sql SET twin_privacy.use = 'CARE' AS 'SELECT * FROM clinic.patient';
+SET twin_privacy.use = 'RES';
+SELECT lair.f('c');
+FETCH ALL FROM c;
+DECLARE d CURSOR FOR SELECT * FROM lair.g();
+\o /dev/null
+FETCH 1 FROM d;
+\o
+SET twin_privacy.use = '';
+FETCH ALL FROM d;
+--! as owner:CARE
+--! canary IDNT
+
+--! attack procedure_loop_held_by_its_commit
+CREATE PROCEDURE lair.p() LANGUAGE plpgsql AS $$DECLARE n int := 0; r record; BEGIN FOR r IN SELECT a FROM lair.big LOOP n := n + 1; IF n = 1 THEN COMMIT; PERFORM twin_privacy.unbind_use(); COMMIT; ELSIF n > 70 THEN RAISE NOTICE 'got %', r.a; END IF; END LOOP; END$$;
+CALL lair.p();
+--! commit
+--! canary got IDNTbig
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.big (id bigint, a text); INSERT INTO lair.big SELECT 5500000003, 'IDNTbig' || n FROM generate_series(1, 100) n;
+GRANT ALL ON lair.big TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.big', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.big; DROP PROCEDURE IF EXISTS lair.p;
+
+--! attack view_swap_under_prepared
+CREATE VIEW lair.v AS SELECT 'x'::text AS name;
+PREPARE p AS SELECT * FROM lair.v;
+EXECUTE p;
+CREATE OR REPLACE VIEW lair.v AS SELECT genome AS name FROM clinic.patient;
+EXECUTE p;
+CREATE FUNCTION lair.f() RETURNS SETOF text LANGUAGE sql BEGIN ATOMIC SELECT name FROM lair.v; END;
+SELECT lair.f();
+--! as owner:CARE analyst:RES
