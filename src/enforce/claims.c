@@ -42,13 +42,14 @@ twp_enforce_claims_init(void)
 	CacheRegisterSyscacheCallback(PROCOID, forget_claims, (Datum) 0);
 }
 
-/* True for a function that claims to be leakproof and is neither PostgreSQL's nor ours. */
+/* True for a function that claims to be leakproof and is neither PostgreSQL's nor ours (which are compiled). */
 static bool
 claims_leakproof(Oid function, const FormData_pg_proc *proc)
 {
 	return proc->proleakproof && function >= FirstNormalObjectId &&
-		proc->pronamespace != get_namespace_oid(TWP_SCHEMA, true) &&
-		proc->pronamespace != twp_catalog_internal_schema();
+		((proc->prolang != ClanguageId && proc->prolang != INTERNALlanguageId) ||
+		 (proc->pronamespace != get_namespace_oid(TWP_SCHEMA, true) &&
+		  proc->pronamespace != twp_catalog_internal_schema()));
 }
 
 /* Notes what one function claims; never ends the walk. */

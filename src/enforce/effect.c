@@ -27,7 +27,11 @@ is_builtin_carrier(Oid function)
 		case F_LO_FROM_BYTEA:
 		case F_LO_PUT:
 		case F_LO_CREATE:
+		case F_LO_IMPORT_TEXT:
 		case F_LO_IMPORT_TEXT_OID:
+		case F_LO_TRUNCATE:
+		case F_LO_TRUNCATE64:
+		case F_LO_UNLINK:
 		case F_LOWRITE:
 		case F_LO_EXPORT:
 		case F_PG_NOTIFY:
@@ -51,7 +55,6 @@ static bool
 is_named_carrier(Oid function)
 {
 	static const char *const builtin[] = {
-		"lo_truncate", "lo_truncate64", "lo_unlink", "lo_import",
 		"pg_logical_emit_message", "pg_create_physical_replication_slot",
 		"pg_create_logical_replication_slot", "pg_copy_physical_replication_slot",
 		"pg_copy_logical_replication_slot", "pg_drop_replication_slot", "pg_replication_slot_advance",
@@ -100,6 +103,19 @@ is_kept_in_session(Oid function)
 	return found;
 }
 
+/* True for functions of ours whose argument the ledger keeps. */
+static bool
+is_kept_in_ledger(Oid function)
+{
+	char	   *name = function >= FirstNormalObjectId &&
+		get_func_namespace(function) == get_namespace_oid(TWP_SCHEMA, true) ? get_func_name(function) : NULL;
+	bool		found = name != NULL && (strcmp(name, "bind_use") == 0 || strcmp(name, "break_glass") == 0);
+
+	if (name != NULL)
+		pfree(name);
+	return found;
+}
+
 /*
  * Looks at a function being set up: refuses carriers while there are values
  * to carry, notes them otherwise, and notes what the planner folds.
@@ -126,6 +142,8 @@ twp_enforce_function_executes(Oid function)
 		carrier = holds;
 	else if (function == F_NEXTVAL)
 		carrier = holds && !twp_enforce_writes_rows();
+	else if (holds && is_kept_in_ledger(function))
+		carrier = true;
 	else
 		carrier = is_builtin_carrier(function) ||
 			((in_hand || function >= FirstNormalObjectId) && is_named_carrier(function));
@@ -205,8 +223,11 @@ stays_in_session(Node *utility)
 
 	switch (nodeTag(utility))
 	{
-		case T_DeclareCursorStmt:
 		case T_VariableSetStmt:
+			/* other sessions see this one */
+			return ((VariableSetStmt *) utility)->name == NULL ||
+				pg_strcasecmp(((VariableSetStmt *) utility)->name, "application_name") != 0;
+		case T_DeclareCursorStmt:
 		case T_PrepareStmt:
 		case T_DeallocateStmt:
 		case T_DiscardStmt:

@@ -52,7 +52,7 @@ typedef struct TwpRun
 	bool		writes;			/* its plan writes rows */
 	bool		foreign_key;	/* begun under PostgreSQL's foreign-key context */
 	bool		stores;			/* writes to a table that is not protected, or carries values out */
-	bool		finishes;		/* after-triggers of protected tables run: administrators' */
+	const PlannedStmt *finishes;	/* whose after-triggers run, or NULL */
 	bool		plans;			/* the planner runs */
 	bool		folds;			/* and works out a function into the plan */
 	bool		scrolls;		/* and plans for a cursor that goes both ways */
@@ -95,6 +95,8 @@ extern bool twp_enforce_utility_before(PlannedStmt *pstmt, const char *query_str
 extern void twp_enforce_utility_after(PlannedStmt *pstmt, void *state);
 /* An error of a utility command, re-raised without values of protected rows. */
 pg_noreturn extern void twp_enforce_utility_failed(Node *utility);
+/* A table (attno 0) or column is about to be dropped. */
+extern void twp_enforce_relation_dropped(Oid relid, AttrNumber attno);
 /* A schema is looked up by name: ours is not to be named by everybody. */
 extern void twp_enforce_schema_named(Oid schema, ObjectAccessNamespaceSearch *search);
 

@@ -17,6 +17,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/errors.h"
@@ -25,9 +26,11 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "tcop/pquery.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
+#include "utils/rel.h"
 
 /* A query in which a carrier was set up. */
 typedef struct CarryingQuery
@@ -111,11 +114,67 @@ stores_unprotected(const QueryDesc *query)
 	return false;
 }
 
-/* True when all that a plan writes is protected: the triggers there are administrators'. */
+/* True for the triggers with which a foreign key changes or deletes rows that refer to others. */
 static bool
-writes_only_protected(const QueryDesc *query)
+is_cascade(Oid trigger_function)
 {
-	return query->plannedstmt->resultRelations != NIL && !stores_unprotected(query);
+	switch (trigger_function)
+	{
+		case F_RI_FKEY_CASCADE_DEL:
+		case F_RI_FKEY_CASCADE_UPD:
+		case F_RI_FKEY_SETNULL_DEL:
+		case F_RI_FKEY_SETNULL_UPD:
+		case F_RI_FKEY_SETDEFAULT_DEL:
+		case F_RI_FKEY_SETDEFAULT_UPD:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* True when a table, and every table that foreign keys carry its changes into, is protected. */
+static bool
+is_protected_with_cascades(Oid relid, List **seen)
+{
+	Relation	rel;
+	bool		protected = true;
+
+	if (list_member_oid(*seen, relid))
+		return true;
+	*seen = lappend_oid(*seen, relid);
+	if (!twp_protect_is_protected(relid))
+		return false;
+	rel = table_open(relid, AccessShareLock);
+	for (int i = 0; rel->trigdesc != NULL && protected && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (is_cascade(trigger->tgfoid))
+			protected = is_protected_with_cascades(trigger->tgconstrrelid, seen);
+	}
+	table_close(rel, NoLock);
+	return protected;
+}
+
+/*
+ * True when all that a plan writes is protected, views apart: the after-triggers
+ * there are administrators'.  Those of tables that foreign keys carry the change
+ * into run among them.
+ */
+static bool
+runs_only_reviewed_triggers(const PlannedStmt *plan)
+{
+	List	   *seen = NIL;
+	ListCell   *lc;
+
+	foreach(lc, plan->resultRelations)
+	{
+		RangeTblEntry *rte = list_nth(plan->rtable, lfirst_int(lc) - 1);
+
+		if (!is_protected_with_cascades(rte->relid, &seen))
+			return false;
+	}
+	return plan->resultRelations != NIL;
 }
 
 /* Raises that values may not be stored. */
@@ -297,7 +356,7 @@ void
 twp_enforce_enter_finish(TwpRun *run, QueryDesc *query)
 {
 	push(run, NULL, false);
-	run->finishes = writes_only_protected(query);
+	run->finishes = query->plannedstmt;
 }
 
 /* Takes an execution off; gives says whether whoever called it has protected values now. */
@@ -383,8 +442,8 @@ twp_enforce_has_read(void)
 		twp_enforce_in_foreign_key_check())
 		return false;
 	for (TwpRun *run = stack; run != NULL; run = run->outer)
-		if (run->finishes)
-			return false;
+		if (run->finishes != NULL)
+			return !runs_only_reviewed_triggers(run->finishes);
 	return !is_clients_own();
 }
 

@@ -311,3 +311,150 @@ DO $$DECLARE s text; BEGIN BEGIN CREATE TABLE lair.named_f (); SELECT min(sex) I
 SELECT 'STORED' || stored FROM lair.copy;
 SELECT 'STORED' || relname FROM pg_class WHERE relname = 'named_f';
 --! canary STORED[tfn]
+
+--! attack write_down_trigger_of_a_cascade
+CREATE TABLE lair.copy (stored text);
+CREATE TABLE lair.child (id int REFERENCES clinic.lab_order ON DELETE CASCADE);
+INSERT INTO lair.child VALUES (1);
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.copy VALUES (s); RETURN NULL; END$$;
+CREATE TRIGGER t AFTER DELETE ON lair.child FOR EACH ROW EXECUTE FUNCTION lair.trig();
+DELETE FROM clinic.lab_order WHERE id = 1;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_statement_trigger_of_a_cascade
+CREATE TABLE lair.copy (stored text);
+CREATE TABLE lair.child (id int REFERENCES clinic.lab_order ON DELETE SET NULL ON UPDATE CASCADE);
+INSERT INTO lair.child VALUES (1);
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.copy VALUES (s); RETURN NULL; END$$;
+CREATE TRIGGER t AFTER UPDATE ON lair.child FOR EACH STATEMENT EXECUTE FUNCTION lair.trig();
+DELETE FROM clinic.lab_order WHERE id = 1;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_after_statement_trigger_of_a_view
+CREATE TABLE lair.copy (stored text);
+CREATE VIEW lair.v AS SELECT 1 AS x;
+CREATE FUNCTION lair.inst() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.copy VALUES (s); RETURN NULL; END$$;
+CREATE TRIGGER i INSTEAD OF UPDATE ON lair.v FOR EACH ROW EXECUTE FUNCTION lair.inst();
+CREATE TRIGGER t AFTER UPDATE ON lair.v FOR EACH STATEMENT EXECUTE FUNCTION lair.trig();
+UPDATE lair.v SET x = 2;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_before_statement_trigger_of_a_view
+CREATE TABLE lair.copy (stored text);
+CREATE VIEW lair.v AS SELECT 1 AS x;
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.copy VALUES (s); RETURN NEW; END$$;
+CREATE TRIGGER i INSTEAD OF UPDATE ON lair.v FOR EACH ROW EXECUTE FUNCTION lair.trig();
+CREATE TRIGGER t BEFORE UPDATE ON lair.v FOR EACH STATEMENT EXECUTE FUNCTION lair.trig();
+UPDATE lair.v SET x = 2;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_large_object_length
+SELECT lo_create(771);
+SELECT lo_truncate(lo_open(771, 393216), 900 + ascii(sex)) FROM clinic.patient LIMIT 1;
+SELECT 'STORED' || length(lo_get(771));
+--! canary STORED(1002|1009)
+--! as doc:CARE owner:CARE
+
+--! attack write_down_large_objects_unlinked
+SELECT lo_create(99000 + n) FROM generate_series(95, 125) n;
+SELECT lo_unlink(99000 + ascii(sex)) FROM clinic.patient WHERE sex = 'm' LIMIT 1;
+SELECT 'STORED' || n FROM generate_series(95, 125) n WHERE NOT EXISTS (SELECT FROM pg_largeobject_metadata WHERE oid = 99000 + n);
+--! canary STORED109
+--! as doc:CARE owner:CARE
+
+--! attack write_down_application_name
+DO $$BEGIN EXECUTE 'SET application_name = kept_' || (SELECT min(sex) FROM clinic.patient); END$$;
+SELECT 'STO' || 'RED' || application_name FROM pg_stat_activity;
+--! as doc:CARE owner:CARE
+--! canary STOREDkept_[fm]
+
+--! attack write_down_modifying_cte
+CREATE TABLE lair.copy (stored text);
+WITH u AS (UPDATE clinic.patient SET sex = sex RETURNING sex) INSERT INTO lair.copy SELECT sex FROM u;
+WITH i AS (INSERT INTO lair.copy SELECT sex FROM clinic.patient RETURNING stored) UPDATE clinic.patient SET extra = 'x' FROM i;
+WITH d AS (DELETE FROM clinic.diary RETURNING patient_id) MERGE INTO lair.copy USING d ON false WHEN NOT MATCHED THEN INSERT VALUES (patient_id::text);
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm5]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_prepared_insert_by_name
+CREATE TABLE lair.copy (stored text);
+PREPARE ins(text) AS INSERT INTO lair.copy VALUES ($1);
+DO $$BEGIN EXECUTE format('EXECUTE ins(%L)', (SELECT min(sex) FROM clinic.patient)); END$$;
+EXECUTE ins((SELECT 'a'));
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_execute_parameter
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+PREPARE ins(text) AS INSERT INTO lair.copy VALUES ($1);
+EXECUTE ins(lair.one());
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_call_parameter
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.one() RETURNS text LANGUAGE plpgsql AS $$BEGIN RETURN (SELECT min(sex) FROM clinic.patient); END$$;
+CREATE PROCEDURE lair.put(text) LANGUAGE sql AS 'INSERT INTO lair.copy VALUES ($1)';
+CREATE PROCEDURE lair.put2(text) LANGUAGE sql BEGIN ATOMIC INSERT INTO lair.copy VALUES ($1); END;
+CALL lair.put(lair.one());
+CALL lair.put2(lair.one());
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_out_parameter_of_a_procedure
+CREATE TABLE lair.copy (stored text);
+CREATE PROCEDURE lair.get(INOUT s text) LANGUAGE plpgsql AS $$BEGIN SELECT min(sex) INTO s FROM clinic.patient; END$$;
+DO $$DECLARE s text; BEGIN CALL lair.get(s); INSERT INTO lair.copy VALUES (s); END$$;
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_sql_function_two_steps
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.read() RETURNS text LANGUAGE sql AS 'SELECT min(sex) FROM clinic.patient';
+CREATE FUNCTION lair.both() RETURNS void LANGUAGE sql AS 'SELECT set_config(''lair.x'', lair.read(), false); INSERT INTO lair.copy VALUES (current_setting(''lair.x''));';
+SELECT lair.both();
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_returns_query_and_after
+CREATE TABLE lair.copy (stored text);
+CREATE FUNCTION lair.rows() RETURNS SETOF text LANGUAGE plpgsql AS $$DECLARE s text; BEGIN FOR s IN SELECT sex FROM clinic.patient LOOP RETURN NEXT s; END LOOP; INSERT INTO lair.copy VALUES (s); END$$;
+SELECT * FROM lair.rows();
+CREATE FUNCTION lair.nested() RETURNS text LANGUAGE plpgsql AS $$DECLARE a text[]; BEGIN a := ARRAY(SELECT lair.rows()); INSERT INTO lair.copy VALUES (a[1]); RETURN ''; EXCEPTION WHEN OTHERS THEN INSERT INTO lair.copy VALUES (a[1]); RETURN ''; END$$;
+SELECT lair.nested();
+SELECT 'STORED' || stored FROM lair.copy;
+--! canary STORED[fm]
+--! as doc:CARE owner:CARE
+
+--! attack write_down_identity_of_an_insert_default
+CREATE SEQUENCE lair.seq;
+CREATE TABLE lair.copy (x int DEFAULT nextval('lair.seq'));
+DO $$DECLARE n int; BEGIN SELECT ascii(min(sex)) INTO n FROM clinic.patient; FOR i IN 1..n LOOP PERFORM nextval('lair.seq'); END LOOP; END$$;
+ALTER SEQUENCE lair.seq RESTART 5;
+DO $$DECLARE n int; BEGIN SELECT ascii(min(sex)) INTO n FROM clinic.patient; EXECUTE 'ALTER SEQUENCE lair.seq RESTART ' || n + 900; END$$;
+SELECT 'STORED' || last_value FROM lair.seq;
+--! canary STORED(1002|1009)
+--! as doc:CARE owner:CARE
+
+--! attack write_down_into_a_justification
+SELECT twin_privacy.bind_use('CARE', string_agg('STO' || 'RED' || sex, ',')) FROM clinic.patient;
+SELECT 'kept ' || current_setting('twin_privacy.justification', true);
+SELECT 'kept ' || justification FROM twin_privacy.disclosures;
+--! as doc:CARE owner:CARE
+--! canary kept STORED[fm]
