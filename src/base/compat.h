@@ -90,6 +90,11 @@ twp_compat_move_permissions(Query *query, RangeTblEntry *outer, Query *sub, Rang
 #endif
 }
 
+/* 18 asks for other orders than btree's, too (commit a8025f54487). */
+#if TWP_PG18_GE
+#define get_op_btree_interpretation get_op_index_interpretation
+#endif
+
 /* Columns an INSERT or UPDATE names explicitly (offset FirstLowInvalidHeapAttributeNumber). */
 static inline Bitmapset *
 twp_compat_written_columns(Query *query, RangeTblEntry *rte, bool insert)
@@ -277,6 +282,33 @@ twp_compat_forget_pages(BitmapHeapScanState *state)
 		memset(&state->sinstrument->sinstrument[i], 0, sizeof(state->sinstrument->sinstrument[i]));
 #else
 	state->exact_pages = state->lossy_pages = 0;
+#endif
+}
+
+#if TWP_PG18_GE
+/* Empties what one index scan and its workers counted. */
+static inline void
+twp_compat_forget_searched(IndexScanInstrumentation *own, SharedIndexScanInstrumentation *shared)
+{
+	memset(own, 0, sizeof(*own));
+	for (int i = 0; shared != NULL && i < shared->num_workers; i++)
+		memset(&shared->winstrument[i], 0, sizeof(shared->winstrument[i]));
+}
+#endif
+
+/* Empties the number of searches that 18 counts of an index scan: of how many values there are to skip. */
+static inline void
+twp_compat_forget_searches(PlanState *state)
+{
+#if TWP_PG18_GE
+	if (IsA(state, IndexScanState))
+		twp_compat_forget_searched(&((IndexScanState *) state)->iss_Instrument, ((IndexScanState *) state)->iss_SharedInfo);
+	else if (IsA(state, IndexOnlyScanState))
+		twp_compat_forget_searched(&((IndexOnlyScanState *) state)->ioss_Instrument,
+								   ((IndexOnlyScanState *) state)->ioss_SharedInfo);
+	else if (IsA(state, BitmapIndexScanState))
+		twp_compat_forget_searched(&((BitmapIndexScanState *) state)->biss_Instrument,
+								   ((BitmapIndexScanState *) state)->biss_SharedInfo);
 #endif
 }
 

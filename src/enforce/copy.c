@@ -220,6 +220,7 @@ copy_in(CopyStmt *stmt, const char *query_string, QueryCompletion *qc)
 		twp_decision_begin();
 		v = twp_decision_table(RelationGetRelid(rel));
 		check_target(rel, v);
+		twp_enforce_refuse_strict_partitions(v->relid);
 		attnums = row_conditions(pstate, item, stmt, v, attnums);
 		twp_enforce_changed = true;
 		record_id = twp_enforce_begin_command(RelationGetRelid(rel));

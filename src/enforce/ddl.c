@@ -67,12 +67,26 @@ twp_enforce_guard_step(Oid relid, const char *what)
 			 errhint("Ask a member of twin_privacy_admin to review and do it.")));
 }
 
-/* A table or column that a path names is about to be dropped: another of its name would decide instead. */
+/*
+ * A table or column that a path names is about to be dropped: another of its
+ * name would decide instead.  What goes by a cascade, with its type or schema,
+ * or by an administrator's command, is taken out of the labels that name it:
+ * they name nothing until an administrator protects the table anew.
+ */
 void
 twp_enforce_drops(Oid relid, int attno)
 {
-	if (twp_protect_any() && !twp_enforce_is_trusted() && twp_protect_is_named_by_path(relid, attno))
+	char		relkind;
+
+	if (relid < FirstNormalObjectId || !twp_protect_any())
+		return;
+	if (!twp_enforce_is_trusted() && twp_protect_is_named_by_path(relid, attno))
 		twp_enforce_guard_step(relid, attno != 0 ? "DROP COLUMN" : "DROP TABLE");
+	relkind = get_rel_relkind(relid);
+	if ((relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE || relkind == RELKIND_FOREIGN_TABLE) &&
+		twp_catalog_installed() && !twp_in_maintenance() && !twp_sql_is_installing() &&
+		get_rel_persistence(relid) != RELPERSISTENCE_TEMP)
+		twp_protect_forget_dropped(relid, attno);
 }
 
 /* Refuses commands on our own tables. */
@@ -289,6 +303,16 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 			break;
 		case AT_DropConstraint:
 			check_drop_constraint(relid, cmd->name);
+			break;
+		case AT_EnableTrig:
+		case AT_EnableAlwaysTrig:
+		case AT_EnableReplicaTrig:
+		case AT_EnableTrigAll:
+		case AT_EnableTrigUser:
+		case AT_EnableRule:
+		case AT_EnableAlwaysRule:
+		case AT_EnableReplicaRule:
+			twp_enforce_require_admin(relid, "enabling a trigger or rule");
 			break;
 		case AT_ValidateConstraint:
 			twp_enforce_require_admin(relid, "VALIDATE CONSTRAINT");

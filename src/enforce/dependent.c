@@ -2,9 +2,9 @@
  * dependent.c - functions about to change, which protected tables run already.
  *
  * What an administrator let into an index, a check, a default, a trigger or a
- * policy may not be replaced or altered afterwards by who owns it, be it
- * reached through an operator, an operator class, a cast, a domain or another
- * function.  Names in the text of a function make no dependency: there the
+ * policy, or a partition key, may not be replaced or altered afterwards by who
+ * owns it, be it reached through an operator, an operator class, a cast, a
+ * domain, a range type or another function.  Names in the text of a function make no dependency: there the
  * administrator must look.
  */
 #include "postgres.h"
@@ -25,7 +25,7 @@ static const char *const tables_query =
 	"     WHERE d.refclassid = u.class AND d.refobjid = u.object AND d.deptype IN ('n', 'a', 'i')"
 	"       AND d.classid IN ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_opclass'::regclass,"
 	"         'pg_opfamily'::regclass, 'pg_amproc'::regclass, 'pg_amop'::regclass, 'pg_cast'::regclass,"
-	"         'pg_constraint'::regclass)"
+	"         'pg_constraint'::regclass, 'pg_type'::regclass)"
 	"    UNION ALL"
 	"    SELECT d.refclassid, d.refobjid FROM pg_depend d"
 	"     WHERE d.classid = u.class AND d.objid = u.object"
@@ -47,13 +47,14 @@ static const char *const tables_query =
 	" SELECT c.conrelid FROM user_of u JOIN pg_constraint c ON c.oid = u.object"
 	"  WHERE u.class = 'pg_constraint'::regclass"
 	" UNION"
-	" SELECT coalesce(i.indrelid, f.adrelid, g.tgrelid, p.polrelid, s.stxrelid)"
+	" SELECT coalesce(i.indrelid, f.adrelid, g.tgrelid, p.polrelid, s.stxrelid, k.partrelid)"
 	"  FROM user_of u JOIN pg_depend e ON e.refclassid = u.class AND e.refobjid = u.object"
 	"  LEFT JOIN pg_index i ON e.classid = 'pg_class'::regclass AND i.indexrelid = e.objid"
 	"  LEFT JOIN pg_attrdef f ON e.classid = 'pg_attrdef'::regclass AND f.oid = e.objid"
 	"  LEFT JOIN pg_trigger g ON e.classid = 'pg_trigger'::regclass AND g.oid = e.objid"
 	"  LEFT JOIN pg_policy p ON e.classid = 'pg_policy'::regclass AND p.oid = e.objid"
-	"  LEFT JOIN pg_statistic_ext s ON e.classid = 'pg_statistic_ext'::regclass AND s.oid = e.objid";
+	"  LEFT JOIN pg_statistic_ext s ON e.classid = 'pg_statistic_ext'::regclass AND s.oid = e.objid"
+	"  LEFT JOIN pg_partitioned_table k ON e.classid = 'pg_class'::regclass AND k.partrelid = e.objid";
 
 /* Looks at a function about to change. */
 void

@@ -99,6 +99,7 @@ extern Node *twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumbe
 extern Expr *twp_enforce_empty_system_column(const TwpTableVerdict *v, AttrNumber attno);
 extern void twp_enforce_protect_read(Query *query, int rti, const TwpTableVerdict *v);
 extern void twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v);
+extern void twp_enforce_refuse_strict_partitions(Oid relid);
 
 /* mask.c */
 extern Datum twp_enforce_mask(const TwpMask *mask, Oid type, Datum value, TwpDomain *domain,

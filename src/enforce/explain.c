@@ -97,6 +97,8 @@ forget_figures(PlanState *state, void *forgetting)
 		state->instrument->ntuples = state->instrument->tuplecount = 0;
 		state->instrument->nfiltered1 = state->instrument->nfiltered2 = 0;
 	}
+	if (scan)
+		twp_compat_forget_searches(state);
 	if (IsA(state, BitmapHeapScanState))
 		twp_compat_forget_pages((BitmapHeapScanState *) state);
 	for (int i = 0; state->worker_instrument != NULL && i < state->worker_instrument->num_workers; i++)

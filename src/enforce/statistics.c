@@ -12,6 +12,8 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/guc.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_statistic.h"
 #include "catalog/pg_statistic_ext.h"
 #include "catalog/pg_statistic_ext_data.h"
@@ -19,6 +21,7 @@
 #include "enforce/enforce_internal.h"
 #include "fmgr.h"
 #include "nodes/makefuncs.h"
+#include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(twp_enforce_statistics_visible);
@@ -31,7 +34,13 @@ table_of(Oid catalog, Oid object)
 	Oid			relid;
 
 	if (catalog == StatisticRelationId)
-		return object;
+	{
+		char		relkind = get_rel_relkind(object);
+
+		/* of an index's expressions */
+		return relkind == RELKIND_INDEX || relkind == RELKIND_PARTITIONED_INDEX ?
+			IndexGetRelation(object, true) : object;
+	}
 	tuple = SearchSysCache1(STATEXTOID, ObjectIdGetDatum(object));
 	if (!HeapTupleIsValid(tuple))
 		return InvalidOid;

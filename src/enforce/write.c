@@ -10,13 +10,16 @@
 #include "postgres.h"
 
 #include "access/sysattr.h"
+#include "access/table.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "enforce/enforce_internal.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parsetree.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
 
 typedef struct ReplaceContext
@@ -157,12 +160,52 @@ twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno)
 								 (Node *) makeVar(rti, attno, type, typmod, collation, 0), &like);
 }
 
+/* True for the value the table itself gives a column that an INSERT leaves out. */
+static bool
+is_own_default(Oid relid, const TargetEntry *tle)
+{
+	Relation	rel = table_open(relid, NoLock);
+	Node	   *value = build_column_default(rel, tle->resno);
+
+	table_close(rel, NoLock);
+	return value != NULL ? equal(value, tle->expr) :
+		IsA(tle->expr, Const) && ((Const *) tle->expr)->constisnull;
+}
+
+/* Adds the columns that get a value of a view's default: it is somebody's choice as if it were named. */
+static Bitmapset *
+add_given_columns(Bitmapset *columns, const List *target_list, const TwpTableVerdict *v)
+{
+	ListCell   *lc;
+
+	foreach(lc, target_list)
+	{
+		const TargetEntry *tle = lfirst(lc);
+
+		if (!tle->resjunk && tle->resno <= v->natts && v->columns[tle->resno - 1].rule != TWP_CELL_SHOW &&
+			!is_own_default(v->relid, tle))
+			columns = bms_add_member(columns, tle->resno - FirstLowInvalidHeapAttributeNumber);
+	}
+	return columns;
+}
+
 /* Adds the checks for the cells an INSERT names: their categories must be open too. */
 static void
-check_inserted_cells(Query *query, int rti, const TwpTableVerdict *v, const Bitmapset *columns)
+check_inserted_cells(Query *query, int rti, const TwpTableVerdict *v, const Bitmapset *named)
 {
+	Bitmapset  *columns = bms_copy(named);
 	int			member = -1;
+	ListCell   *lc;
 
+	if (query->commandType == CMD_INSERT)
+		columns = add_given_columns(columns, query->targetList, v);
+	foreach(lc, query->mergeActionList)
+	{
+		const MergeAction *action = lfirst(lc);
+
+		if (action->commandType == CMD_INSERT)
+			columns = add_given_columns(columns, action->targetList, v);
+	}
 	while ((member = bms_next_member(columns, member)) >= 0)
 	{
 		Node	   *check = twp_enforce_cell_check(v, rti, member + FirstLowInvalidHeapAttributeNumber);
@@ -235,6 +278,25 @@ replace_everywhere(Query *query, int rti, const TwpTableVerdict *v)
 		guard_assignments(targets, v, rti) : targets;
 }
 
+/*
+ * Refuses to put rows in through a parent when one of its partitions has a
+ * label of its own: a conflict would read, and a row might go, where the parent's
+ * rules are not those that hold.
+ */
+void
+twp_enforce_refuse_strict_partitions(Oid relid)
+{
+	Oid			child = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE ? twp_protect_strict_child(relid) :
+		InvalidOid;
+
+	if (OidIsValid(child))
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("rows are not stored through table \"%s\": partition \"%s\" is protected by a label of its own",
+						get_rel_name(relid), get_rel_name(child)),
+				 errhint("Store them in the partition itself, or have it labelled like its parent.")));
+}
+
 /* Protects the relation an INSERT, UPDATE, DELETE or MERGE writes. */
 void
 twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
@@ -252,6 +314,8 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 				 errmsg("use \"%s\" of form %s may not write", twp_decision_use()->code,
 						twp_uses_form_name(twp_decision_use()->form)),
 				 errhint("Bind a use of form identified to change protected tables.")));
+	if (inserts)
+		twp_enforce_refuse_strict_partitions(v->relid);
 	if (!all_shown(v) || updates)
 		replace_everywhere(query, rti, v);
 	rte = rt_fetch(rti, query->rtable);

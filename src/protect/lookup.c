@@ -282,7 +282,7 @@ resolve_facts(TwpProtection *p, const TwpTableLabel *label)
 		if (label->facts[fact] == NULL)
 			continue;
 		path = twp_protect_resolve_path(p->relid, label->facts[fact], &problem);
-		if (path != NULL)
+		if (path != NULL && problem == NULL)
 			problem = twp_protect_fact_problem(fact, path);
 		if (problem != NULL)
 			p->broken = problem;
@@ -323,9 +323,9 @@ resolve_table(TwpProtection *p, const TwpTableLabel *label)
 	p->category = twp_vocab_category(label->category);
 	if (p->category < 0)
 		p->broken = psprintf("category \"%s\" does not exist", label->category);
-	if (path == NULL)
+	if (problem != NULL)
 		p->broken = problem;
-	else
+	if (path != NULL)
 	{
 		p->subject = *path;
 		p->subject_kind = twp_subject_kind(path->type);
@@ -335,11 +335,11 @@ resolve_table(TwpProtection *p, const TwpTableLabel *label)
 	if (label->label_column != NULL)
 	{
 		path = twp_protect_resolve_path(p->relid, label->label_column, &problem);
-		if (path == NULL)
+		if (problem != NULL)
 			p->broken = problem;
 		else if (!twp_protect_is_label_type(path->type))
 			p->broken = "the label column is not of type text[] or text";
-		else
+		if (path != NULL)
 		{
 			p->has_label_path = true;
 			p->labels = *path;

@@ -5,9 +5,10 @@
  *	column -> schema.table(unique_column).column [-> ...]
  *
  * Each step looks the value up in a unique column of another table, so that a
- * row has at most one subject.  Names may be double-quoted.  Locks: none kept;
- * failure is reported in *problem, never raised, so that a table whose path is
- * gone can be refused at the right place.
+ * row has at most one subject.  Names may be double-quoted; one that is empty
+ * stands for what was dropped.  Locks: none kept; failure is reported in
+ * *problem, never raised, so that a table whose path is gone can be refused at
+ * the right place.
  */
 #include "postgres.h"
 
@@ -147,7 +148,11 @@ twp_protect_name_hop(const char *text, TwpHop *hop)
 	return true;
 }
 
-/* Resolves "schema.table(key).value" behind an arrow. */
+/*
+ * Resolves "schema.table(key).value" behind an arrow.  A hop whose table and
+ * columns are there, but that cannot be followed now, is a problem and a hop:
+ * a rename is followed meanwhile.
+ */
 static bool
 resolve_hop(const char **cursor, Oid from_type, TwpHop *hop, const char **problem)
 {
@@ -184,19 +189,13 @@ resolve_hop(const char **cursor, Oid from_type, TwpHop *hop, const char **proble
 	hop->value_type = getBaseType(get_atttype(hop->relid, hop->value_attno));
 	hop->index = find_unique_index(hop->relid, hop->key_attno);
 	if (hop->key_type != from_type)
-	{
 		*problem = psprintf("the path joins columns of different types at \"%s.%s(%s)\"", schema, table, key);
-		return false;
-	}
-	if (!OidIsValid(hop->index))
-	{
+	else if (!OidIsValid(hop->index))
 		*problem = psprintf("the path's column \"%s.%s(%s)\" is not unique", schema, table, key);
-		return false;
-	}
 	return true;
 }
 
-/* Resolves a path's text for a relation; NULL and *problem when it can not. */
+/* Resolves a path's text for a relation; *problem when it can not be followed, NULL when its parts are not there. */
 TwpPath *
 twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
 {
@@ -208,7 +207,7 @@ twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
 	*problem = NULL;
 	if (column == NULL)
 	{
-		*problem = "the path does not parse";
+		*problem = strstr(text, "\"\"") != NULL ? "what it names was dropped" : "the path does not parse";
 		return NULL;
 	}
 	path->start = get_attnum(relid, column);
@@ -227,30 +226,44 @@ twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
 			return NULL;
 		}
 		if (!resolve_hop(&cursor, type, &path->hops[path->nhops], problem))
+		{
+			if (strstr(text, "\"\"") != NULL)
+				*problem = "what its path leads through was dropped";
 			return NULL;
+		}
 		type = path->hops[path->nhops++].value_type;
 	}
 	path->type = type;
 	return path;
 }
 
-/* Prints a resolved path with today's names. */
+/* The name of a column, or an empty one when it is being dropped. */
+static const char *
+column_name(Oid relid, AttrNumber attno, const ObjectAddress *gone)
+{
+	if (gone != NULL && gone->objectId == relid && gone->objectSubId == attno)
+		return "\"\"";
+	return quote_identifier(get_attname(relid, attno, false));
+}
+
+/* Prints a resolved path with today's names; what is gone (a table or column, or NULL) has none. */
 char *
-twp_protect_format_path(Oid relid, const TwpPath *path)
+twp_protect_format_path(Oid relid, const TwpPath *path, const ObjectAddress *gone)
 {
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfoString(&text, quote_identifier(get_attname(relid, path->start, false)));
+	appendStringInfoString(&text, column_name(relid, path->start, gone));
 	for (int i = 0; i < path->nhops; i++)
 	{
 		const TwpHop *hop = &path->hops[i];
+		bool		dropped = gone != NULL && gone->objectId == hop->relid && gone->objectSubId == 0;
 
-		appendStringInfo(&text, " -> %s(%s).%s",
-						 quote_qualified_identifier(get_namespace_name(get_rel_namespace(hop->relid)),
-													get_rel_name(hop->relid)),
-						 quote_identifier(get_attname(hop->relid, hop->key_attno, false)),
-						 quote_identifier(get_attname(hop->relid, hop->value_attno, false)));
+		appendStringInfo(&text, " -> %s.%s(%s).%s",
+						 quote_identifier(get_namespace_name(get_rel_namespace(hop->relid))),
+						 dropped ? "\"\"" : quote_identifier(get_rel_name(hop->relid)),
+						 column_name(hop->relid, hop->key_attno, gone),
+						 column_name(hop->relid, hop->value_attno, gone));
 	}
 	return text.data;
 }

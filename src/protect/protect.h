@@ -166,6 +166,10 @@ extern TwpProtection *twp_protect_copy(const TwpProtection *p, MemoryContext con
 extern bool twp_protect_is_protected(Oid relid);
 /* True when reading a protected child through its protected parent obeys the child's label too. */
 extern bool twp_protect_agrees(Oid child, Oid parent);
+/* All relations above one in inheritance and partition trees. */
+extern List *twp_protect_ancestors(Oid relid);
+/* A relation below one to which rows may be routed, and whose own label asks for something else; or InvalidOid. */
+extern Oid	twp_protect_strict_child(Oid relid);
 /* True when the database has a protected table at all. */
 extern bool twp_protect_any(void);
 /* OIDs of all relations that carry a table label of ours. */
@@ -239,5 +243,7 @@ extern void twp_protect_switch_rls(Oid relid, bool on);
 /* Writes the labels that name something renamed anew; call with what was resolved before. */
 extern List *twp_protect_remember_labels(void);
 extern void twp_protect_rewrite_labels(List *remembered);
+/* Takes a table (attno 0) or column that is about to be dropped out of the labels that name it. */
+extern void twp_protect_forget_dropped(Oid relid, AttrNumber attno);
 
 #endif							/* TWP_PROTECT_H */

@@ -41,13 +41,13 @@ extern bool twp_protect_parse_untraced(const char *text);
 extern char *twp_protect_format_table_label(const TwpTableLabel *label);
 
 /*
- * path.c: resolves a path for a relation.  With missing_ok, returns NULL and
- * sets *problem instead of raising.
+ * path.c: resolves a path for a relation; *problem says why it can not be
+ * followed, and NULL is returned when parts of it are not there.
  */
 extern TwpPath *twp_protect_resolve_path(Oid relid, const char *text, const char **problem);
 /* Finds the table and columns that the text behind an arrow of a path names; false when there is no such table. */
 extern bool twp_protect_name_hop(const char *text, TwpHop *hop);
-extern char *twp_protect_format_path(Oid relid, const TwpPath *path);
+extern char *twp_protect_format_path(Oid relid, const TwpPath *path, const ObjectAddress *gone);
 /* Pieces of the same grammar, for provenance.c. */
 extern char *twp_protect_read_identifier(const char **cursor);
 extern bool twp_protect_read_symbol(const char **cursor, const char *symbol);

@@ -136,7 +136,7 @@ require_path(Oid relid, const char *text, const char *what)
 	const char *problem;
 	TwpPath    *path = twp_protect_resolve_path(relid, text, &problem);
 
-	if (path == NULL)
+	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(strstr(problem, "does not exist") ? ERRCODE_UNDEFINED_COLUMN :
 						 ERRCODE_INVALID_PARAMETER_VALUE),
@@ -407,6 +407,35 @@ twp_protect_remember_labels(void)
 	return remembered;
 }
 
+/* Writes anew one remembered label whose names have changed since; what is gone has none. */
+static void
+rewrite_label(RememberedLabel *r, const ObjectAddress *gone)
+{
+	ObjectAddress object = {RelationRelationId, r->relid, 0};
+	char	  **texts[TWP_ROW_FACTS + 2] = {&r->label->subject, &r->label->label_column};
+	TwpPath    *paths[TWP_ROW_FACTS + 2] = {r->subject, r->labels};
+	bool		stale = false;
+
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+	{
+		texts[fact + 2] = &r->label->facts[fact];
+		paths[fact + 2] = r->facts[fact];
+	}
+	for (int i = 0; i < lengthof(paths); i++)
+		if (paths[i] != NULL)
+		{
+			char	   *now = twp_protect_format_path(r->relid, paths[i], gone);
+
+			stale |= strcmp(*texts[i], now) != 0;
+			*texts[i] = now;
+		}
+	stale |= gone == NULL && rename_provenance(r);
+	if (!stale)
+		return;
+	SetSecurityLabel(&object, "twin_privacy", twp_protect_format_table_label(r->label));
+	CacheInvalidateRelcacheByRelid(r->relid);
+}
+
 /* Writes anew each remembered label whose names have changed since. */
 void
 twp_protect_rewrite_labels(List *remembered)
@@ -416,37 +445,47 @@ twp_protect_rewrite_labels(List *remembered)
 	foreach(lc, remembered)
 	{
 		RememberedLabel *r = lfirst(lc);
-		char	   *before = twp_protect_label_text(r->relid, 0);
-		const char *problem;
-		bool		stale;
 
-		if (before == NULL)
-			continue;
-		stale = twp_protect_resolve_path(r->relid, r->label->subject, &problem) == NULL ||
-			strcmp(r->label->subject, twp_protect_format_path(r->relid, r->subject)) != 0;
-		r->label->subject = twp_protect_format_path(r->relid, r->subject);
-		if (r->labels != NULL)
-		{
-			char	   *now = twp_protect_format_path(r->relid, r->labels);
+		if (twp_protect_label_text(r->relid, 0) != NULL)
+			rewrite_label(r, NULL);
+	}
+}
 
-			stale |= strcmp(r->label->label_column, now) != 0;
-			r->label->label_column = now;
-		}
+/* True when a path begins or leads where something is gone. */
+static bool
+path_names(Oid relid, const TwpPath *path, const ObjectAddress *gone)
+{
+	AttrNumber	attno = gone->objectSubId;
+
+	if (path == NULL)
+		return false;
+	if (relid == gone->objectId && attno != 0 && attno == path->start)
+		return true;
+	for (int i = 0; i < path->nhops; i++)
+		if (path->hops[i].relid == gone->objectId &&
+			(attno == 0 || attno == path->hops[i].key_attno || attno == path->hops[i].value_attno))
+			return true;
+	return false;
+}
+
+/*
+ * A table or column is about to be dropped: labels that name it name nothing
+ * from now on, so that another of the same name does not take its place.
+ */
+void
+twp_protect_forget_dropped(Oid relid, AttrNumber attno)
+{
+	ObjectAddress gone = {RelationRelationId, relid, attno};
+	ListCell   *lc;
+
+	foreach(lc, twp_protect_remember_labels())
+	{
+		RememberedLabel *r = lfirst(lc);
+		bool		named = path_names(r->relid, r->subject, &gone) || path_names(r->relid, r->labels, &gone);
+
 		for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
-			if (r->facts[fact] != NULL)
-			{
-				char	   *now = twp_protect_format_path(r->relid, r->facts[fact]);
-
-				stale |= strcmp(r->label->facts[fact], now) != 0;
-				r->label->facts[fact] = now;
-			}
-		stale |= rename_provenance(r);
-		if (stale)
-		{
-			ObjectAddress object = {RelationRelationId, r->relid, 0};
-
-			SetSecurityLabel(&object, "twin_privacy", twp_protect_format_table_label(r->label));
-			CacheInvalidateRelcacheByRelid(r->relid);
-		}
+			named |= path_names(r->relid, r->facts[fact], &gone);
+		if (named && (attno != 0 || r->relid != relid))
+			rewrite_label(r, &gone);
 	}
 }

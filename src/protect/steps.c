@@ -11,6 +11,7 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/objectaddress.h"
@@ -18,7 +19,9 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "commands/seclabel.h"
+#include "optimizer/optimizer.h"
 #include "protect/protect_internal.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -37,9 +40,9 @@ static MemoryContext step_context = NULL;
 static List *steps = NIL;
 static uint64 steps_generation = 0;
 
-/* Adds one step. */
+/* Adds one step of one relation. */
 static void
-add_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, bool by_name, TwpCategorySet needs)
+add_one_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, bool by_name, TwpCategorySet needs)
 {
 	Step	   *step = palloc(sizeof(Step));
 
@@ -50,6 +53,21 @@ add_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, bool by_name
 	step->by_name = by_name;
 	step->needs = needs;
 	steps = lappend(steps, step);
+}
+
+/* Adds one step, and the relations above it: what is done through them is done to its rows. */
+static void
+add_step(Oid relid, AttrNumber key, AttrNumber value, bool deletes, bool by_name, TwpCategorySet needs)
+{
+	const char *key_name = key > 0 ? get_attname(relid, key, true) : NULL;
+	const char *value_name = value > 0 ? get_attname(relid, value, true) : NULL;
+	ListCell   *lc;
+
+	add_one_step(relid, key, value, deletes, by_name, needs);
+	foreach(lc, twp_protect_ancestors(relid))
+		add_one_step(lfirst_oid(lc), key_name != NULL ? get_attnum(lfirst_oid(lc), key_name) : InvalidAttrNumber,
+					 value_name != NULL ? get_attnum(lfirst_oid(lc), value_name) : InvalidAttrNumber,
+					 deletes, false, needs);
 }
 
 /* Adds the hops of one path. */
@@ -266,6 +284,23 @@ twp_protect_deletes_decide(Oid relid)
 	return false;
 }
 
+/* True for the column itself, and for one that it is computed from. */
+static bool
+feeds(Oid relid, AttrNumber attno, AttrNumber target)
+{
+	Relation	rel;
+	Bitmapset  *used = NULL;
+
+	if (attno == target)
+		return true;
+	if (target <= 0 || get_attgenerated(relid, target) == '\0')
+		return false;
+	rel = table_open(relid, AccessShareLock);
+	pull_varattnos(build_column_default(rel, target), 1, &used);
+	table_close(rel, AccessShareLock);
+	return bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used);
+}
+
 /* Says whether a column's value decides whose row it is, here or at the other end of a path. */
 bool
 twp_protect_decides_subject(Oid relid, AttrNumber attno)
@@ -273,14 +308,14 @@ twp_protect_decides_subject(Oid relid, AttrNumber attno)
 	const TwpProtection *p = twp_protect_lookup(relid);
 	ListCell   *lc;
 
-	if (p != NULL && attno == p->subject.start)
+	if (p != NULL && feeds(relid, attno, p->subject.start))
 		return true;
 	load_steps();
 	foreach(lc, steps)
 	{
 		const Step *step = lfirst(lc);
 
-		if (step->relid == relid && (attno == step->key_attno || attno == step->value_attno))
+		if (step->relid == relid && (feeds(relid, attno, step->key_attno) || feeds(relid, attno, step->value_attno)))
 			return true;
 	}
 	return false;

@@ -328,3 +328,140 @@ FETCH 2 FROM c;
 UPDATE clinic.diary SET body = body WHERE CURRENT OF c RETURNING left(body, 20);
 FETCH ALL FROM c;
 --! as doc:CARE owner:CARE bypass:CARE super:CARE
+
+--! attack explain_variants
+EXPLAIN (ANALYZE, VERBOSE, COSTS, SETTINGS, BUFFERS, WAL, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big WHERE n < 40;
+EXPLAIN (ANALYZE, VERBOSE, BUFFERS, FORMAT JSON, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big WHERE n < 40;
+EXPLAIN (ANALYZE, VERBOSE, BUFFERS, FORMAT XML, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big b JOIN lair.big c USING (n) WHERE n < 40;
+EXPLAIN (ANALYZE, MEMORY, SERIALIZE) SELECT * FROM lair.big;
+EXPLAIN (GENERIC_PLAN) SELECT * FROM lair.big WHERE n = $1;
+SET enable_seqscan = off; SET enable_indexscan = off;
+EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big WHERE n < 40;
+SET enable_bitmapscan = off; SET enable_indexscan = on;
+EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) SELECT k FROM lair.big WHERE k = 3;
+EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) SELECT n FROM lair.big WHERE n = 3 OR n = 4 OR k = 5;
+EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) SELECT * FROM (SELECT DISTINCT k FROM lair.big) x, LATERAL (SELECT n FROM lair.big b WHERE b.k = x.k LIMIT 1) y;
+--! canary rows=(39|3000)|[Rr]emoved[^0-9]*[1-9]|Heap Blocks|Heap Fetches: [1-9]|Index Searches: [2-9]
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.big (n int PRIMARY KEY, id bigint, a text, k int);
+INSERT INTO lair.big SELECT n, CASE n % 3 WHEN 1 THEN 5500000001 ELSE 7700000004 END, 'x' || n, n % 50 FROM generate_series(1, 3000) n;
+CREATE INDEX ON lair.big (k, n);
+GRANT ALL ON lair.big TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.big', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.big', c, 'kind=plain') FROM unnest('{n,a,k}'::name[]) c, twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+ANALYZE lair.big;
+--! after
+DROP TABLE lair.big;
+
+--! attack copy_to_with_a_function
+CREATE FUNCTION lair.tell(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN $1; END$$;
+COPY (SELECT lair.tell(genome), lair.tell(secret::text) FROM clinic.patient ORDER BY lair.tell(name)) TO STDOUT (FORMAT csv, FORCE_QUOTE *);
+COPY clinic.visit TO STDOUT;
+COPY (SELECT * FROM ONLY clinic.visit) TO STDOUT;
+COPY clinic.visit_2 (labels, note) TO STDOUT (FORMAT text, DELIMITER '|');
+COPY (VALUES ((SELECT genome FROM clinic.patient LIMIT 1))) TO STDOUT;
+COPY (SELECT 1 FROM clinic.patient WHERE genome LIKE 'C%') TO STDOUT;
+COPY (UPDATE clinic.patient SET sex = sex RETURNING genome, patient) TO STDOUT;
+--! as doc:CARE owner:CARE
+
+--! attack leaky_operator_with_estimators
+CREATE FUNCTION lair.leak(text, text) RETURNS boolean LANGUAGE plpgsql COST 0.00001 AS $$BEGIN RAISE NOTICE 'told % %', $1, $2; RETURN true; END$$;
+CREATE FUNCTION lair.leakn(numeric, numeric) RETURNS boolean LANGUAGE plpgsql COST 0.00001 AS $$BEGIN RAISE NOTICE 'told % %', $1, $2; RETURN true; END$$;
+CREATE OPERATOR lair.=== (FUNCTION = lair.leak, LEFTARG = text, RIGHTARG = text, RESTRICT = eqsel, JOIN = eqjoinsel, COMMUTATOR = OPERATOR(lair.===), HASHES, MERGES);
+CREATE OPERATOR lair.<<< (FUNCTION = lair.leak, LEFTARG = text, RIGHTARG = text, RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+CREATE OPERATOR lair.=== (FUNCTION = lair.leakn, LEFTARG = numeric, RIGHTARG = numeric, RESTRICT = eqsel, JOIN = eqjoinsel);
+CREATE OPERATOR lair.<<< (FUNCTION = lair.leakn, LEFTARG = numeric, RIGHTARG = numeric, RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+EXPLAIN SELECT * FROM clinic.visit WHERE note OPERATOR(lair.===) 'x' AND note OPERATOR(lair.<<<) 'x';
+EXPLAIN SELECT * FROM clinic.visit_1 WHERE bill OPERATOR(lair.===) 1 AND bill OPERATOR(lair.<<<) 1;
+EXPLAIN SELECT * FROM clinic.base b JOIN clinic.derived d ON b.note OPERATOR(lair.===) d.note;
+SELECT * FROM clinic.base b JOIN clinic.derived d ON b.note OPERATOR(lair.===) d.note;
+SELECT * FROM clinic.visit v JOIN clinic.lab_order o ON o.price OPERATOR(lair.===) v.bill;
+SELECT * FROM clinic.patient WHERE genome OPERATOR(lair.===) 'x' OR name OPERATOR(lair.<<<) 'x';
+SELECT note OPERATOR(lair.===) ANY (SELECT note FROM clinic.base) FROM clinic.visit;
+SELECT * FROM clinic.patient WHERE (name, genome) OPERATOR(lair.===) ALL (SELECT name, genome FROM clinic.patient);
+--! as analyst:RES doc:CARE owner:RES super:CARE bypass:CARE
+
+--! attack custom_range_and_polymorphic
+CREATE FUNCTION lair.poly(anyelement) RETURNS anyarray LANGUAGE sql AS 'SELECT ARRAY[$1]';
+CREATE FUNCTION lair.polyrow(anyelement) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN $1::text; END$$;
+CREATE FUNCTION lair.vari(VARIADIC "any") RETURNS text LANGUAGE internal AS 'text_concat_ws';
+CREATE TYPE lair.trange AS RANGE (subtype = text);
+SELECT lair.poly(p), lair.polyrow(p), lair.polyrow(p.genome), lair.polyrow(p.birth) FROM clinic.patient p;
+SELECT lair.trange(genome, NULL), range_agg(lair.trange(genome, genome, '[]')), numrange(secret, secret, '[]') FROM clinic.patient GROUP BY 1, 3;
+SELECT concat_ws(',', VARIADIC ARRAY[genome, name]), format('%s %s', genome, p), concat(p) FROM clinic.patient p;
+SELECT * FROM clinic.patient p, ROWS FROM (unnest(ARRAY[p]), generate_series(1, 2)) WITH ORDINALITY AS x;
+SELECT (row(p.*) = row(q.*)), p IS DISTINCT FROM q, p < q, p *= q, record_image_cmp(p, q), hash_record(p) FROM clinic.patient p, clinic.patient q;
+SELECT p FROM clinic.patient p ORDER BY p USING >;
+SELECT min(p.name COLLATE "C") OVER (PARTITION BY p.genome) FROM clinic.patient p;
+--! as analyst:RES doc:CARE owner:RES super:CARE bypass:CARE
+
+--! attack ctid_and_currtid_probes
+SELECT currtid2('clinic.patient', '(0,4)'), currtid2('clinic.patient', '(0,1)');
+SELECT 'GUE' || 'SSED' FROM clinic.patient WHERE ctid = '(0,4)';
+SELECT 'GUE' || 'SSED' FROM clinic.patient WHERE ctid = currtid2('clinic.patient', '(0,4)');
+UPDATE clinic.patient SET sex = sex WHERE ctid = '(0,4)' RETURNING 'GUE' || 'SSED';
+SELECT 'GUE' || 'SSED' FROM clinic.patient TABLESAMPLE SYSTEM (100) WHERE id > 700000000 * 10::bigint;
+--! canary GUESSED
+--! as doc:CARE owner:CARE
+
+--! attack domain_and_cast_over_masked
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE DOMAIN lair.dom AS text CHECK (lair.tell(VALUE));
+CREATE TYPE lair.box AS (v text);
+CREATE FUNCTION lair.to_box(clinic.patient) RETURNS lair.box LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN row($1::text); END$$;
+CREATE CAST (clinic.patient AS lair.box) WITH FUNCTION lair.to_box AS IMPLICIT;
+SELECT genome::lair.dom, name::lair.dom, p::lair.box, birth::text::lair.dom FROM clinic.patient p;
+SELECT ARRAY[genome, name]::lair.dom[] FROM clinic.patient;
+SELECT x.* FROM clinic.patient p, jsonb_to_record(to_jsonb(p)) AS x(genome lair.dom, name lair.dom);
+UPDATE clinic.patient SET zip = genome::lair.dom;
+--! as analyst:RES doc:CARE owner:RES super:CARE bypass:CARE
+
+--! attack skip_scans_counted
+--! since 18
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT k, n FROM lair.big WHERE n = 5;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big WHERE n = 5;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big WHERE n = ANY ('{5,100,200,2999}');
+SET enable_indexscan = off; SET enable_bitmapscan = on; SET enable_indexonlyscan = off;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big WHERE n = 5;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF, FORMAT JSON) SELECT * FROM lair.big WHERE n IN (5, 1000);
+EXPLAIN (ANALYZE, MEMORY, SERIALIZE TEXT, BUFFERS, WAL, TIMING OFF, SUMMARY OFF) SELECT * FROM lair.big WHERE n IN (5, 1000);
+--! canary Index Searches"?: [1-9]|rows=3000|Heap Fetches: [1-9]
+--! as doc:CARE owner:CARE super:CARE
+--! before
+CREATE TABLE lair.big (n int, id bigint, k int);
+INSERT INTO lair.big SELECT n, CASE n % 3 WHEN 1 THEN 5500000001 ELSE 7700000004 END, n % 7 FROM generate_series(1, 3000) n;
+CREATE INDEX ON lair.big (k, n);
+GRANT ALL ON lair.big TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.big', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.big', c, 'kind=plain') FROM unnest('{n,k}'::name[]) c, twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+VACUUM ANALYZE lair.big;
+--! after
+DROP TABLE lair.big;
+
+--! attack json_tables_and_new_functions
+--! since 17
+SELECT jt.* FROM clinic.patient p, JSON_TABLE(jsonb_build_array(to_jsonb(p)), '$[*]' COLUMNS (n FOR ORDINALITY, g text PATH '$.genome', NESTED PATH '$' COLUMNS (s text PATH '$.secret', x json FORMAT JSON PATH '$'))) jt;
+SELECT JSON_QUERY(to_jsonb(p), '$.genome' WITH WRAPPER), JSON_VALUE(to_jsonb(p), '$.genome'), JSON_EXISTS(to_jsonb(p), '$ ? (@.genome starts with "C")'), JSON_SERIALIZE(to_json(p)), JSON_SCALAR(genome) FROM clinic.patient p;
+COPY (SELECT genome FROM clinic.patient) TO STDOUT (FORMAT csv, FORCE_QUOTE *);
+\copy clinic.diary from program 'printf "x\tSTOR""EDcopy\n770000000""4\tSTOR""EDcopy\n"' with (on_error ignore, log_verbosity verbose)
+SELECT random(1, 2), xmltext(genome), to_bin(1) FROM clinic.patient;
+SELECT GREATEST(genome, name), any_value(genome), array_sample(array_agg(genome), 2), array_shuffle(array_agg(p.*)) FROM clinic.patient p GROUP BY 1;
+SELECT pg_column_toast_chunk_id(body), pg_get_acl('pg_class'::regclass, 'clinic.patient'::regclass, 0), left(body, 20) FROM clinic.diary;
+--! as doc:CARE owner:CARE super:CARE
+
+--! attack policy_on_ones_own_table
+CREATE TABLE lair.mine (x text); INSERT INTO lair.mine VALUES ('a'), ('b');
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+CREATE POLICY p ON lair.mine USING (EXISTS (SELECT FROM clinic.patient p WHERE lair.tell(p.genome) AND lair.tell(p::text)) AND lair.tell((SELECT max(name) FROM clinic.patient)));
+ALTER TABLE lair.mine ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+SELECT * FROM lair.mine;
+SELECT twin_privacy.unbind_use();
+SELECT * FROM lair.mine;
+SELECT 'GUE' || 'SSED' FROM lair.mine;
+CREATE VIEW lair.v AS SELECT * FROM lair.mine WHERE x IN (SELECT genome FROM clinic.patient) WITH CHECK OPTION;
+INSERT INTO lair.v SELECT 'CN' || 'RYgen1';
+UPDATE lair.mine SET x = 'c' RETURNING 'GUE' || 'SSED';
+--! canary CNRY|GUESSED
+--! as owner:CARE analyst:RES

@@ -810,3 +810,74 @@ EXECUTE p;
 CREATE FUNCTION lair.f() RETURNS SETOF text LANGUAGE sql BEGIN ATOMIC SELECT name FROM lair.v; END;
 SELECT lair.f();
 --! as owner:CARE analyst:RES
+
+--! attack sql_functions_through_the_plan_cache
+--! since 18
+\o /dev/null
+CREATE FUNCTION lair.g() RETURNS text LANGUAGE sql STABLE AS 'SELECT string_agg(p::text, '''') FROM clinic.patient p';
+CREATE FUNCTION lair.h(int) RETURNS SETOF clinic.patient LANGUAGE sql STABLE AS 'SELECT * FROM clinic.patient WHERE secret > $1';
+SELECT lair.g(), lair.h(0); SELECT lair.g(), lair.h(0);
+SET twin_privacy.use = 'RES';
+\o
+SELECT lair.g(); SELECT * FROM lair.h(0);
+SET twin_privacy.use = '';
+SELECT lair.g(); SELECT * FROM lair.h(0);
+--! as owner:CARE super:CARE
+--! canary IDNT
+
+--! attack withdrawal_by_a_prepared_transaction
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+PREPARE p AS SELECT * FROM clinic.patient;
+EXECUTE p; SELECT count(*) FROM clinic.visit, clinic.diary;
+\! psql -XAtq -U att_registrar -c "BEGIN" -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')" -c "PREPARE TRANSACTION 'w'" -c "COMMIT PREPARED 'w'" > /dev/null 2>&1
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x') WHERE EXISTS (SELECT FROM twin_privacy.consents WHERE subject = '5500000003' AND withdrawn_at IS NULL)" > /dev/null 2>&1
+\o
+EXECUTE p; SELECT * FROM clinic.patient;
+--! canary IDNTname3
+--! as doc:CARE owner:CARE
+--! after
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
+
+--! attack held_cursor_after_relabelling
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+DECLARE h SCROLL CURSOR WITH HOLD FOR SELECT extra FROM clinic.patient;
+COMMIT;
+\! psql -XAtq -U postgres -c "SELECT twin_privacy.label_column('clinic.patient', 'extra', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass" >/dev/null
+\o
+FETCH ALL FROM h;
+--! commit
+--! canary IDNTextra[12]
+--! as doc:CARE owner:CARE
+--! after
+SELECT twin_privacy.label_column('clinic.patient', 'extra', NULL) FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+
+--! attack cursor_over_a_returning_cte_after_withdrawal
+\o /dev/null
+\setenv PGHOST :HOST
+\setenv PGPORT :PORT
+\setenv PGDATABASE :DBNAME
+CREATE FUNCTION lair.open() RETURNS text LANGUAGE plpgsql AS $$DECLARE c refcursor := 'c'; BEGIN OPEN c NO SCROLL FOR SELECT name, generate_series(1, 3) FROM clinic.patient; MOVE FORWARD 1 FROM c; RETURN c; END$$;
+SELECT lair.open();
+DECLARE d NO SCROLL CURSOR FOR WITH x AS MATERIALIZED (SELECT * FROM clinic.patient) SELECT x.* FROM x;
+DECLARE e NO SCROLL CURSOR FOR SELECT name, count(*) OVER () FROM clinic.patient;
+DECLARE f NO SCROLL CURSOR FOR SELECT (SELECT p.birth FROM lair.three t WHERE t.n = 1), p.name, t.n FROM clinic.patient p, lair.three t;
+DECLARE g NO SCROLL CURSOR FOR (SELECT name FROM clinic.patient UNION ALL SELECT genome FROM clinic.patient) LIMIT 100;
+FETCH 1 FROM d; FETCH 1 FROM e; FETCH 1 FROM f; FETCH 1 FROM g;
+\! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')" > /dev/null
+\o
+FETCH ALL FROM c; FETCH ALL FROM d; FETCH ALL FROM e; FETCH ALL FROM f; FETCH ALL FROM g;
+--! canary IDNTname3|1971-08-13
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.three AS SELECT generate_series(1, 3) AS n; GRANT ALL ON lair.three TO PUBLIC;
+--! after
+DROP TABLE lair.three;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => p, categories => '{identity,demographics,clinical}') FROM unnest('{TREAT,HRESCH}'::text[]) p;
+SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');

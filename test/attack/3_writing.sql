@@ -506,3 +506,236 @@ SELECT random() AS kept \gset
 SELECT setseed(1.0 / (ascii('f') + 1));
 SELECT 'STORED' || (random() = :kept);
 --! canary STOREDtrue
+
+--! attack insert_closed_category_by_a_view_default
+CREATE VIEW lair.v AS SELECT * FROM clinic.patient;
+ALTER VIEW lair.v ALTER genome SET DEFAULT 'STORED' || 'gene';
+DELETE FROM clinic.lab_order; DELETE FROM clinic.patient WHERE id = 550000000 * 10::bigint + 1;
+INSERT INTO lair.v (id, name, sex) SELECT 550000000 * 10::bigint + 1 , 'n', 'f';
+INSERT INTO lair.v (id, name, sex, genome) SELECT 550000000 * 10::bigint + 1 , 'n', 'f', 'STORED' || 'gene2';
+SET LOCAL ROLE postgres;
+SET LOCAL twin_privacy.maintenance = on;
+SELECT genome FROM clinic.patient;
+--! as super:CARE2 super:CARE
+--! canary STOREDgene
+
+--! attack insert_through_a_rule_into_hidden
+CREATE VIEW lair.v AS SELECT id, name, sex FROM clinic.patient;
+CREATE RULE r AS ON INSERT TO lair.v DO INSTEAD INSERT INTO clinic.patient (id, name, sex, genome) VALUES (NEW.id, NEW.name, NEW.sex, 'STORED' || 'rule') RETURNING id, name, genome;
+DELETE FROM clinic.lab_order; DELETE FROM clinic.patient WHERE id = 550000000 * 10::bigint + 1;
+INSERT INTO lair.v SELECT 550000000 * 10::bigint + 1 , 'n', 'f';
+INSERT INTO lair.v SELECT 770000000 * 10::bigint + 9 , 'n', 'f' RETURNING *;
+SET LOCAL ROLE postgres;
+SET LOCAL twin_privacy.maintenance = on;
+SELECT 'GOT' || id || genome FROM clinic.patient WHERE genome LIKE 'STO%';
+--! as super:CARE2 super:CARE
+--! canary GOT\d
+
+--! attack merge_insert_closed_category
+DELETE FROM clinic.lab_order; DELETE FROM clinic.patient WHERE id = 550000000 * 10::bigint + 1;
+MERGE INTO clinic.patient p USING (VALUES (550000000 * 10::bigint + 1)) s(id) ON p.id = s.id WHEN NOT MATCHED THEN INSERT (id, name, sex, genome) VALUES (s.id, 'n', 'f', 'STORED' || 'merge');
+MERGE INTO clinic.patient p USING (VALUES (770000000 * 10::bigint + 9)) s(id) ON p.id = s.id WHEN NOT MATCHED THEN INSERT (id, name, sex) VALUES (s.id, 'STORED' || 'merge', 'f');
+SET LOCAL ROLE postgres;
+SET LOCAL twin_privacy.maintenance = on;
+SELECT 'GOT' || id FROM clinic.patient WHERE genome LIKE 'STO%' OR name LIKE 'STO%';
+--! as super:CARE2 super:CARE
+--! canary GOT\d
+
+--! attack conflict_through_parent_into_strict_child
+INSERT INTO lair.tree (id, patient_id, note) VALUES (1, 550000000 * 10::bigint + 1, 'x') ON CONFLICT (id) DO UPDATE SET note = tree.note || '' RETURNING note;
+INSERT INTO lair.tree (id, patient_id, note) VALUES (1, 550000000 * 10::bigint + 1, 'x') ON CONFLICT (id) DO UPDATE SET patient_id = tree.patient_id RETURNING note, tree;
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.tree (id int PRIMARY KEY, patient_id bigint, note text) PARTITION BY RANGE (id);
+CREATE TABLE lair.leaf (id int PRIMARY KEY, patient_id bigint, note text);
+INSERT INTO lair.leaf VALUES (1, 5500000001, 'CNRYleaf');
+GRANT ALL ON lair.tree, lair.leaf TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.tree', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.protect_table('lair.leaf', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.leaf', 'note', 'category=genomics,kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+ALTER TABLE lair.tree ATTACH PARTITION lair.leaf FOR VALUES FROM (0) TO (100);
+--! after
+DROP TABLE lair.tree;
+
+--! attack update_moves_rows_into_strict_child_and_back
+UPDATE lair.tree SET id = 1 WHERE id = 101 RETURNING note;
+SELECT note FROM lair.tree; SELECT note FROM lair.leaf;
+UPDATE lair.leaf SET id = id;
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.tree (id int PRIMARY KEY, patient_id bigint, note text) PARTITION BY RANGE (id);
+CREATE TABLE lair.leaf (id int PRIMARY KEY, patient_id bigint, note text);
+INSERT INTO lair.leaf VALUES (2, 5500000001, 'CNRYleaf');
+CREATE TABLE lair.leaf2 PARTITION OF lair.tree FOR VALUES FROM (100) TO (200); INSERT INTO lair.leaf2 VALUES (101, 5500000001, 'plain');
+GRANT ALL ON lair.tree, lair.leaf, lair.leaf2 TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.tree', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.protect_table('lair.leaf', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.leaf', 'note', 'category=genomics,kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+ALTER TABLE lair.tree ATTACH PARTITION lair.leaf FOR VALUES FROM (0) TO (100);
+--! after
+DROP TABLE lair.tree;
+
+--! attack path_moved_through_a_parent_of_the_step
+UPDATE lair.above SET patient_id = 550000000 * 10::bigint + 3 WHERE id = 1;
+SELECT gene FROM lair.res;
+--! as doc:CARE2 owner:CARE2
+--! before
+CREATE TABLE lair.above (id int NOT NULL, patient_id bigint);
+CREATE TABLE lair.ord (PRIMARY KEY (id)) INHERITS (lair.above); INSERT INTO lair.ord VALUES (1, 5500000001);
+CREATE TABLE lair.res (id int, order_id int REFERENCES lair.ord, gene text); INSERT INTO lair.res VALUES (1, 1, 'CNRYgene');
+GRANT ALL ON lair.above, lair.ord, lair.res TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.above', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.protect_table('lair.res', subject => 'order_id -> lair.ord(id).patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.res', 'gene', 'category=genomics,kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.res, lair.ord, lair.above;
+
+--! attack path_deleted_through_a_parent_of_the_step
+DELETE FROM lair.above WHERE id = 1;
+INSERT INTO lair.ord VALUES (1, 550000000 * 10::bigint + 3);
+SELECT gene FROM lair.res;
+--! as doc:CARE2 owner:CARE2
+--! before
+CREATE TABLE lair.above (id int NOT NULL, patient_id bigint);
+CREATE TABLE lair.ord (PRIMARY KEY (id)) INHERITS (lair.above); INSERT INTO lair.ord VALUES (1, 5500000001);
+CREATE TABLE lair.res (id int, order_id int, gene text); INSERT INTO lair.res VALUES (1, 1, 'CNRYgene');
+GRANT ALL ON lair.above, lair.ord, lair.res TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.above', subject => 'patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.protect_table('lair.res', subject => 'order_id -> lair.ord(id).patient_id', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.res', 'gene', 'category=genomics,kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.res, lair.ord, lair.above;
+
+--! attack subject_moved_by_a_cascade_from_a_partition
+CREATE TABLE lair.people (id bigint PRIMARY KEY) PARTITION BY RANGE (id);
+CREATE TABLE lair.people1 PARTITION OF lair.people DEFAULT;
+ALTER TABLE clinic.diary ADD FOREIGN KEY (patient_id) REFERENCES lair.people ON UPDATE CASCADE NOT VALID;
+INSERT INTO lair.people SELECT 770000000 * 10::bigint + 4;
+UPDATE lair.people1 SET id = 550000000 * 10::bigint + 1;
+SELECT patient_id, left(body, 20) FROM clinic.diary;
+--! as owner:CARE
+--! canary CNRYtoast
+
+--! attack key_dropped_meanwhile_orders_moved
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey CASCADE;
+DELETE FROM clinic.lab_order WHERE id = 1;
+INSERT INTO clinic.lab_order VALUES (1, 550000000 * 10::bigint + 3, 'GLU', 1);
+ALTER TABLE clinic.lab_order ADD PRIMARY KEY (id);
+SELECT gene FROM clinic.result WHERE id = 10;
+--! as owner:CARE2 super:CARE2
+--! canary CNRYgene10
+--! before
+ALTER TABLE clinic.result ADD gene text;
+UPDATE clinic.result SET gene = 'CNRYgene' || id;
+SELECT twin_privacy.label_column('clinic.result', 'gene', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+ALTER TABLE clinic.result DROP gene;
+
+--! attack key_dropped_and_table_swapped
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey CASCADE;
+ALTER TABLE clinic.lab_order RENAME TO gone;
+CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint);
+INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
+SELECT * FROM clinic.result;
+--! as owner:CARE owner:RES
+
+--! attack update_from_view_with_instead_rule
+CREATE VIEW lair.v AS SELECT id, sex, genome, secret FROM clinic.patient;
+CREATE RULE r AS ON UPDATE TO lair.v DO INSTEAD UPDATE clinic.patient p SET zip = OLD.genome, extra = OLD.genome || NEW.sex FROM clinic.lab_order o WHERE p.id = OLD.id AND o.patient_id = p.id RETURNING p.id, p.sex, OLD.genome, p.secret;
+UPDATE lair.v SET sex = 'x' WHERE genome LIKE 'C%' RETURNING *;
+UPDATE lair.v SET sex = 'x' RETURNING *;
+SELECT zip, extra FROM clinic.patient;
+CREATE RULE d AS ON DELETE TO lair.v DO INSTEAD DELETE FROM clinic.diary d USING clinic.patient p WHERE d.patient_id = OLD.id AND p.ctid = p.ctid RETURNING OLD.id, p.sex, p.genome, p.secret;
+DELETE FROM lair.v RETURNING *;
+--! as doc:CARE owner:CARE
+
+--! attack merge_source_and_target_same_rows
+MERGE INTO clinic.patient p USING clinic.patient q ON p.id = q.id AND q.genome IS NOT NULL WHEN MATCHED THEN UPDATE SET zip = 'SEEN' || 'zip';
+MERGE INTO clinic.patient p USING (SELECT id, genome FROM clinic.patient) q ON p.id = q.id WHEN MATCHED AND q.genome LIKE 'C%' THEN UPDATE SET zip = 'SEEN' || 'zip' WHEN MATCHED AND p.genome LIKE 'C%' THEN DELETE;
+MERGE INTO lair.v p USING (VALUES (1)) q ON true WHEN MATCHED AND genome LIKE 'C%' THEN UPDATE SET zip = 'SEEN' || 'zip' WHEN MATCHED THEN UPDATE SET extra = genome;
+SELECT zip, extra FROM clinic.patient;
+--! as doc:CARE owner:CARE
+--! before
+CREATE VIEW lair.v AS SELECT * FROM clinic.patient; GRANT ALL ON lair.v TO PUBLIC;
+--! after
+DROP VIEW lair.v;
+--! canary SEENzip|CNRY
+
+--! attack on_conflict_do_nothing_counts
+WITH i AS (INSERT INTO clinic.patient (id, name, sex) SELECT 770000000 * 10::bigint + n, 'a', 'f' FROM generate_series(1, 9) n ON CONFLICT DO NOTHING RETURNING id) SELECT 'free', id - 770000000 * 10::bigint FROM i;
+INSERT INTO clinic.patient (id, name, sex) SELECT 550000000 * 10::bigint + n, 'a', 'f' FROM generate_series(1, 9) n ON CONFLICT (id) DO UPDATE SET sex = patient.sex WHERE patient.genome LIKE 'C%' RETURNING 'SEEN' || id;
+--! canary SEEN550000000[12]
+--! as doc:CARE owner:CARE
+
+--! attack returning_old_and_new_everywhere
+--! since 18
+UPDATE clinic.patient SET zip = 'x' RETURNING OLD.zip, OLD.genome, NEW.genome, OLD, NEW, to_jsonb(OLD), (SELECT NEW.genome), (SELECT o FROM (SELECT OLD.*) o);
+DELETE FROM clinic.patient RETURNING OLD.*, NEW.*, OLD.genome;
+INSERT INTO clinic.patient AS p (id, name, sex) SELECT 550000000 * 10::bigint + 1, 'a', 'f' ON CONFLICT (id) DO UPDATE SET sex = OLD_sex(p) RETURNING OLD, NEW;
+INSERT INTO clinic.patient AS p (id, name, sex) SELECT 550000000 * 10::bigint + 1, 'a', 'f' ON CONFLICT (id) DO UPDATE SET sex = p.sex RETURNING WITH (OLD AS o, NEW AS n) o.*, n.*, o.genome || n.genome, (o).genome;
+WITH u AS (UPDATE clinic.patient SET zip = 'x' RETURNING OLD AS o, NEW AS n) SELECT (o).*, (n).genome FROM u;
+UPDATE lair.v SET zip = 'x' RETURNING OLD, NEW, OLD.genome;
+MERGE INTO lair.v v USING (VALUES (1)) s ON true WHEN MATCHED AND v.genome LIKE 'C%' THEN UPDATE SET zip = 'SEEN' || 'zip' WHEN MATCHED THEN UPDATE SET zip = 'y' RETURNING merge_action(), OLD, NEW, v.genome;
+MERGE INTO clinic.patient p USING (SELECT * FROM clinic.patient) s ON p.id = s.id WHEN MATCHED THEN UPDATE SET zip = s.zip RETURNING OLD.genome, NEW, s, p;
+MERGE INTO clinic.patient p USING (VALUES (1)) s(id) ON p.id = s.id WHEN NOT MATCHED BY SOURCE THEN DELETE RETURNING OLD, NEW, p;
+MERGE INTO lair.iv v USING (VALUES (1)) s ON true WHEN MATCHED THEN UPDATE SET zip = v.genome RETURNING OLD, NEW, v;
+--! as doc:CARE owner:CARE super:CARE
+--! before
+CREATE VIEW lair.v AS SELECT * FROM clinic.patient; GRANT ALL ON lair.v TO PUBLIC;
+CREATE VIEW lair.iv AS SELECT * FROM clinic.patient; GRANT ALL ON lair.iv TO PUBLIC;
+CREATE FUNCTION lair.trig() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told % %', OLD, NEW; RETURN NEW; END$$;
+CREATE TRIGGER t INSTEAD OF UPDATE ON lair.iv FOR EACH ROW EXECUTE FUNCTION lair.trig();
+--! after
+DROP VIEW lair.v, lair.iv; DROP FUNCTION lair.trig;
+--! canary CNRY|8675309|SEENzip
+
+--! attack merge_into_views
+--! since 17
+MERGE INTO lair.v v USING (VALUES (550000000 * 10::bigint + 1)) s(id) ON v.id = s.id WHEN MATCHED AND v.genome LIKE 'C%' THEN UPDATE SET zip = 'SEEN' || 'zip' WHEN MATCHED THEN UPDATE SET extra = v.genome RETURNING v.*;
+MERGE INTO lair.v v USING (VALUES (770000000 * 10::bigint + 9)) s(id) ON v.id = s.id WHEN NOT MATCHED THEN INSERT (id, name, sex) VALUES (s.id, 'STORED' || 'merge', 'f');
+MERGE INTO lair.v v USING clinic.lab_order s ON v.id = s.patient_id WHEN NOT MATCHED BY SOURCE THEN DELETE WHEN MATCHED THEN UPDATE SET zip = s.code RETURNING v, s, merge_action();
+MERGE INTO lair.copy c USING lair.v v ON false WHEN NOT MATCHED THEN INSERT VALUES (v.sex) RETURNING merge_action(), c.*;
+SELECT 'STO' || 'RED' || stored FROM lair.copy;
+WITH m AS (MERGE INTO lair.v v USING (VALUES (1)) s ON true WHEN MATCHED THEN UPDATE SET sex = v.sex RETURNING v.*) SELECT * FROM m;
+--! canary CNRY|8675309|SEENzip|^STORED
+--! as doc:CARE owner:CARE super:CARE
+--! before
+CREATE VIEW lair.v AS SELECT * FROM clinic.patient WITH CHECK OPTION; GRANT ALL ON lair.v TO PUBLIC; CREATE TABLE lair.copy (stored text); GRANT ALL ON lair.copy TO PUBLIC;
+--! after
+DROP VIEW lair.v; DROP TABLE lair.copy;
+
+--! attack label_rows_by_an_upsert
+INSERT INTO lair.own (id, patient_id, t, labels) VALUES (1, 550000000 * 10::bigint + 1, 'x', 'N') ON CONFLICT (id) DO UPDATE SET labels = 'N' RETURNING t;
+INSERT INTO lair.own (id, patient_id, t, labels) VALUES (1, 550000000 * 10::bigint + 1, 'x', 'N') ON CONFLICT (id) DO UPDATE SET labels = excluded.labels WHERE own.labels = 'R' RETURNING t;
+MERGE INTO lair.own o USING (VALUES (1)) s(id) ON o.id = s.id WHEN MATCHED THEN UPDATE SET labels = 'N';
+SELECT t FROM lair.own;
+--! as doc:CARE owner:CARE
+--! before
+CREATE TABLE lair.own (id int PRIMARY KEY, patient_id bigint, t text, labels text); INSERT INTO lair.own VALUES (1, 5500000001, 'CNRYown', 'R'); GRANT ALL ON lair.own TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.own', subject => 'patient_id', category => 'clinical', label_column => 'labels') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.own;
+
+--! attack cascade_two_levels_up_to_a_step
+UPDATE lair.top SET id = 550000000 * 10::bigint + 3 WHERE id = 550000000 * 10::bigint + 1;
+SELECT gene FROM lair.res;
+--! as owner:CARE2 doc:CARE2
+--! before
+CREATE TABLE lair.top (id bigint PRIMARY KEY); INSERT INTO lair.top VALUES (5500000001);
+CREATE TABLE lair.mid (pid bigint PRIMARY KEY REFERENCES lair.top ON UPDATE CASCADE); INSERT INTO lair.mid VALUES (5500000001);
+CREATE TABLE lair.res (id int, pid bigint REFERENCES lair.mid ON UPDATE CASCADE, gene text); INSERT INTO lair.res VALUES (1, 5500000001, 'CNRYgene');
+GRANT ALL ON lair.top, lair.mid, lair.res TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.res', subject => 'pid', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+SELECT twin_privacy.label_column('lair.res', 'gene', 'category=genomics,kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.res, lair.mid, lair.top;
+
+--! attack trigger_moves_the_subject_of_a_routed_row
+INSERT INTO clinic.visit (id, patient_id, note) SELECT 60, patient_id, 'STORED' || 'x' FROM clinic.lab_order WHERE id = 1 UNION ALL SELECT 61, 770000000 * 10::bigint + 4, 'STORED' || 'y';
+UPDATE clinic.visit SET patient_id = 770000000 * 10::bigint + 4 WHERE id = 1;
+UPDATE clinic.visit SET id = id + 100, patient_id = 770000000 * 10::bigint + 4 WHERE id = 1;
+MERGE INTO clinic.visit v USING (VALUES (1)) s(id) ON v.id = s.id WHEN MATCHED THEN UPDATE SET patient_id = 770000000 * 10::bigint + 4;
+SET LOCAL ROLE postgres; SET LOCAL twin_privacy.maintenance = on;
+SELECT 'GOT' || id FROM clinic.visit WHERE patient_id > 770000000 * 10::bigint AND (id IN (1, 101) OR note LIKE 'STOREDy');
+--! as super:CARE
+--! canary GOT\d

@@ -13,6 +13,8 @@ CREATE FUNCTION lair.estimate(q text) RETURNS text LANGUAGE plpgsql AS $$DECLARE
 SELECT lair.estimate('SELECT 1 FROM clinic.lab_order WHERE price = 867530' || '9') || CASE WHEN lair.estimate('SELECT 1 FROM clinic.lab_order WHERE price = 867530' || '9') IS DISTINCT FROM lair.estimate('SELECT 1 FROM clinic.lab_order WHERE price = 2') THEN ' DIFFE' || 'RENT' END;
 --! canary DIFFERENT
 --! as analyst:RES owner:CARE super:RES
+--! before
+ANALYZE clinic.lab_order;
 
 --! attack toast
 SELECT 'pg_toast_' || 'clinic.diary'::regclass::oid AS toast \gset
@@ -527,6 +529,8 @@ SET plan_cache_mode = force_generic_plan;
 EXPLAIN EXECUTE guess('1950-01-01');
 --! canary cost=\S+ rows=[3-9]|"Plan Rows": [3-9]
 --! as analyst:RES doc:CARE owner:RES owner:CARE bypass:RES reader:RES
+--! before
+ANALYZE clinic.visit_1, clinic.visit_2;
 
 --! attack explain_pages_of_hidden_rows
 SET enable_seqscan = off; SET enable_indexscan = off; SET enable_indexonlyscan = off;
@@ -543,6 +547,8 @@ SET client_min_messages = log; SET debug_print_plan = on; SET debug_pretty_print
 SELECT 1 FROM clinic.visit_1 WHERE note = 'CN' || 'RYlabelled';
 --! canary plan_rows [3-9]
 --! as analyst:RES doc:CARE owner:CARE
+--! before
+ANALYZE clinic.visit_1;
 
 --! attack leakproof_function_by_mistake
 SELECT count(*) FROM clinic.patient WHERE lair.tell(name) AND lair.tell(sex);

@@ -458,3 +458,31 @@ SELECT 'kept ' || current_setting('twin_privacy.justification', true);
 SELECT 'kept ' || justification FROM twin_privacy.disclosures;
 --! as doc:CARE owner:CARE
 --! canary kept STORED[fm]
+
+--! attack write_down_imported_statistics
+--! since 18
+SELECT pg_restore_relation_stats('schemaname', 'clinic', 'relname', 'patient', 'relpages', 1, 'reltuples', 5::real);
+SELECT pg_restore_attribute_stats('schemaname', 'clinic', 'relname', 'patient', 'attname', 'sex', 'inherited', false, 'null_frac', 0::real, 'n_distinct', -1::real, 'most_common_vals', '{x}', 'most_common_freqs', '{0.5}'::real[]);
+SELECT * FROM pg_stats WHERE tablename IN ('patient', 'visit_1');
+SELECT stavalues1, stavalues2 FROM pg_statistic WHERE starelid = 'clinic.patient'::regclass;
+SELECT pg_restore_attribute_stats('schemaname', 'lair', 'relname', 'mine', 'attname', 'x', 'inherited', false, 'null_frac', 0::real, 'most_common_vals', format('{%s}', string_agg('STO' || 'RED' || sex, ',')), 'most_common_freqs', '{0.5,0.2,0.1}'::real[]) FROM clinic.patient;
+SELECT most_common_vals FROM pg_stats WHERE tablename = 'mine';
+--! canary CNRY|STORED[fm]
+--! as doc:CARE owner:CARE super:CARE
+--! before
+CREATE TABLE lair.mine (x text); ALTER TABLE lair.mine OWNER TO att_owner; INSERT INTO lair.mine VALUES ('a'); GRANT ALL ON lair.mine TO PUBLIC;
+--! after
+DROP TABLE lair.mine;
+
+--! attack write_down_login_event_trigger
+--! since 17
+\c - att_doc
+SELECT 'STORED' || stored FROM lair.copy;
+--! as doc:CARE
+--! canary STORED[fm]
+--! before
+CREATE TABLE lair.copy (stored text); GRANT ALL ON lair.copy TO PUBLIC;
+CREATE FUNCTION lair.et() RETURNS event_trigger LANGUAGE plpgsql AS $$DECLARE s text; BEGIN IF session_user = 'att_doc' THEN PERFORM set_config('twin_privacy.use', 'CARE', false); SELECT min(sex) INTO s FROM clinic.patient; INSERT INTO lair.copy VALUES (s); END IF; END$$;
+CREATE EVENT TRIGGER et ON login EXECUTE FUNCTION lair.et();
+--! after
+DROP EVENT TRIGGER et; DROP TABLE lair.copy; DROP FUNCTION lair.et;

@@ -11,6 +11,7 @@
 #   --! open ROLE:USE      who shows that it leaks in the open twin, before those of
 #                          `as`; maintenance:none is the superuser in maintenance
 #   --! body               ends before or after
+#   --! since N            of servers from version N on
 #
 # In the protected database no try may show a canary, in results, errors,
 # notices or the server's log.  In the open twin at least one try must, or the
@@ -45,7 +46,7 @@ sub read_units
 			push @units, $unit = { name => $1, as => $everybody, before => '', body => '', after => '' };
 			$part = 'body';
 		}
-		elsif ($line =~ /^--! (as|canary|open) (.*)/)
+		elsif ($line =~ /^--! (as|canary|open|since) (.*)/)
 		{
 			$unit->{$1} = $2;
 		}
@@ -130,6 +131,7 @@ sub test_file
 		my $seen = 0;
 
 		next if $ENV{ATTACK} && $unit->{name} !~ /$ENV{ATTACK}/;
+		next if $node->pg_version < ($unit->{since} // 15);
 		foreach my $who (@who)
 		{
 			my (undef, $use) = split /:/, $who;
