@@ -18,6 +18,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_index.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -67,26 +68,72 @@ twp_enforce_guard_step(Oid relid, const char *what)
 			 errhint("Ask a member of twin_privacy_admin to review and do it.")));
 }
 
+/* True for the unique index of a column that a path looks up; *table is its table. */
+static bool
+serves_path(Oid index, Oid *table)
+{
+	HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+	bool		found = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+
+		*table = form->indrelid;
+		/* what REINDEX CONCURRENTLY has replaced is not valid any more */
+		found = form->indisunique && form->indisvalid && form->indnkeyatts == 1 && form->indkey.values[0] > 0 &&
+			twp_protect_is_named_by_path(form->indrelid, form->indkey.values[0]);
+		ReleaseSysCache(tuple);
+	}
+	return found;
+}
+
 /*
- * A table or column that a path names is about to be dropped: another of its
- * name would decide instead.  What goes by a cascade, with its type or schema,
- * or by an administrator's command, is taken out of the labels that name it:
- * they name nothing until an administrator protects the table anew.
+ * A table, column or unique key that a path names is about to be dropped:
+ * another of its name would decide instead.  What goes by a cascade, with its
+ * type or schema, or by an administrator's command, is taken out of the labels
+ * that name it: they name nothing until an administrator protects the table anew.
  */
 void
 twp_enforce_drops(Oid relid, int attno)
 {
 	char		relkind;
+	Oid			table;
 
 	if (relid < FirstNormalObjectId || !twp_protect_any())
 		return;
-	if (!twp_enforce_is_trusted() && twp_protect_is_named_by_path(relid, attno))
-		twp_enforce_guard_step(relid, attno != 0 ? "DROP COLUMN" : "DROP TABLE");
 	relkind = get_rel_relkind(relid);
+	if (!twp_enforce_is_trusted())
+	{
+		if (twp_protect_is_named_by_path(relid, attno))
+			twp_enforce_guard_step(relid, attno != 0 ? "DROP COLUMN" : "DROP TABLE");
+		else if (relkind == RELKIND_INDEX && serves_path(relid, &table))
+			twp_enforce_guard_step(table, "dropping its unique key");
+	}
 	if ((relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE || relkind == RELKIND_FOREIGN_TABLE) &&
 		twp_catalog_installed() && !twp_in_maintenance() && !twp_sql_is_installing() &&
 		get_rel_persistence(relid) != RELPERSISTENCE_TEMP)
 		twp_protect_forget_dropped(relid, attno);
+}
+
+/*
+ * Labels follow renames, but one that does not resolve cannot: meanwhile what
+ * it names keeps its name, or another table would take its place.
+ */
+void
+twp_enforce_check_rename(const RangeVar *relation, bool schema)
+{
+	Oid			relid = relation != NULL ? twp_enforce_relation_of(relation) : InvalidOid;
+	const TwpProtection *p = OidIsValid(relid) ? twp_protect_lookup(relid) : NULL;
+
+	if (!twp_protect_any() || twp_enforce_is_trusted() || !twp_protect_any_broken())
+		return;
+	if (schema || (p != NULL && p->broken != NULL) ||
+		(OidIsValid(relid) && twp_protect_is_named_by_path(relid, 0)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("renaming takes an administrator of protection while the label of a protected table does not resolve"),
+				 errhint("See twin_privacy.check_protection(), and mend the label first.")));
 }
 
 /* Refuses commands on our own tables. */

@@ -196,6 +196,7 @@ extern bool twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, Query
 extern Oid	twp_enforce_relation_of(const RangeVar *range);
 extern void twp_enforce_require_admin(Oid relid, const char *what);
 extern void twp_enforce_guard_step(Oid relid, const char *what);
+extern void twp_enforce_check_rename(const RangeVar *relation, bool schema);
 extern bool twp_enforce_is_trusted(void);
 extern bool twp_enforce_serves_protected(const char *query, Oid object);
 extern void twp_enforce_refuse_untrusted(const char *what);

@@ -153,7 +153,14 @@ check_definition(Node *node, bool again)
 			if (((CreateFunctionStmt *) node)->replace)
 				twp_enforce_check_altered_function(((CreateFunctionStmt *) node)->funcname);
 			break;
+		case T_AlterObjectSchemaStmt:
+			if (!again)
+				twp_enforce_check_rename(((AlterObjectSchemaStmt *) node)->relation, false);
+			break;
 		case T_RenameStmt:
+			if (!again)
+				twp_enforce_check_rename(((RenameStmt *) node)->relation,
+										 ((RenameStmt *) node)->renameType == OBJECT_SCHEMA);
 			twp_enforce_guard_own(twp_enforce_relation_of(((RenameStmt *) node)->relation));
 			break;
 		default:

@@ -195,6 +195,8 @@ extern bool twp_protect_decides_subject(Oid relid, AttrNumber attno);
 extern bool twp_protect_is_on_path(Oid relid);
 /* True for a table, or a column of one (else 0), that a path names, whether or not the path resolves. */
 extern bool twp_protect_is_named_by_path(Oid relid, AttrNumber attno);
+/* True when the label of some table does not resolve: renames do not reach what it names. */
+extern bool twp_protect_any_broken(void);
 /* True when a column that decides is computed from others of its row. */
 extern bool twp_protect_computes_subject(Oid relid);
 /* True when a row deleted there decides, too. */

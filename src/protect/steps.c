@@ -37,6 +37,7 @@ typedef struct Step
 } Step;
 
 static MemoryContext step_context = NULL;
+static bool any_broken = false;
 static List *steps = NIL;
 static uint64 steps_generation = 0;
 
@@ -105,6 +106,7 @@ add_broken(const TwpProtection *p, TwpCategorySet needs)
 	const char *problem = NULL;
 	const TwpTableLabel *label = text != NULL ? twp_protect_parse_leniently(text, true, &problem) : NULL;
 
+	any_broken = true;
 	if (label == NULL)
 		return;
 	add_named_path(label->subject, needs);
@@ -206,6 +208,7 @@ load_steps(void)
 	if (step_context == NULL)
 		step_context = AllocSetContextCreate(TopMemoryContext, "twin_privacy steps", ALLOCSET_SMALL_SIZES);
 	steps = NIL;
+	any_broken = false;
 	steps_generation = 0;
 	MemoryContextReset(step_context);
 	foreach(lc, relids)
@@ -250,6 +253,14 @@ twp_protect_is_named_by_path(Oid relid, AttrNumber attno)
 			return true;
 	}
 	return false;
+}
+
+/* Says whether some label does not resolve. */
+bool
+twp_protect_any_broken(void)
+{
+	load_steps();
+	return any_broken;
 }
 
 /* Says whether a column that decides is computed from others of its row. */

@@ -865,3 +865,41 @@ SELECT twin_privacy.protect_table('lair.gx', subject => 'id', category => 'demog
 SELECT twin_privacy.label_column('lair.gx', 'geno', 'category=genomics, kind=sensitive'), twin_privacy.label_column('lair.gx', 'sx', 'kind=plain') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
 --! after
 DROP TABLE lair.gx;
+
+--! attack renamed_hop_while_the_path_is_broken
+SAVEPOINT a;
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey CASCADE;
+ALTER TABLE clinic.lab_order RENAME TO lab_order_old;
+CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint); INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
+SELECT * FROM clinic.result; ROLLBACK TO a;
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey CASCADE;
+ALTER TABLE clinic.lab_order SET SCHEMA lair;
+CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint); INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
+SELECT * FROM clinic.result; ROLLBACK TO a;
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey CASCADE;
+ALTER SCHEMA clinic RENAME TO clinic2; CREATE SCHEMA clinic;
+CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint); INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
+SELECT * FROM clinic2.result; ROLLBACK TO a;
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey CASCADE;
+ALTER TABLE clinic.lab_order RENAME COLUMN id TO id_old; ALTER TABLE clinic.lab_order ADD COLUMN id int; CREATE UNIQUE INDEX ON clinic.lab_order (id, patient_id); UPDATE clinic.lab_order SET id = 4 WHERE id_old = 1; ALTER TABLE clinic.lab_order ADD UNIQUE (id);
+SELECT * FROM clinic.result; ROLLBACK TO a;
+ALTER TABLE clinic.lab_order DROP CONSTRAINT lab_order_pkey CASCADE;
+ALTER TABLE clinic.result RENAME order_id TO oo; ALTER TABLE clinic.result ADD order_id int DEFAULT 1; ALTER TABLE clinic.lab_order ADD UNIQUE (id);
+SELECT * FROM clinic.result;
+--! as owner:CARE
+
+--! attack renamed_open_hop_while_the_path_is_broken
+SAVEPOINT a;
+ALTER TABLE lair.ord ALTER id TYPE bigint; ALTER TABLE lair.ord RENAME TO ord2; CREATE TABLE lair.ord (id int PRIMARY KEY, pid bigint); INSERT INTO lair.ord VALUES (1, 550000000 * 10::bigint + 1), (4, 550000000 * 10::bigint + 1); SELECT * FROM lair.res; ROLLBACK TO a;
+ALTER TABLE lair.ord ALTER id TYPE bigint; ALTER TABLE lair.ord RENAME pid TO pid2; ALTER TABLE lair.ord ADD pid bigint DEFAULT 55000::bigint * 100000 + 1; ALTER TABLE lair.ord ALTER id TYPE int; SELECT * FROM lair.res; ROLLBACK TO a;
+ALTER TABLE lair.ord ALTER id TYPE bigint; ALTER TABLE lair.res RENAME ord TO o2; ALTER TABLE lair.res ADD ord int DEFAULT 1; ALTER TABLE lair.ord ALTER id TYPE int; SELECT * FROM lair.res; ROLLBACK TO a;
+DROP INDEX lair.ord_id; ALTER TABLE lair.ord RENAME TO ord2; CREATE TABLE lair.ord (id int PRIMARY KEY, pid bigint); INSERT INTO lair.ord VALUES (1, 550000000 * 10::bigint + 1), (4, 550000000 * 10::bigint + 1); SELECT * FROM lair.res; ROLLBACK TO a;
+--! as owner:CARE
+--! open owner:none
+--! before
+CREATE TABLE lair.ord (id int, pid bigint, note text); CREATE UNIQUE INDEX ord_id ON lair.ord (id); INSERT INTO lair.ord VALUES (1, 5500000001), (4, 7700000004);
+CREATE TABLE lair.res (id int, ord int, v text); INSERT INTO lair.res VALUES (1, 1, 'fine'), (4, 4, 'CNRYres');
+ALTER TABLE lair.ord OWNER TO att_owner; ALTER TABLE lair.res OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.res', subject => 'ord -> lair.ord(id).pid', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.res, lair.ord;
