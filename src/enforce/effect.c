@@ -170,9 +170,7 @@ keeps_nothing(Node *utility)
 		case T_DoStmt:
 		case T_CallStmt:
 		case T_ExplainStmt:
-		case T_LockStmt:
 		case T_ConstraintsSetStmt:
-		case T_RefreshMatViewStmt:
 		case T_TransactionStmt:
 			return true;
 		case T_DeclareCursorStmt:
@@ -228,6 +226,7 @@ stays_in_session(Node *utility)
 			return ((VariableSetStmt *) utility)->name == NULL ||
 				pg_strcasecmp(((VariableSetStmt *) utility)->name, "application_name") != 0;
 		case T_DeclareCursorStmt:
+		case T_LockStmt:
 		case T_PrepareStmt:
 		case T_DeallocateStmt:
 		case T_DiscardStmt:
@@ -263,7 +262,7 @@ twp_enforce_command_keeps_nothing(Node *utility)
 void
 twp_enforce_check_side_effect(Node *utility)
 {
-	if (keeps_nothing(utility) || twp_sql_is_internal())
+	if (keeps_nothing(utility) || twp_sql_is_internal() || (IsA(utility, LockStmt) && twp_enforce_writes_rows()))
 		return;
 	if (twp_enforce_holds_values() || (twp_enforce_has_read() && !stays_in_session(utility)))
 		ereport(ERROR,
@@ -283,7 +282,8 @@ twp_enforce_command_stores(Node *utility)
 	const RangeVar *relation = NULL;
 
 	if (IsA(utility, CopyStmt) ? !((CopyStmt *) utility)->is_from :
-		keeps_nothing(utility) || IsA(utility, DeclareCursorStmt) || IsA(utility, CreateTableAsStmt))
+		keeps_nothing(utility) || IsA(utility, DeclareCursorStmt) || IsA(utility, LockStmt) ||
+		IsA(utility, CreateTableAsStmt) || IsA(utility, RefreshMatViewStmt))
 		return false;
 	if (IsA(utility, CopyStmt))
 		relation = ((CopyStmt *) utility)->relation;

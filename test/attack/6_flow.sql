@@ -486,3 +486,13 @@ CREATE FUNCTION lair.et() RETURNS event_trigger LANGUAGE plpgsql AS $$DECLARE s 
 CREATE EVENT TRIGGER et ON login EXECUTE FUNCTION lair.et();
 --! after
 DROP EVENT TRIGGER et; DROP TABLE lair.copy; DROP FUNCTION lair.et;
+
+--! attack write_down_by_which_view_or_lock
+CREATE MATERIALIZED VIEW lair.view_f AS SELECT 1; CREATE MATERIALIZED VIEW lair.view_m AS SELECT 1; CREATE TABLE lair.lock_f (); CREATE TABLE lair.lock_m ();
+DO $$DECLARE s text; BEGIN SELECT min(sex) INTO s FROM clinic.patient; EXECUTE format('REFRESH MATERIALIZED VIEW lair.view_%s WITH NO DATA', s); END$$;
+SELECT 'STORED' FROM pg_class WHERE relname = 'view_f' AND NOT relispopulated;
+SAVEPOINT s;
+CREATE FUNCTION lair.lock_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE format('LOCK TABLE lair.lock_%s IN SHARE MODE', $1); RETURN ''; END$$;
+SELECT lair.lock_it(min(sex)) FROM clinic.patient;
+SELECT 'STORED' FROM pg_locks WHERE relation = 'lair.lock_f'::regclass AND mode = 'ShareLock';
+--! canary ^STORED
