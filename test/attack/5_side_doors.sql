@@ -778,11 +778,13 @@ SELECT twin_privacy.label_column('lair.part', 'geno', 'category=genomics, kind=s
 DROP TABLE lair.part;
 
 --! attack cluster_by_a_hidden_column
-CREATE INDEX gi ON clinic.patient (genome DESC); 
+CREATE INDEX gi ON clinic.patient (genome DESC);
 CLUSTER clinic.patient USING gi;
-SELECT 'ORD' || 'ER' || string_agg(substr(id::text, 10), '') FROM clinic.patient;
+SELECT 'ORD' || 'ERED' FROM pg_index WHERE indexrelid = 'clinic.gi'::regclass AND indisclustered;
+ALTER TABLE clinic.patient CLUSTER ON gi;
+SELECT 'ORD' || 'ERED' FROM pg_index WHERE indexrelid = 'clinic.gi'::regclass AND indisclustered;
 --! as owner:CARE
---! canary ORDER(654)?321
+--! canary ORDERED
 
 --! attack dropped_hop_made_anew
 DROP TABLE clinic.lab_order CASCADE;
