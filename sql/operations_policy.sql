@@ -69,6 +69,30 @@ SELECT twin_privacy.protect_table('clinic.note', subject => 'patient_id', catego
 SELECT * FROM twin_privacy.import_policy(jsonb_build_object('format', 'twin_privacy policy 1', 'tables', jsonb_build_array(:'noted'::jsonb))) WHERE action <> 'extra';
 SELECT label FROM pg_seclabels WHERE objname = 'clinic.note' AND objtype = 'table';
 SELECT count(*) FROM twin_privacy.import_policy(jsonb_build_object('format', 'twin_privacy policy 1', 'tables', jsonb_build_array(:'noted'::jsonb))) WHERE action <> 'extra';
+-- And what rows are made from, made for and kept for.
+CREATE TABLE clinic."State, of" ("Id" int PRIMARY KEY, patient_id int, made_for text);
+CREATE TABLE clinic.made ("State" int, lab_value int);
+CREATE TABLE clinic.tariff (patient_id int, amount int);
+SELECT twin_privacy.protect_table('clinic."State, of"', subject => 'patient_id', category => 'twin_state'),
+       twin_privacy.protect_table('clinic.note', subject => 'patient_id', category => 'clinical');
+SELECT twin_privacy.declare_provenance('clinic."State, of"', 'Id', 'clinic.made', 'State', 'clinic.lab', 'lab_value', 'value', untraced => 'open'),
+       twin_privacy.declare_purpose_column('clinic."State, of"', 'made_for'), twin_privacy.label_context('clinic.tariff', 'insurance');
+SELECT * FROM twin_privacy.traced_tables;
+SELECT jsonb_build_object('format', 'twin_privacy policy 1', 'tables', jsonb_agg(t)) AS derived, jsonb_pretty(jsonb_agg(t)) AS shown
+  FROM jsonb_array_elements(twin_privacy.export_policy()->'tables') AS t WHERE t->>'table' IN ('clinic."State, of"', 'clinic.tariff') \gset
+SELECT :'shown' AS derived;
+SELECT twin_privacy.drop_provenance('clinic."State, of"', 'test'), twin_privacy.drop_purpose_column('clinic."State, of"', 'test'), twin_privacy.label_context('clinic.tariff', NULL);
+SELECT * FROM twin_privacy.import_policy(:'derived', dry_run => true) WHERE action <> 'extra';
+SELECT action, kind FROM twin_privacy.import_policy(:'derived') WHERE action <> 'extra';
+SELECT objname, label FROM pg_seclabels WHERE objname LIKE 'clinic.%' AND objtype = 'table' AND label ~ 'provenance|context' ORDER BY 1;
+SELECT count(*) FROM twin_privacy.import_policy(:'derived') WHERE action <> 'extra';
+-- a stricter policy closes; one that says less leaves what is there
+SELECT * FROM twin_privacy.import_policy(:'derived'::jsonb #- '{tables,0,untraced}') WHERE action <> 'extra';
+SELECT * FROM twin_privacy.compare_policy(:'derived'::jsonb #- '{tables,0,provenance}' #- '{tables,0,purpose_column}' #- '{tables,1,context}') WHERE object ~ 'State|tariff';
+SELECT * FROM twin_privacy.compare_policy(jsonb_set(:'derived', '{tables,0,provenance,0,via}', '"x"'));
+SELECT * FROM twin_privacy.compare_policy(jsonb_set(:'derived', '{tables,0,provenance,0,table}', '"clinic.gone"'));
+SELECT twin_privacy.unprotect_table('clinic."State, of"', 'test');
+DROP TABLE clinic."State, of", clinic.made, clinic.tariff;
 SELECT twin_privacy.unprotect_table('clinic.note', 'test');
 DROP TABLE clinic.note;
 SET SESSION AUTHORIZATION policy_officer;

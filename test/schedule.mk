@@ -96,6 +96,7 @@ REGRESS += lineage_graph
 ISOLATION += lineage_race
 REGRESS += lineage_taints
 ISOLATION += lineage_taint
+TAP += test/t/345_lineage_nodes.pl
 
 # enforce
 REGRESS += enforce_replay

@@ -43,7 +43,7 @@ extern bool twp_lineage_open_pooled(const TwpProtection *target, const TwpSubjec
 /* Visits the subjects of all inputs of a row; a subject may come twice. */
 extern void twp_lineage_visit_subjects(const TwpProtection *target, const TwpSubject *key, TransactionId born,
 									   void (*visit) (const TwpSubject *subject));
-/* True when the relation, or one below it, has a row of this key. */
+/* True when the relation, or one below it, has a row of this key, committed or about to be. */
 extern bool twp_lineage_row_exists(Oid relid, AttrNumber attno, const TwpSubject *key);
 
 /* A statement is about to write the relation. */

@@ -300,13 +300,12 @@ stop_at_row(TupleTableSlot *slot, Oid relid, void *arg)
 	return false;
 }
 
-/* True when some row has the key. */
+/* True when some row has the key, one that is about to come or to go included. */
 bool
 twp_lineage_row_exists(Oid relid, AttrNumber attno, const TwpSubject *key)
 {
-	Snapshot	snapshot = twp_lineage_begin(relid);
-	bool		found = !twp_lineage_visit_key(relid, attno, key, snapshot, stop_at_row, NULL);
+	SnapshotData dirty;
 
-	twp_lineage_end(snapshot);
-	return found;
+	InitDirtySnapshot(dirty);
+	return !twp_lineage_visit_key(relid, attno, key, &dirty, stop_at_row, NULL);
 }

@@ -40,7 +40,15 @@ BEGIN ATOMIC
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
                        'table', l.objoid::regclass::text, 'subject', t.subject, 'category', t.category, 'label_column', t.label_column,
                        'author', twin_privacy_internal.policy_item(o.label, 'author'), 'encounter', twin_privacy_internal.policy_item(o.label, 'encounter'),
-                       'date', twin_privacy_internal.policy_item(o.label, 'date')))
+                       'date', twin_privacy_internal.policy_item(o.label, 'date'),
+                       'purpose_column', (parse_ident(twin_privacy_internal.policy_item(o.label, 'purpose')))[1],
+                       'context', twin_privacy_internal.policy_item(o.label, 'context'),
+                       'untraced', twin_privacy_internal.policy_item(o.label, 'untraced'),
+                       'provenance', (
+                           SELECT jsonb_agg(jsonb_build_object('key', p.target_key, 'table', p.provenance::text, 'derived_column', p.derived_column,
+                                                               'source', p.source::text, 'source_column', p.source_column, 'source_key', p.source_key)
+                                            ORDER BY p.provenance::text COLLATE "C", p.derived_column, p.source::text COLLATE "C", p.source_column, p.source_key)
+                             FROM twin_privacy.traced_tables AS p WHERE p.target = l.objoid)))
                        || jsonb_build_object('columns', (
                            SELECT coalesce(jsonb_object_agg(a.attname, s.label), '{}')
                              FROM pg_seclabel AS s JOIN pg_attribute AS a ON a.attrelid = s.objoid AND a.attnum = s.objsubid
@@ -82,7 +90,8 @@ DECLARE
         "prohibitions": {"key": "purpose", "must": ["purpose", "reason"], "may": []},
         "categories": {"key": "code", "must": ["code", "display"], "may": ["parent"]},
         "derivations": {"key": "category", "must": ["category", "from_categories"], "may": []},
-        "tables": {"key": "table", "must": ["table"], "may": ["subject", "category", "label_column", "author", "encounter", "date", "columns"]},
+        "tables": {"key": "table", "must": ["table"], "may": ["subject", "category", "label_column", "author", "encounter", "date",
+                 "purpose_column", "context", "untraced", "provenance", "columns"]},
         "uses": {"key": "code", "must": ["code", "purpose", "recipient", "categories", "disclosure"],
                  "may": ["valid", "statement", "export", "min_cohort", "epsilon", "basis", "overrides_deny",
                          "max_subjects_per_day", "max_duration", "grants"]}}';
@@ -114,6 +123,13 @@ BEGIN
             OR i->>(s.v->>'key') IS NULL
             OR EXISTS (SELECT FROM jsonb_object_keys(i) AS k WHERE NOT (s.v->'must' ? k OR s.v->'may' ? k))
          LIMIT 1;
+    END IF;
+    IF complaint IS NULL THEN
+        SELECT format('an element of "provenance" of table "%s" has other keys than key, table, derived_column, source, source_column, source_key', t->>'table')
+          INTO complaint
+          FROM jsonb_array_elements(policy->'tables') AS t CROSS JOIN jsonb_array_elements(t->'provenance') AS p
+         WHERE jsonb_typeof(p) <> 'object' OR jsonb_strip_nulls(p) - '{key,table,derived_column,source,source_column,source_key}'::text[] <> '{}'
+            OR NOT jsonb_strip_nulls(p) ?& '{key,table,derived_column,source,source_column,source_key}'::text[] LIMIT 1;
     END IF;
     IF complaint IS NULL THEN
         SELECT format('"%s" is listed twice in "%s"', i->>(s.v->>'key'), s.k) INTO complaint
@@ -267,6 +283,42 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION twin_privacy_internal.policy_tables(jsonb, jsonb) FROM PUBLIC;
 
+-- What tables' rows are made from, made for and kept for. Nothing of it is taken back: that opens rows.
+CREATE FUNCTION twin_privacy_internal.policy_lineage(policy jsonb, current jsonb)
+    RETURNS TABLE (rank integer, action text, kind text, object text, detail text, terms jsonb)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH listed AS (
+        SELECT w, (w->>'table')::regclass AS target, coalesce(c, '{}') AS c, coalesce(w->>'untraced', 'closed') AS untraced, coalesce(c->>'untraced', 'closed') AS had_untraced
+          FROM jsonb_array_elements(policy->'tables') AS w
+          LEFT JOIN jsonb_array_elements(current->'tables') AS c ON (c->>'table')::regclass = (w->>'table')::regclass
+    ), step AS (
+        SELECT l.target, l.untraced, l.had_untraced, p || jsonb_build_object('table', (p->>'table')::regclass::text, 'source', (p->>'source')::regclass::text) AS p, l.c->'provenance' AS had
+          FROM listed AS l CROSS JOIN jsonb_array_elements(l.w->'provenance') AS p
+    )
+    SELECT 550, CASE WHEN s.had @> jsonb_build_array(s.p) THEN 'change' ELSE 'add' END, 'provenance', s.target::text,
+           concat_ws(', ', format('%s.%s -> %s.%s', s.p->>'table', s.p->>'source_column', s.p->>'source', s.p->>'source_key'), 'rows without it ' || s.untraced),
+           s.p || jsonb_build_object('target', s.target::text, 'untraced', s.untraced)
+      FROM step AS s WHERE NOT coalesce(s.had @> jsonb_build_array(s.p), false) OR s.untraced <> s.had_untraced
+    UNION ALL
+    SELECT 550, CASE WHEN l.c->>'purpose_column' IS NULL THEN 'add' ELSE 'change' END, 'purpose column', l.target::text,
+           concat_ws(' -> ', l.c->>'purpose_column', l.w->>'purpose_column'), l.w
+      FROM listed AS l WHERE l.w->>'purpose_column' IS NOT NULL AND l.w->>'purpose_column' IS DISTINCT FROM l.c->>'purpose_column'
+    UNION ALL
+    SELECT 550, CASE WHEN l.c->>'context' IS NULL THEN 'add' ELSE 'change' END, 'context', l.target::text,
+           concat_ws(' -> ', l.c->>'context', l.w->>'context'), l.w
+      FROM listed AS l WHERE l.w->>'context' IS NOT NULL AND l.w->>'context' IS DISTINCT FROM l.c->>'context'
+    UNION ALL
+    SELECT 900, 'extra', k.name, l.target::text, 'is here and not in the policy; it stays', NULL
+      FROM listed AS l CROSS JOIN (VALUES ('purpose_column', 'purpose column'), ('context', 'context')) AS k(item, name)
+     WHERE l.c->>k.item IS NOT NULL AND l.w->>k.item IS NULL
+    UNION ALL
+    SELECT 900, 'extra', 'provenance', l.target::text, 'is here and not in the policy; it stays', NULL
+      FROM listed AS l CROSS JOIN jsonb_array_elements(l.c->'provenance') AS had
+     WHERE NOT EXISTS (SELECT FROM step AS s WHERE s.target = l.target AND s.p = had);
+END;
+REVOKE ALL ON FUNCTION twin_privacy_internal.policy_lineage(jsonb, jsonb) FROM PUBLIC;
+
 -- Uses and grants. An approved use is not changed under those who work with it.
 CREATE FUNCTION twin_privacy_internal.policy_uses(policy jsonb, current jsonb)
     RETURNS TABLE (rank integer, action text, kind text, object text, detail text, terms jsonb)
@@ -319,7 +371,11 @@ DECLARE
     missing text;
 BEGIN
     PERFORM twin_privacy_internal.policy_check(policy);
-    SELECT t->>'table' INTO missing FROM jsonb_array_elements(policy->'tables') AS t WHERE to_regclass(t->>'table') IS NULL LIMIT 1;
+    SELECT name INTO missing
+      FROM jsonb_array_elements(policy->'tables') AS t
+     CROSS JOIN LATERAL (SELECT t->>'table' AS name UNION ALL
+                         SELECT n.name FROM jsonb_array_elements(t->'provenance') AS p CROSS JOIN LATERAL (VALUES (p->>'table'), (p->>'source')) AS n(name)) AS named
+     WHERE to_regclass(name) IS NULL LIMIT 1;
     IF missing IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = 'undefined_table', MESSAGE = format('table "%s" of the policy does not exist', missing),
             HINT = 'Create it first; a policy names tables with their schema.';
@@ -332,13 +388,15 @@ BEGIN
             UNION ALL
             SELECT * FROM twin_privacy_internal.policy_tables(policy, current)
             UNION ALL
+            SELECT * FROM twin_privacy_internal.policy_lineage(policy, current)
+            UNION ALL
             SELECT * FROM twin_privacy_internal.policy_uses(policy, current)) AS d
      ORDER BY d.rank, d.kind, d.object COLLATE "C";
 END
 $$;
 COMMENT ON FUNCTION twin_privacy.compare_policy(jsonb) IS
     'How this database differs from a policy, in the order import_policy() would mend it (admin, officer, auditor): action (add, change, remove; conflict: cannot be mended by import; '
-    'extra: here and not in the policy, left alone), kind (purpose, prohibition, category, derivation, table, column, use, grant), object, detail, terms (those wanted). No rows: no difference. '
+    'extra: here and not in the policy, left alone), kind (purpose, prohibition, category, derivation, table, column, provenance, purpose column, context, use, grant), object, detail, terms (those wanted). No rows: no difference. '
     'Sections and columns or grants that the policy does not have are not compared. NULL: error 22004. Errors: 22023 not a policy, 42P01 no such table, 42P17 circular codes.';
 REVOKE ALL ON FUNCTION twin_privacy.compare_policy(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.compare_policy(jsonb) TO twin_privacy_admin, twin_privacy_officer, twin_privacy_auditor;
@@ -384,6 +442,14 @@ BEGIN
                                                        d.terms->>'author', d.terms->>'encounter', d.terms->>'date');
                 WHEN 'column' THEN
                     PERFORM twin_privacy.label_column((d.terms->>'table')::regclass, (d.terms->>'column')::name, d.terms->>'label');
+                WHEN 'provenance' THEN
+                    PERFORM twin_privacy.declare_provenance((d.terms->>'target')::regclass, (d.terms->>'key')::name, (d.terms->>'table')::regclass,
+                        (d.terms->>'derived_column')::name, (d.terms->>'source')::regclass, (d.terms->>'source_column')::name,
+                        (d.terms->>'source_key')::name, d.terms->>'untraced');
+                WHEN 'purpose column' THEN
+                    PERFORM twin_privacy.declare_purpose_column((d.terms->>'table')::regclass, (d.terms->>'purpose_column')::name);
+                WHEN 'context' THEN
+                    PERFORM twin_privacy.label_context((d.terms->>'table')::regclass, d.terms->>'context');
                 WHEN 'use' THEN
                     PERFORM twin_privacy.propose_use(
                         code => d.terms->>'code', purpose => d.terms->>'purpose', recipient => d.terms->>'recipient',

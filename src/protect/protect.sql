@@ -106,6 +106,22 @@ GRANT SELECT ON twin_privacy.protected_columns TO PUBLIC;
 COMMENT ON VIEW twin_privacy.protected_columns IS
 'Every column of every protected table: whether it is labelled, and the category, kind and mask that hold for it.';
 
+CREATE FUNCTION twin_privacy_internal.list_provenance(
+    OUT target regclass, OUT target_key name, OUT provenance regclass, OUT derived_column name,
+    OUT source regclass, OUT source_column name, OUT source_key name, OUT untraced text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'twp_protect_list_provenance'
+LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION twin_privacy_internal.list_provenance() IS
+'(all) What declare_provenance() declared, as it resolves now.';
+
+CREATE VIEW twin_privacy.traced_tables AS
+SELECT p.target, p.target_key, p.provenance, p.derived_column, p.source, p.source_column, p.source_key, p.untraced
+FROM twin_privacy_internal.list_provenance() AS p;
+GRANT SELECT ON twin_privacy.traced_tables TO PUBLIC;
+COMMENT ON VIEW twin_privacy.traced_tables IS
+'One row a declared provenance, with the arguments of twin_privacy.declare_provenance: each row of provenance traces the row of target with the key in derived_column to the row of source with the key in source_column; untraced: what rows of target without provenance are (closed, or open to their subject''s consent).';
+
 CREATE FUNCTION twin_privacy.check_protection(
     OUT severity text, OUT object text, OUT finding text, OUT hint text)
 RETURNS SETOF record

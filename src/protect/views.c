@@ -1,6 +1,6 @@
 /*
  * views.c - what is protected, as rows: protected_tables, protected_columns,
- * check_protection.
+ * traced_tables, check_protection.
  *
  * Labels are metadata about tables, not about people, and psql shows them
  * anyway: everybody may read these.  A table whose label does not resolve is
@@ -22,6 +22,7 @@
 
 PG_FUNCTION_INFO_V1(twp_protect_list_tables);
 PG_FUNCTION_INFO_V1(twp_protect_list_columns);
+PG_FUNCTION_INFO_V1(twp_protect_list_provenance);
 
 /* A text datum, or NULL. */
 static Datum
@@ -117,6 +118,45 @@ twp_protect_list_columns(PG_FUNCTION_ARGS)
 			values[3] = text_or_null(twp_vocab_category_code(column->category), &nulls[3]);
 			values[4] = CStringGetTextDatum(twp_protect_kind_name(column->kind));
 			values[5] = CStringGetTextDatum(mask_text(&column->mask));
+			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+		}
+	}
+	return (Datum) 0;
+}
+
+/* A column's name as a datum. */
+static Datum
+column_name(Oid relid, AttrNumber attno)
+{
+	return DirectFunctionCall1(namein, CStringGetDatum(get_attname(relid, attno, false)));
+}
+
+/* One row a declared provenance: target, target_key, provenance, derived_column, source, source_column, source_key, untraced. */
+Datum
+twp_protect_list_provenance(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *lc;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(lc, twp_protect_labelled_relations())
+	{
+		const TwpProtection *p = twp_protect_lookup(lfirst_oid(lc));
+
+		for (int i = 0; p != NULL && i < p->nprovenance; i++)
+		{
+			const TwpProvenance *provenance = &p->provenance[i];
+			Datum		values[8];
+			bool		nulls[8] = {false};
+
+			values[0] = ObjectIdGetDatum(p->relid);
+			values[1] = column_name(p->relid, p->facts[TWP_ROW_KEY]);
+			values[2] = ObjectIdGetDatum(provenance->relid);
+			values[3] = column_name(provenance->relid, provenance->derived);
+			values[4] = ObjectIdGetDatum(provenance->source);
+			values[5] = column_name(provenance->relid, provenance->used);
+			values[6] = column_name(provenance->source, provenance->source_key);
+			values[7] = CStringGetTextDatum(p->untraced_open ? "open" : "closed");
 			tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 		}
 	}

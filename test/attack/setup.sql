@@ -62,6 +62,21 @@ INSERT INTO clinic.derived SELECT o.id + 10, o.patient_id, CASE WHEN id < 4 THEN
 INSERT INTO clinic.diary SELECT id, CASE WHEN id < 6000000000 THEN 'IDNTtoast ' ELSE 'CNRYtoast ' END || repeat(md5(id::text) || md5(name), 200) FROM clinic.patient;
 CREATE TABLE clinic.cohort (id bigint PRIMARY KEY, bucket int, score numeric, tag text);
 INSERT INTO clinic.cohort SELECT 5600000000 + n, n % 2, CASE n WHEN 7 THEN 424242 ELSE n END, CASE n WHEN 7 THEN 'LONEtag' ELSE 'tag' END FROM generate_series(1, 40) n;
+-- Derived rows: a parameter from one's own notes, one from a stranger's, one of unknown origin, a pooled one; runs from parameters.
+CREATE SCHEMA twin;
+CREATE TABLE twin.param (id int PRIMARY KEY, patient_id bigint, value text);
+CREATE TABLE twin.run (id int PRIMARY KEY, patient_id bigint, value text);
+CREATE TABLE twin.param_made (param_id int REFERENCES twin.param ON DELETE CASCADE, base_id int);
+CREATE TABLE twin.run_made (run_id int, param_id int);
+CREATE TABLE twin.premium (patient_id bigint, amount int);
+INSERT INTO twin.param VALUES (1, 5500000001, 'ok'), (2, 5500000002, 'CNRYparam2'), (3, 5500000003, 'CNRYparam3'), (4, NULL, 'CNRYpooled'), (5, 5500000001, 'CNRYparam5');
+INSERT INTO twin.param_made VALUES (1, 1), (2, 2), (2, 4), (4, 1), (4, 4), (5, 14);
+INSERT INTO twin.run VALUES (1, 5500000001, 'ok'), (2, 5500000001, 'CNRYrun2'), (3, 5500000002, 'CNRYrun3'), (4, 5500000002, 'CNRYrun4');
+INSERT INTO twin.run_made VALUES (1, 1), (2, 1), (2, 2), (3, 4), (4, 99);
+CREATE INDEX ON twin.param_made (param_id);
+INSERT INTO twin.premium SELECT id, 100 FROM clinic.patient;
+GRANT USAGE ON SCHEMA twin TO PUBLIC;
+GRANT ALL ON ALL TABLES IN SCHEMA twin TO PUBLIC;
 ALTER TABLE clinic.diary ALTER body SET STORAGE EXTERNAL;
 UPDATE clinic.diary SET body = body || '.';
 GRANT USAGE ON SCHEMA clinic TO PUBLIC;
@@ -90,6 +105,11 @@ SELECT twin_privacy.label_column('clinic.derived', 'deep', 'category=genomics, k
 SELECT twin_privacy.protect_table('clinic.cohort', subject => 'id', category => 'clinical');
 SELECT twin_privacy.label_column('clinic.cohort', c, 'kind=plain') FROM unnest('{bucket,score,tag}'::name[]) c;
 SELECT twin_privacy.protect_table('clinic.diary', subject => 'patient_id', category => 'clinical');
+SELECT twin_privacy.protect_table(t, subject => 'patient_id', category => 'clinical') FROM unnest('{twin.param,twin.run}'::regclass[]) t;
+SELECT twin_privacy.label_column(t, c, 'kind=plain') FROM unnest('{twin.param,twin.run}'::regclass[]) t, unnest('{id,value}'::name[]) c;
+SELECT twin_privacy.declare_provenance('twin.param', 'id', 'twin.param_made', 'param_id', 'clinic.base', 'base_id', 'id');
+SELECT twin_privacy.declare_provenance('twin.run', 'id', 'twin.run_made', 'run_id', 'twin.param', 'param_id', 'id');
+SELECT twin_privacy.label_context('twin.premium', 'insurance');
 \endif
 
 SET SESSION AUTHORIZATION att_officer1;

@@ -47,6 +47,7 @@ sub show_difference
 
 run_file("$model/reference.sql");
 run_file("$model/engine.sql");
+run_file("$model/lineage.sql");
 
 my $worlds = $node->safe_psql('postgres', 'SELECT count(*) FROM model.world');
 cmp_ok($worlds, '>', 4000, 'there are thousands of worlds');
@@ -90,6 +91,26 @@ cmp_ok($compared, '>=', 270, "$compared pairs of use and table compared");
 cmp_ok($refused, '>', 0, "$refused of them refused");
 is($wrong, 0, 'rows and cells agree with the reference');
 
+# Rows made from rows, three steps deep: by single look-ups and by the graph of all.
+my ($different, $seen_rows, $hidden_rows) = (0, 0, 0);
+for my $use (split /\n/, $node->safe_psql('postgres', "SELECT code FROM model.use WHERE 'prediction' = ANY (categories) ORDER BY code"))
+{
+	for my $level (1 .. 3)
+	{
+		my $expected = $node->safe_psql('postgres', "SELECT model.expected_made('$use', $level)");
+		my $sql = "SELECT count(*) || ' ' || coalesce(string_agg(id::text, ' ' ORDER BY id), '') FROM world.made_$level;";
+		my ($seen, $err) = read_as($use, "SET twin_privacy.provenance_threshold = 1000000;\n$sql\nSET twin_privacy.provenance_threshold = 0;\n$sql\nSET enable_seqscan = off;\n$sql");
+
+		$seen_rows += (split / /, $expected)[0];
+		$hidden_rows += 400 - (split / /, $expected)[0];
+		next if $seen eq "$expected\n$expected\n$expected";
+		diag("$use, level $level: expected $expected, seen $seen $err") unless $different++;
+	}
+}
+is($different, 0, 'rows made from rows agree with the reference');
+cmp_ok($seen_rows, '>', 500, "$seen_rows of them are seen");
+cmp_ok($hidden_rows, '>', 500, "$hidden_rows are not");
+
 # Hundreds of patients change their minds while a session that has its answers cached
 # goes on, in a REPEATABLE READ transaction whose snapshot is older.
 $node->safe_psql('postgres', q{
@@ -100,11 +121,15 @@ my %use = map { $_ => $node->safe_psql('postgres',
 	"SELECT code FROM model.use WHERE form = 'identified' AND basis = 'consent' AND purpose = 'CLINTRCH' AND '$_' = ANY (categories) ORDER BY cardinality(categories) DESC LIMIT 1") }
   qw(sensitive prediction);
 my @asked = map { [ $use{ $_ =~ /twin_state|simulation|prediction/ ? 'prediction' : 'sensitive' }, $_ ] } grep { $_ ne 'mental_health' } @categories;
-my $expected = sub { join "\n", map { $node->safe_psql('postgres', "SELECT n || ' ' || digest FROM model.expected('$_->[0]', '$_->[1]')") } @asked };
+my $expected = sub {
+	return join "\n", (map { $node->safe_psql('postgres', "SELECT n || ' ' || digest FROM model.expected('$_->[0]', '$_->[1]')") } @asked),
+	  map { $node->safe_psql('postgres', "SELECT model.expected_made('$use{prediction}', $_)") } 1 .. 3;
+};
 my $before = $expected->();
 $node->safe_psql('postgres', 'CALL model.evaluate()');
 my $after = $expected->();
 my $all = join "\n", map { "SET LOCAL twin_privacy.use = '$_->[0]'; SELECT count(*) || ' ' || md5(coalesce(string_agg(ROW($cells)::text, E'\\n' ORDER BY id), '')) FROM world.$_->[1];" } @asked;
+$all .= "\nSET LOCAL twin_privacy.use = '$use{prediction}';" . join '', map { "\nSELECT count(*) || ' ' || coalesce(string_agg(id::text, ' ' ORDER BY id), '') FROM world.made_$_;" } 1 .. 3;
 my ($seen, $err) = read_as($use{sensitive},
 	"BEGIN ISOLATION LEVEL REPEATABLE READ;\n$all\n\\! PGUSER=model_registrar psql -X -q -d postgres -f $model/change.sql\n$all\nCOMMIT;");
 isnt($after, $before, 'the changes change something');

@@ -55,7 +55,15 @@ $node->safe_psql('postgres', q{
 	SELECT twin_privacy.label_column('trace', 'at', 'kind=plain');
 	SELECT twin_privacy.label_column('trace', 'value', 'kind=quasi, mask=band:10');
 	SELECT twin_privacy.label_column('trace', 'lead12', 'category=ecg_12, kind=plain');
-	GRANT SELECT ON patient, twin, trace, trace_2 TO dump_reader});
+	CREATE TABLE score (id int PRIMARY KEY, patient_id int, value int, made_for text);
+	CREATE TABLE score_made (score_id int REFERENCES score, twin_id int);
+	CREATE TABLE tariff (patient_id int, amount int);
+	INSERT INTO score SELECT i, i, 10 * i, CASE WHEN i % 5 = 0 THEN 'HMARKT' ELSE 'TWINS' END FROM generate_series(1, 12) i;
+	INSERT INTO score_made SELECT i, 100 + i FROM generate_series(1, 11) i UNION ALL VALUES (2, 118), (4, 101);
+	SELECT twin_privacy.protect_table('score', subject => 'patient_id', category => 'ecg'), twin_privacy.label_context('tariff', 'insurance');
+	SELECT twin_privacy.label_column('score', c, 'kind=plain') FROM unnest('{id,value}'::name[]) c;
+	SELECT twin_privacy.declare_provenance('score', 'id', 'score_made', 'score_id', 'twin', 'twin_id', 'id'), twin_privacy.declare_purpose_column('score', 'made_for');
+	GRANT SELECT ON patient, twin, trace, trace_2, score, tariff TO dump_reader});
 as_role('dump_one', q{
 	SELECT twin_privacy.propose_use('STUDY', purpose => 'TWINS', recipient => 'us', categories => '{identity,demographics,vital_signs,mental_health}',
 	    disclosure => 'pseudonymised', valid => '[2026-01-01,2036-01-01)', statement => 'I promise.');
@@ -76,6 +84,7 @@ as_role('dump_reader', q{SELECT twin_privacy.acknowledge_use('STUDY')});
 my %reads = (
 	STUDY => [
 		'SELECT * FROM patient ORDER BY name', 'SELECT * FROM twin ORDER BY id', 'SELECT * FROM trace ORDER BY twin_id, at',
+		'SELECT id, value FROM score ORDER BY id', 'SELECT count(*) FROM score, tariff',
 		'SELECT count(*), sum(lead12) FROM trace_2', 'SELECT * FROM twin_privacy.why(\'patient\', \'5\')' ],
 	ADS => ['SELECT count(*) FROM patient'],
 	PAUSED => ['SELECT count(*) FROM patient'],
@@ -85,6 +94,7 @@ my $vocabulary = q{SELECT * FROM twin_privacy.purposes ORDER BY code; SELECT * F
 	SELECT code, status, granted_to, approved_by, suspend_reason FROM twin_privacy.approved_uses ORDER BY code;
 	SELECT target::text, column_name, labelled, category, kind, mask FROM twin_privacy.protected_columns ORDER BY 1, 2;
 	SELECT target::text, subject, category, label_column, problem FROM twin_privacy.protected_tables ORDER BY 1;
+	SELECT * FROM twin_privacy.traced_tables; SELECT objname, label FROM pg_seclabels WHERE objtype = 'table' ORDER BY 1;
 	SELECT * FROM twin_privacy.check_protection()};
 my %before = map { my $use = $_; ($use => [ map { read_as('postgres', $use, $_) } @{ $reads{$use} } ]) } keys %reads;
 my $vocabulary_before = $node->safe_psql('postgres', $vocabulary);
@@ -112,6 +122,14 @@ for my $use (sort keys %reads)
 {
 	is(read_as('restored', $use, $reads{$use}[$_]), $before{$use}[$_], "$use, restored: $reads{$use}[$_]") for 0 .. $#{ $reads{$use} };
 }
+
+# What rows are traced by is not taken away from under them, nor their purposes.
+like($before{STUDY}[3], qr/^1\|10\n3\|30\n4\|40\n/, 'rows made from what is permitted are seen');
+unlike($before{STUDY}[3], qr/^(2|5|12)\|/m, 'and others not');
+like(read_as('restored', 'STUDY', 'DROP TABLE score_made'), qr/^42501:/, 'nobody but the owner drops provenance');
+my ($rc, $out, $err) = $node->psql('restored', 'DROP TABLE score_made');
+like($err, qr/table score depends on table score_made/, 'and who may must drop what it traces, too');
+is($node->safe_psql('restored', q{SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = 'score'::regclass}), 'twin_privacy_internal.bound_purpose()', 'the purpose column keeps its default');
 
 # The restored database goes on: new categories and consents get numbers of their own.
 $node->safe_psql('restored', q{SELECT twin_privacy.add_category('eeg', 'vital_signs', 'electroencephalograms')});
