@@ -13,8 +13,8 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "lineage/graph_internal.h"
+#include "lineage/nodes.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -37,30 +37,6 @@ typedef struct Slot
 	AttrNumber	attno;
 } Slot;
 
-typedef struct NodeKey
-{
-	uint32		slot;
-	TwpSubject	key;
-} NodeKey;
-
-typedef struct NodeEntry
-{
-	NodeKey		key;
-	uint32		node;
-	char		status;
-} NodeEntry;
-
-#define SH_PREFIX nodes
-#define SH_ELEMENT_TYPE NodeEntry
-#define SH_KEY_TYPE NodeKey
-#define SH_KEY key
-#define SH_HASH_KEY(table, k) (twp_subject_hash(&(k).key) ^ (k).slot * 0x9E3779B1u)
-#define SH_EQUAL(table, a, b) ((a).slot == (b).slot && twp_subject_equal(&(a).key, &(b).key))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
 typedef struct Edge
 {
 	uint32		from;			/* the row made */
@@ -76,9 +52,8 @@ typedef struct Builder
 	List	   *targets;		/* const TwpProtection *, the first is the one built for */
 	Slot	   *slots;
 	uint32		nslots;
-	nodes_hash *nodes;
+	TwpNodes   *nodes;
 	uint8	   *flags;			/* by node */
-	uint32		nnodes;
 	uint32		node_room;
 	Edge	   *edges;
 	uint32		nedges;
@@ -191,28 +166,17 @@ slot_number(Builder *b, Oid relid, AttrNumber attno)
 static uint32
 node_of(Builder *b, uint32 slot, const TwpSubject *key)
 {
-	NodeKey		lookup = {.slot = slot,.key = *key};
-	NodeEntry  *entry = nodes_lookup(b->nodes, lookup);
-	bool		found;
+	uint32		node = twp_nodes_get(b->nodes, slot, key);
 
-	if (entry != NULL)
-		return entry->node;
-	if (key->kind == TWP_SUBJECT_TEXT)
+	if (node >= b->node_room)
 	{
-		char	   *text = MemoryContextAlloc(b->graph->context, Max(key->key.text.len, 1));
+		uint32		room = b->node_room;
 
-		memcpy(text, key->key.text.data, key->key.text.len);
-		lookup.key.key.text.data = text;
-	}
-	entry = nodes_insert(b->nodes, lookup, &found);
-	if (b->nnodes == b->node_room)
-	{
 		b->node_room *= 2;
 		b->flags = repalloc_huge(b->flags, b->node_room);
+		memset(b->flags + room, 0, room);
 	}
-	b->flags[b->nnodes] = 0;
-	entry->node = b->nnodes;
-	return b->nnodes++;
+	return node;
 }
 
 /* Adds an edge. */
@@ -231,10 +195,10 @@ add_edge(Builder *b, uint32 from, uint32 to)
 static bool
 fits(Builder *b)
 {
-	Size		used = b->nodes->size * sizeof(NodeEntry) + b->node_room * 9 +
+	Size		used = twp_nodes_size(b->nodes) + (Size) b->node_room * 9 +
 		b->edge_room * sizeof(Edge) + b->nedges * sizeof(uint32) + twp_sets_size(b->graph->sets);
 
-	b->too_large = used > (Size) twp_lineage_memory * 1024 || b->nnodes >= LEAF - 1 || b->nedges >= LEAF - 1;
+	b->too_large = used > (Size) twp_lineage_memory * 1024 || twp_nodes_count(b->nodes) >= LEAF - 1 || b->nedges >= LEAF - 1;
 	return !b->too_large;
 }
 
@@ -301,7 +265,7 @@ set_of_row(Builder *b, TupleTableSlot *slot, uint32 node)
 	if (owner == TWP_OWNER_POOLED)
 	{
 		if (b->pooled == NULL)
-			b->pooled = MemoryContextAllocExtended(b->context, sizeof(TwpCategorySet) * b->nnodes,
+			b->pooled = MemoryContextAllocExtended(b->context, sizeof(TwpCategorySet) * twp_nodes_count(b->nodes),
 												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 		b->pooled[node] |= needs;
 		b->flags[node] |= NODE_POOLED;
@@ -319,16 +283,16 @@ set_of_row(Builder *b, TupleTableSlot *slot, uint32 node)
 static void
 add_own_inputs(Builder *b, TupleTableSlot *slot, uint32 node)
 {
-	NodeKey		own = {.slot = b->own_slot};
-	NodeEntry  *made = NULL;
-	bool		known = twp_lineage_traced_key(slot, b->part_protection, &own.key);
+	TwpSubject	own;
+	uint32		made = TWP_NO_NODE;
+	bool		known = twp_lineage_traced_key(slot, b->part_protection, &own);
 
 	if (known)
-		made = nodes_lookup(b->nodes, own);
-	if (!known || ((made == NULL || (b->flags[made->node] & NODE_TRACED) == 0) && !b->part_protection->untraced_open))
+		made = twp_nodes_find(b->nodes, b->own_slot, &own);
+	if (!known || ((made == TWP_NO_NODE || (b->flags[made] & NODE_TRACED) == 0) && !b->part_protection->untraced_open))
 		b->flags[node] |= NODE_CLOSED;
-	else if (made != NULL && made->node != node)
-		add_edge(b, node, made->node);
+	else if (made != TWP_NO_NODE && made != node)
+		add_edge(b, node, made);
 }
 
 /* Takes a source row that some provenance names: whose it is, and what it is made from itself. */
@@ -336,18 +300,18 @@ static bool
 take_source(TupleTableSlot *slot, Oid relid, void *arg)
 {
 	Builder    *b = arg;
-	NodeKey		lookup = {.slot = b->source_slot};
-	NodeEntry  *entry;
+	TwpSubject	key;
+	uint32		node;
 
 	turn_to_part(b, slot, relid);
 	if (b->part_protection == NULL || b->part_protection->broken != NULL ||
-		!twp_lineage_key_of(slot, b->part_key, b->part_key_type, &lookup.key) ||
-		(entry = nodes_lookup(b->nodes, lookup)) == NULL)
+		!twp_lineage_key_of(slot, b->part_key, b->part_key_type, &key) ||
+		(node = twp_nodes_find(b->nodes, b->source_slot, &key)) == TWP_NO_NODE)
 		return true;
-	b->flags[entry->node] |= NODE_FOUND;
-	add_edge(b, entry->node, set_of_row(b, slot, entry->node) | LEAF);
+	b->flags[node] |= NODE_FOUND;
+	add_edge(b, node, set_of_row(b, slot, node) | LEAF);
 	if (b->own_slot != PG_UINT32_MAX)
-		add_own_inputs(b, slot, entry->node);
+		add_own_inputs(b, slot, node);
 	return (b->nedges & 0xFFFF) != 0 || fits(b);
 }
 
@@ -388,14 +352,14 @@ static void
 sort_edges(Builder *b)
 {
 	uint32	   *to = MemoryContextAllocHuge(b->context, Max(b->nedges, 1) * sizeof(uint32));
+	uint32		nnodes = twp_nodes_count(b->nodes);
 	uint32	   *at;
 
-	b->first = MemoryContextAllocHuge(b->context, (b->nnodes + 2) * sizeof(uint32));
-	memset(b->first, 0, (b->nnodes + 2) * sizeof(uint32));
+	b->first = MemoryContextAllocExtended(b->context, ((Size) nnodes + 2) * sizeof(uint32), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	at = b->first + 1;
 	for (uint32 i = 0; i < b->nedges; i++)
 		at[b->edges[i].from + 1]++;
-	for (uint32 n = 0; n < b->nnodes; n++)
+	for (uint32 n = 0; n < nnodes; n++)
 		at[n + 1] += at[n];
 	/* at[n] runs from the start of n's edges to their end, which is where first[n + 1] stands */
 	for (uint32 i = 0; i < b->nedges; i++)
@@ -437,13 +401,14 @@ static bool
 walk(Builder *b)
 {
 	const uint32 *to = (const uint32 *) b->edges;
-	uint32	   *way = MemoryContextAllocHuge(b->context, (b->nnodes + 1) * sizeof(uint32));
-	uint32	   *next = MemoryContextAllocHuge(b->context, (b->nnodes + 1) * sizeof(uint32));
+	uint32		nnodes = twp_nodes_count(b->nodes);
+	uint32	   *way = MemoryContextAllocHuge(b->context, ((Size) nnodes + 1) * sizeof(uint32));
+	uint32	   *next = MemoryContextAllocHuge(b->context, ((Size) nnodes + 1) * sizeof(uint32));
 	uint32		room = 64;
 	uint32	   *scratch = palloc(room * sizeof(uint32));
 
-	b->result = MemoryContextAllocHuge(b->context, (b->nnodes + 1) * sizeof(uint32));
-	for (uint32 start = 0; start < b->nnodes; start++)
+	b->result = MemoryContextAllocHuge(b->context, ((Size) nnodes + 1) * sizeof(uint32));
+	for (uint32 start = 0; start < nnodes; start++)
 	{
 		uint32		depth = 0;
 
@@ -485,6 +450,45 @@ walk(Builder *b)
 	return true;
 }
 
+/* What is found of the target's keys. */
+typedef struct TargetKeys
+{
+	Builder    *b;
+	uint64		n;
+	bool		numbers;		/* all of them */
+	int64		least;
+	int64		most;
+} TargetKeys;
+
+/* Looks at a key: how many, and between which bounds? */
+static void
+measure_key(const TwpSubject *key, uint32 node, void *arg)
+{
+	TargetKeys *keys = arg;
+
+	keys->n++;
+	keys->numbers &= key->kind == TWP_SUBJECT_INT;
+	if (keys->numbers)
+	{
+		keys->least = Min(keys->least, key->key.number);
+		keys->most = Max(keys->most, key->key.number);
+	}
+}
+
+/* Keeps a key with its set. */
+static void
+keep_key(const TwpSubject *key, uint32 node, void *arg)
+{
+	Builder    *b = ((TargetKeys *) arg)->b;
+	TwpGraph   *graph = b->graph;
+	bool		found;
+
+	if (graph->dense != NULL)
+		graph->dense[key->key.number - graph->dense_min] = b->result[node];
+	else
+		keys_insert(graph->keys, *key, &found)->set = b->result[node];
+}
+
 /* Keeps the target's keys: as an array where integers lie close together. */
 static void
 keep_keys(Builder *b)
@@ -492,48 +496,21 @@ keep_keys(Builder *b)
 	TwpGraph   *graph = b->graph;
 	const TwpProtection *p = linitial(b->targets);
 	uint32		slot = slot_number(b, p->relid, p->facts[TWP_ROW_KEY]);
-	int64		least = PG_INT64_MAX;
-	int64		most = PG_INT64_MIN;
-	uint64		n = 0;
-	bool		numbers = true;
-	nodes_iterator it;
-	NodeEntry  *entry;
+	TargetKeys	keys = {.b = b,.numbers = true,.least = PG_INT64_MAX,.most = PG_INT64_MIN};
 
-	nodes_start_iterate(b->nodes, &it);
-	while ((entry = nodes_iterate(b->nodes, &it)) != NULL)
-		if (entry->key.slot == slot)
-		{
-			n++;
-			numbers &= entry->key.key.kind == TWP_SUBJECT_INT;
-			if (numbers)
-			{
-				least = Min(least, entry->key.key.key.number);
-				most = Max(most, entry->key.key.key.number);
-			}
-		}
+	twp_nodes_visit(b->nodes, slot, measure_key, &keys);
 	graph->untraced = p->untraced_open ? TWP_SET_EMPTY : TWP_SET_CLOSED;
-	if (numbers && n > 0 && (uint64) most - (uint64) least < n * 8)
+	if (keys.numbers && keys.n > 0 && (uint64) keys.most - (uint64) keys.least < keys.n * 8)
 	{
-		graph->dense_min = least;
-		graph->dense_n = (uint64) most - (uint64) least + 1;
+		graph->dense_min = keys.least;
+		graph->dense_n = (uint64) keys.most - (uint64) keys.least + 1;
 		graph->dense = MemoryContextAllocHuge(graph->context, graph->dense_n * sizeof(uint32));
 		for (uint64 i = 0; i < graph->dense_n; i++)
 			graph->dense[i] = graph->untraced;
 	}
 	else
-		graph->keys = keys_create(graph->context, n + 1, NULL);
-	nodes_start_iterate(b->nodes, &it);
-	while ((entry = nodes_iterate(b->nodes, &it)) != NULL)
-	{
-		bool		found;
-
-		if (entry->key.slot != slot)
-			continue;
-		if (graph->dense != NULL)
-			graph->dense[entry->key.key.key.number - graph->dense_min] = b->result[entry->node];
-		else
-			keys_insert(graph->keys, entry->key.key, &found)->set = b->result[entry->node];
-	}
+		graph->keys = keys_create(graph->context, keys.n + 1, NULL);
+	twp_nodes_visit(b->nodes, slot, keep_key, &keys);
 }
 
 /* Keeps what the snapshot says of transactions. */
@@ -574,9 +551,9 @@ twp_graph_fill(TwpGraph *graph, const TwpProtection *target)
 	graph->policy = twp_graph_policy_of(graph->targets);
 	b->snapshot = twp_lineage_begin(target->provenance[0].relid);
 	keep_snapshot(graph, b->snapshot);
-	b->nodes = nodes_create(b->context, 1024, NULL);
+	b->nodes = twp_nodes_create(b->context, graph->context);
 	b->node_room = b->edge_room = 1024;
-	b->flags = palloc(b->node_room);
+	b->flags = palloc0(b->node_room);
 	b->edges = palloc(b->edge_room * sizeof(Edge));
 	complete = read_rows(b);
 	if (complete)
