@@ -20,6 +20,7 @@
 
 #include "access/genam.h"
 #include "access/sysattr.h"
+#include "access/transam.h"
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "nodes/parsenodes.h"
@@ -269,6 +270,17 @@ twp_compat_check_as_user(Query *query, RangeTblEntry *rte)
 	return rte->perminfoindex > 0 ? getRTEPermissionInfo(query->rteperminfos, rte)->checkAsUser : InvalidOid;
 #else
 	return rte->checkAsUser;
+#endif
+}
+
+/* The number of transactions completed so far, as snapshots carry it (17 renamed the variable). */
+static inline uint64
+twp_compat_completed_transactions(void)
+{
+#if TWP_PG17_GE
+	return TransamVariables->xactCompletionCount;
+#else
+	return ShmemVariableCache->xactCompletionCount;
 #endif
 }
 

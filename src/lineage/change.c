@@ -13,10 +13,17 @@
  * transaction is committed by somebody who knows nothing of what it wrote, so
  * one that has changed something is not prepared.  A standby counts nothing:
  * there every row is looked up by itself.
+ *
+ * Provenance goes when its derived row has gone.  A snapshot from before still
+ * sees the row and must not take it for one with less provenance: when some
+ * was last taken away is kept as a number of completed transactions, which
+ * snapshots carry, too.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "common/hashfn.h"
 #include "lineage/lineage_internal.h"
@@ -35,6 +42,7 @@
 #define DONE (UNDER_WAY + 1)
 
 static pg_atomic_uint64 *counters = NULL;
+static pg_atomic_uint64 *removals = NULL;	/* by counter: when it last counted */
 static Bitmapset *touched = NULL;	/* counters of this transaction's writes */
 static bool counted = false;		/* as under way */
 static uint64 own_writes = 0;
@@ -55,6 +63,22 @@ count_touched(uint64 n)
 
 	while ((member = bms_next_member(touched, member)) >= 0)
 		pg_atomic_fetch_add_u64(&counters[member], n);
+}
+
+/* Keeps when provenance was last taken away. */
+static void
+date_removals(void)
+{
+	uint64		now = twp_compat_completed_transactions();
+	int			member = -1;
+
+	while ((member = bms_next_member(touched, member)) >= 0)
+	{
+		uint64		before = pg_atomic_read_u64(&removals[member]);
+
+		while (before < now && !pg_atomic_compare_exchange_u64(&removals[member], &before, now))
+			;
+	}
 }
 
 /* Notes that the transaction changes something. */
@@ -89,6 +113,7 @@ at_transaction_end(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
+			date_removals();
 			if (counted)
 				count_touched(DONE - 1);
 			counted = false;
@@ -113,7 +138,7 @@ at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionI
 void
 twp_lineage_shmem_request(void)
 {
-	RequestAddinShmemSpace(mul_size(COUNTERS, sizeof(pg_atomic_uint64)));
+	RequestAddinShmemSpace(mul_size(2 * COUNTERS, sizeof(pg_atomic_uint64)));
 }
 
 /* Finds the counters. */
@@ -123,8 +148,9 @@ twp_lineage_shmem_startup(void)
 	bool		found;
 
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	counters = ShmemInitStruct("twin_privacy lineage", mul_size(COUNTERS, sizeof(pg_atomic_uint64)), &found);
-	for (int i = 0; !found && i < COUNTERS; i++)
+	counters = ShmemInitStruct("twin_privacy lineage", mul_size(2 * COUNTERS, sizeof(pg_atomic_uint64)), &found);
+	removals = counters + COUNTERS;
+	for (int i = 0; !found && i < 2 * COUNTERS; i++)
 		pg_atomic_init_u64(&counters[i], 0);
 	LWLockRelease(AddinShmemInitLock);
 }
@@ -154,6 +180,8 @@ twp_lineage_writes(Oid relid, CmdType operation)
 
 		if (twp_protect_is_provenance(rel) || (decides && operation != CMD_INSERT))
 			touch(rel, TWP_CHANGE_ANY);
+		if (twp_protect_is_provenance(rel) && operation != CMD_INSERT)
+			touch(rel, TWP_CHANGE_REMOVED);
 		if (decides)
 			touch(rel, TWP_CHANGE_ADDED);
 		counts |= decides || twp_protect_is_provenance(rel);
@@ -177,6 +205,18 @@ twp_lineage_unchanged(const TwpMoment *moment)
 	uint64		now = pg_atomic_read_u64(&counters[counter_of(moment->relid, moment->change)]);
 
 	return now == moment->shared && (now & UNDER_WAY) == 0;
+}
+
+/* True when provenance may have been taken away that the snapshot sees the derived row of. */
+bool
+twp_lineage_removed_since(Oid relid, Snapshot snapshot)
+{
+	int			n = counter_of(relid, TWP_CHANGE_REMOVED);
+
+	if (RecoveryInProgress())
+		return snapshot->snapXactCompletionCount != twp_compat_completed_transactions();
+	return bms_is_member(n, touched) || (pg_atomic_read_u64(&counters[n]) & UNDER_WAY) != 0 ||
+		snapshot->snapXactCompletionCount < pg_atomic_read_u64(&removals[n]);
 }
 
 /* Grows with each write of this backend's own. */

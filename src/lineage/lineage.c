@@ -15,6 +15,7 @@
 #include "lineage/taint_internal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 /* A look-up costs about as much as fifty rows of making a graph. */
@@ -193,12 +194,24 @@ root_of(const TwpProtection *p)
 	return p->source == p->relid ? p : twp_lineage_protection(p->source);
 }
 
+/* True when a row the statement sees may have gone meanwhile, and some of its provenance with it. */
+static inline bool
+may_be_gone(const TwpProtection *p)
+{
+	for (int i = 0; i < p->nprovenance; i++)
+		if (unlikely(twp_lineage_removed_since(p->provenance[i].relid, GetActiveSnapshot())))
+			return true;
+	return false;
+}
+
 /* Says whether everything a row is made from is open, by the graph if there is one. */
 static bool
-row_is_open(const TwpProtection *p, TwpGraph *graph, const TwpSubject *key, TransactionId born)
+row_is_open(const TwpProtection *p, TwpGraph *graph, bool look, const TwpSubject *key, TransactionId born)
 {
 	Asked		asked = {0};
 
+	if (unlikely(look) && !twp_lineage_row_exists(p->relid, p->facts[TWP_ROW_KEY], key))
+		return false;
 	if (graph != NULL)
 	{
 		TwpGraphAnswer answer = twp_lineage_ask(graph, key, born);
@@ -222,7 +235,7 @@ twp_lineage_open(const TwpProtection *target, const TwpSubject *key, Transaction
 		return true;
 	if (!TransactionIdIsValid(born))
 		return twp_lineage_probe_new(p, key, input_is_open, &asked);
-	return row_is_open(p, graph_of(p, 1), key, born);
+	return row_is_open(p, graph_of(p, 1), may_be_gone(p), key, born);
 }
 
 /* Leaves of some rows those all of whose inputs are open. */
@@ -231,6 +244,7 @@ twp_lineage_keep_open(const TwpProtection *target, const TwpSubject *keys, const
 {
 	const TwpProtection *p = root_of(target);
 	TwpGraph   *graph;
+	bool		look;
 	int			kept = 0;
 
 	if (p == NULL || p->broken != NULL || n == 0)
@@ -238,13 +252,14 @@ twp_lineage_keep_open(const TwpProtection *target, const TwpSubject *keys, const
 	if (asks_nothing())
 		return n;
 	graph = graph_of(p, n);
+	look = may_be_gone(p);
 	for (int i = 0; i < n; i++)
 	{
 		uint16		row = rows[i];
 
 		/* which rows are open cannot be foretold: no branch */
 		rows[kept] = row;
-		kept += keys[row].kind != TWP_SUBJECT_INVALID && row_is_open(p, graph, &keys[row], born[row]);
+		kept += keys[row].kind != TWP_SUBJECT_INVALID && row_is_open(p, graph, look, &keys[row], born[row]);
 	}
 	return kept;
 }
@@ -258,7 +273,8 @@ twp_lineage_open_pooled(const TwpProtection *target, const TwpSubject *key, Tran
 	TwpGraph   *graph;
 	bool		open;
 
-	if (p == NULL || p->broken != NULL)
+	if (p == NULL || p->broken != NULL ||
+		(may_be_gone(p) && !twp_lineage_row_exists(p->relid, p->facts[TWP_ROW_KEY], key)))
 		return false;
 	graph = asks_nothing() ? NULL : graph_of(p, 1);
 	if (graph != NULL)

@@ -19,6 +19,7 @@ typedef enum TwpChange
 {
 	TWP_CHANGE_ANY,				/* any change of provenance; of other rows, all but a new one */
 	TWP_CHANGE_ADDED,			/* a new row, or any other change, of what is not provenance */
+	TWP_CHANGE_REMOVED,			/* of provenance, taken away or changed */
 	TWP_CHANGE_APPLIED,			/* of whatever, by replication; relation InvalidOid */
 } TwpChange;
 
@@ -33,6 +34,8 @@ typedef struct TwpMoment
 extern void twp_lineage_change_init(void);
 extern TwpMoment twp_lineage_moment(Oid relid, TwpChange change);
 extern bool twp_lineage_unchanged(const TwpMoment *moment);
+/* True when provenance may have been taken away that the snapshot sees the derived row of. */
+extern bool twp_lineage_removed_since(Oid relid, Snapshot snapshot);
 /* Grows with each write of this backend's own. */
 extern uint64 twp_lineage_own_writes(void);
 

@@ -80,7 +80,8 @@ BEGIN
 END $$;
 ANALYZE;
 
--- The rows of a level that a use sees.  An input asks its subject's consent for the use's purpose, whatever categories the use names.
+-- The rows of a level that a use sees.  An input asks its subject's consent for the use's purpose, whatever categories the use names;
+-- a use that nothing stops asks nothing of inputs.
 CREATE FUNCTION model.expected_made(use text, of_level int) RETURNS text LANGUAGE sql STABLE AS $$
     WITH u AS (
         SELECT * FROM model.use AS x WHERE x.code = use
@@ -96,7 +97,7 @@ CREATE FUNCTION model.expected_made(use text, of_level int) RETURNS text LANGUAG
     SELECT count(*) || ' ' || coalesce(string_agg(m.id::text, ' ' ORDER BY m.id), '')
       FROM model.made AS m JOIN model.level AS l USING (level), u
      WHERE m.level = of_level AND l.category = ANY (u.categories)
-       AND m.id NOT IN (SELECT id FROM closed) AND (m.level, m.id) NOT IN (SELECT level, id FROM model.never)
+       AND (u.overrides_deny OR (m.id NOT IN (SELECT id FROM closed) AND (m.level, m.id) NOT IN (SELECT level, id FROM model.never)))
        AND (m.subject IS NULL OR EXISTS (SELECT FROM allowed AS w WHERE (w.subject, w.category) = (m.subject, l.category)))
 $$;
 

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# 45_lineage.sh - derived data: what it costs that a row asks for all it was made
+# 45_derived.sh - derived data: what it costs that a row asks for all it was made
 # from, by category (derivations) and by row (provenance).
 #
 # Outputs of simulations with three inputs each, two readings of the same patient
