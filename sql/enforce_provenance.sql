@@ -212,6 +212,15 @@ PREPARE TRANSACTION 'calibration';
 SET SESSION AUTHORIZATION ep_admin;
 SELECT twin_privacy.protect_table('ep.run', subject => 'patient_id', category => 'simulation');
 SELECT label FROM pg_seclabel WHERE objoid = 'ep.run'::regclass AND objsubid = 0;
+-- what is slow, and what an owner could do, is reported
+RESET SESSION AUTHORIZATION;
+SELECT severity, object, finding FROM twin_privacy.check_protection() WHERE object LIKE 'ep.%' AND finding ~ 'traced|traces';
+DROP INDEX ep.run_used_run_id_idx;
+SET twin_privacy.maintenance = on;
+ALTER TABLE ep.run_used OWNER TO ep_reader;
+RESET twin_privacy.maintenance;
+SELECT severity, object, finding FROM twin_privacy.check_protection() WHERE object LIKE 'ep.%' AND finding ~ 'traced|traces';
+SET SESSION AUTHORIZATION ep_admin;
 SELECT twin_privacy.drop_provenance('ep.model', 'test'), attempt($$SELECT twin_privacy.drop_provenance('ep.run', NULL)$$);
 SET SESSION AUTHORIZATION ep_reader;
 SELECT * FROM seen();

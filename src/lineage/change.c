@@ -25,6 +25,7 @@
 #include "access/xlog.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "catalog/pg_inherits.h"
 #include "common/hashfn.h"
 #include "lineage/lineage_internal.h"
 #include "miscadmin.h"
@@ -163,30 +164,39 @@ twp_lineage_change_init(void)
 	RegisterSubXactCallback(at_subtransaction_end, NULL);
 }
 
-/* Notes that a statement writes a relation whose rows may decide about others. */
+/* Notes that a statement writes a relation; true when its rows may decide about others. */
+static bool
+touch_relation(Oid relid, CmdType operation)
+{
+	bool		traces = twp_protect_is_provenance(relid);
+	bool		decides = twp_protect_is_lineage_source(relid);
+
+	if (traces || (decides && operation != CMD_INSERT))
+		touch(relid, TWP_CHANGE_ANY);
+	if (traces && operation != CMD_INSERT)
+		touch(relid, TWP_CHANGE_REMOVED);
+	if (decides)
+		touch(relid, TWP_CHANGE_ADDED);
+	return traces || decides;
+}
+
+/* Notes that a statement writes a relation, parts of which, or what it is part of, may decide about others. */
 void
 twp_lineage_writes(Oid relid, CmdType operation)
 {
-	List	   *above;
+	List	   *relids;
 	bool		counts = false;
+	ListCell   *lc;
 
 	if (!twp_protect_has_lineage())
 		return;
-	above = list_make1_oid(relid);
-	for (int i = 0; i < list_length(above); i++)
-	{
-		Oid			rel = list_nth_oid(above, i);
-		bool		decides = twp_protect_is_protected(rel) || twp_protect_is_on_path(rel);
-
-		if (twp_protect_is_provenance(rel) || (decides && operation != CMD_INSERT))
-			touch(rel, TWP_CHANGE_ANY);
-		if (twp_protect_is_provenance(rel) && operation != CMD_INSERT)
-			touch(rel, TWP_CHANGE_REMOVED);
-		if (decides)
-			touch(rel, TWP_CHANGE_ADDED);
-		counts |= decides || twp_protect_is_provenance(rel);
-		above = list_concat_unique_oid(above, twp_protect_parents(rel));
-	}
+	relids = list_make1_oid(relid);
+	for (int i = 0; i < list_length(relids); i++)
+		relids = list_concat_unique_oid(relids, twp_protect_parents(list_nth_oid(relids, i)));
+	if (has_subclass(relid))
+		relids = list_concat_unique_oid(relids, find_all_inheritors(relid, NoLock, NULL));
+	foreach(lc, relids)
+		counts |= touch_relation(lfirst_oid(lc), operation);
 	if (counts)
 		own_writes++;
 }

@@ -212,6 +212,8 @@ extern List *twp_protect_parents(Oid relid);
 extern bool twp_protect_has_lineage(void);
 /* True for a table that some protected table's rows are traced by. */
 extern bool twp_protect_is_provenance(Oid relid);
+/* True when rows are made from the relation's, or what those are judged by stands in it. */
+extern bool twp_protect_is_lineage_source(Oid relid);
 /* Columns (numbers) of a provenance table that hold keys of derived rows. */
 extern List *twp_protect_traced_columns(Oid relid);
 /* Tables whose rows a column of a provenance table traces. */

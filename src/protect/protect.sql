@@ -183,6 +183,18 @@ BEGIN ATOMIC
     JOIN pg_constraint AS f ON f.conrelid = t.target AND f.contype = 'f'
     JOIN twin_privacy.protected_tables AS s ON s.target = f.confrelid
     WHERE t.label_column IS NULL AND s.label_column IS NOT NULL AND s.target <> t.target
+    UNION ALL
+    SELECT DISTINCT 'warning', k.rel::text, 'no index begins with ' || pg_catalog.quote_ident(k.col) || ', by which rows of ' || t.target::text || ' are traced',
+           'Create one: without it each statement reads the whole table.'
+    FROM twin_privacy.traced_tables AS t
+    CROSS JOIN LATERAL (VALUES (t.provenance, t.derived_column), (t.source, t.source_key)) AS k(rel, col)
+    WHERE NOT EXISTS (SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                      WHERE i.indrelid = k.rel AND i.indisvalid AND i.indpred IS NULL AND a.attname = k.col)
+    UNION ALL
+    SELECT DISTINCT 'error', t.provenance::text, 'it has another owner than ' || t.target::text || ', whose rows it traces',
+           'Let both belong to one role: the owner of provenance could drop it together with what it traces.'
+    FROM twin_privacy.traced_tables AS t JOIN pg_class AS p ON p.oid = t.provenance JOIN pg_class AS c ON c.oid = t.target
+    WHERE p.relowner <> c.relowner
     ) AS f ORDER BY 1, 2, 3;
 END;
 COMMENT ON FUNCTION twin_privacy.check_protection() IS

@@ -234,6 +234,34 @@ twp_protect_is_provenance(Oid relid)
 	return false;
 }
 
+/* True when the relation is on the way of a path. */
+static bool
+is_hop(const TwpPath *path, Oid relid)
+{
+	for (int i = 0; i < path->nhops; i++)
+		if (path->hops[i].relid == relid)
+			return true;
+	return false;
+}
+
+/* Says whether rows are made from the relation's, or what those are judged by stands in it. */
+bool
+twp_protect_is_lineage_source(Oid relid)
+{
+	ListCell   *lc;
+
+	load_traces();
+	foreach(lc, traces)
+	{
+		Oid			source = ((Trace *) lfirst(lc))->provenance.source;
+		const TwpProtection *p = source == relid ? NULL : twp_protect_lookup(source);
+
+		if (source == relid || (p != NULL && (is_hop(&p->subject, relid) || (p->has_label_path && is_hop(&p->labels, relid)))))
+			return true;
+	}
+	return false;
+}
+
 /* Lists the columns of a provenance table that hold keys of derived rows. */
 List *
 twp_protect_traced_columns(Oid relid)

@@ -74,6 +74,7 @@ INSERT INTO twin.param_made VALUES (1, 1), (2, 2), (2, 4), (4, 1), (4, 4), (5, 1
 INSERT INTO twin.run VALUES (1, 5500000001, 'ok'), (2, 5500000001, 'CNRYrun2'), (3, 5500000002, 'CNRYrun3'), (4, 5500000002, 'CNRYrun4');
 INSERT INTO twin.run_made VALUES (1, 1), (2, 1), (2, 2), (3, 4), (4, 99);
 CREATE INDEX ON twin.param_made (param_id);
+ALTER TABLE twin.premium ALTER patient_id SET STATISTICS 0;
 INSERT INTO twin.premium SELECT id, 100 FROM clinic.patient;
 GRANT USAGE ON SCHEMA twin TO PUBLIC;
 GRANT ALL ON ALL TABLES IN SCHEMA twin TO PUBLIC;
