@@ -72,6 +72,7 @@ TAP += test/t/306_disk_full.pl
 REGRESS += breakglass_events
 TAP += test/t/310_breakglass.pl
 TAP += test/t/311_clock.pl
+TAP += test/t/312_breakglass_attack.pl
 
 # anonymity
 REGRESS += anonymity_measures

@@ -148,6 +148,16 @@ check_pooled(const char *actor)
 				 errhint("Begin a transaction, break the glass and read in it; for longer, connect without the pooler.")));
 }
 
+/* Raises that the subject has denied emergency access itself. */
+static void
+raise_denied(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+			 errmsg("the subject has denied emergency access"),
+			 errhint("A consent that denies purpose BTG stops it; ask the subject, or a twin_privacy_registrar.")));
+}
+
 /* Refuses when the subject has denied emergency access itself. */
 static void
 check_deny(const TwpUse *use, const char *subject, const char *justification, TimestampTz now)
@@ -155,10 +165,7 @@ check_deny(const TwpUse *use, const char *subject, const char *justification, Ti
 	if (!twp_consent_denies_by_name(subject, "BTG", now))
 		return;
 	note_refusal(use, subject, "the subject denies break-glass", justification);
-	ereport(ERROR,
-			(errcode(ERRCODE_TWP_USE_NOT_USABLE),
-			 errmsg("the subject has denied emergency access"),
-			 errhint("A consent that denies purpose BTG stops it; ask the subject, or a twin_privacy_registrar.")));
+	raise_denied();
 }
 
 /* Lays a request out flat. */
@@ -318,6 +325,24 @@ twp_breakglass_break_glass(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(opened.event_id);
 }
 
+/* Ends an emergency that was judged or forbidden since it was opened. */
+void
+twp_breakglass_check(const TwpEmergency *emergency, TimestampTz now)
+{
+	int64		event_id = emergency->event_id;
+	bool		judged = !twp_breakglass_is_open(event_id);
+
+	if (!judged && !twp_consent_denies_by_name(emergency->subject_text, "BTG", now))
+		return;
+	twp_breakglass_reset_session();
+	if (judged)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+				 errmsg("the emergency of break-glass event " INT64_FORMAT " was ended", event_id),
+				 errhint("An officer has reviewed it; see twin_privacy.break_glass_events.")));
+	raise_denied();
+}
+
 /* Closes the session's emergency; the earlier binding holds again. */
 Datum
 twp_breakglass_end_break_glass(PG_FUNCTION_ARGS)
@@ -341,6 +366,15 @@ twp_breakglass_end_break_glass(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* True when the person an event names, behind whatever login, is the caller by login or by claim. */
+static bool
+is_oneself(const char *actor)
+{
+	return actor != NULL &&
+		(strcmp(actor, GetUserNameFromId(GetSessionUserId(), false)) == 0 ||
+		 (twp_uses_actor() != NULL && strcmp(actor, twp_uses_actor()) == 0));
+}
+
 /* Checks that the event waits for a review by somebody else. */
 static void
 check_reviewable(int64 event_id)
@@ -349,7 +383,7 @@ check_reviewable(int64 event_id)
 	Datum		values[] = {Int64GetDatum(event_id)};
 	bool		isnull;
 
-	twp_sql_exec("SELECT login::pg_catalog.oid, verdict FROM twin_privacy_internal.break_glass_event"
+	twp_sql_exec("SELECT login::pg_catalog.oid, verdict, actor FROM twin_privacy_internal.break_glass_event"
 				 " WHERE event_id = $1 FOR UPDATE",
 				 lengthof(types), types, values, NULL);
 	if (SPI_processed == 0)
@@ -357,7 +391,7 @@ check_reviewable(int64 event_id)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("break-glass event " INT64_FORMAT " does not exist", event_id),
 				 errhint("See twin_privacy.break_glass_events.")));
-	if (DatumGetObjectId(twp_sql_value(0, 1, &isnull)) == GetSessionUserId())
+	if (DatumGetObjectId(twp_sql_value(0, 1, &isnull)) == GetSessionUserId() || is_oneself(twp_sql_text(0, 3)))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("nobody reviews their own break-glass event"),
@@ -400,7 +434,8 @@ twp_breakglass_review_break_glass(PG_FUNCTION_ARGS)
 	twp_event_emit("break_glass.review", psprintf(INT64_FORMAT, event_id), NULL,
 				   psprintf("{\"verdict\": \"%s\"}", verdict));
 	twp_sql_exec("UPDATE twin_privacy_internal.break_glass_event"
-				 " SET verdict = $2, reviewer = $3, note = $4, reviewed_at = $5 WHERE event_id = $1",
+				 " SET verdict = $2, reviewer = $3, note = $4, reviewed_at = $5,"
+				 " ended_at = COALESCE(ended_at, CASE WHEN expires_at > $5 THEN $5 END) WHERE event_id = $1",
 				 lengthof(types), types, values, nulls);
 	twp_sql_finish();
 	PG_RETURN_VOID();

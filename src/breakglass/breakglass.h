@@ -12,8 +12,16 @@
 
 #include "postgres.h"
 
+#include "uses/uses.h"
+
 extern void twp_breakglass_init(void);
 /* Ends the session's emergency, if it is in one: DISCARD ALL hands the session to somebody else. */
 extern void twp_breakglass_reset_session(void);
+
+/*
+ * Raises TP002, and ends the session's emergency, when an officer has judged
+ * its event already or the subject has denied emergencies since.
+ */
+extern void twp_breakglass_check(const TwpEmergency *emergency, TimestampTz now);
 
 #endif							/* TWP_BREAKGLASS_H */

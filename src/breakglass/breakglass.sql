@@ -63,8 +63,8 @@ CREATE FUNCTION twin_privacy.review_break_glass(event_id bigint, verdict text, n
     AS 'MODULE_PATHNAME', 'twp_breakglass_review_break_glass'
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION twin_privacy.review_break_glass(bigint, text, text) IS
-    'Records a verdict on an emergency access (officer, not the person who broke the glass): justified or unjustified. note may be NULL; '
-    'other NULLs: error 22004. Errors: 42501 not an officer or one''s own event, 42704 no such event, 55000 reviewed already, 22023 unknown verdict. '
+    'Records a verdict on an emergency access (officer, not the person who broke the glass, by login or by the actor recorded): justified or unjustified. '
+    'It ends an emergency that is still open. note may be NULL; other NULLs: error 22004. Errors: 42501 not an officer or one''s own event, 42704 no such event, 55000 reviewed already, 22023 unknown verdict. '
     'Source: contract of twin_privacy, section 10.';
 REVOKE ALL ON FUNCTION twin_privacy.review_break_glass(bigint, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.review_break_glass(bigint, text, text) TO twin_privacy_officer;

@@ -54,6 +54,7 @@ extern void twp_breakglass_forget_event(void);
 /* record.c: the table, in the transaction at hand */
 extern TwpGlassResult twp_breakglass_record_open(TwpGlassRequest *request);
 extern void twp_breakglass_record_end(int64 event_id, TimestampTz ended_at);
+extern bool twp_breakglass_is_open(int64 event_id);
 
 /* worker.c: the same in a transaction of its own */
 extern void twp_breakglass_open_apart(TwpGlassRequest *request, Size size);

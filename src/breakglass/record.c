@@ -8,6 +8,9 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "base/catalog.h"
 #include "breakglass/breakglass_internal.h"
 #include "catalog/pg_type.h"
@@ -15,9 +18,16 @@
 #include "executor/spi.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
 #include "utils/timestamp.h"
 
 #define CHANNEL "twin_privacy_break_glass"
+
+/* Column numbers of twin_privacy_internal.break_glass_event. */
+#define Anum_event_id 1
+#define Anum_event_ended_at 11
+#define Anum_event_verdict 12
 
 /* Says whether the period is longer than the use allows. */
 static bool
@@ -101,6 +111,26 @@ twp_breakglass_record_open(TwpGlassRequest *request)
 		insert_event(request);
 	twp_sql_finish();
 	return result;
+}
+
+/* True while nobody has ended or judged an event; read afresh. */
+bool
+twp_breakglass_is_open(int64 event_id)
+{
+	Relation	events = table_open(twp_catalog_internal_relid("break_glass_event"), AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	event;
+	bool		open;
+
+	ScanKeyInit(&key, Anum_event_id, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(event_id));
+	scan = systable_beginscan(events, twp_catalog_internal_relid("break_glass_event_pkey"), true, NULL, 1, &key);
+	event = systable_getnext(scan);
+	open = HeapTupleIsValid(event) && heap_attisnull(event, Anum_event_ended_at, RelationGetDescr(events)) &&
+		heap_attisnull(event, Anum_event_verdict, RelationGetDescr(events));
+	systable_endscan(scan);
+	table_close(events, AccessShareLock);
+	return open;
 }
 
 /* Records that a glass is closed. */

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "breakglass/breakglass.h"
 #include "common/hashfn.h"
 #include "consent/consent.h"
 #include "decision/decision.h"
@@ -99,6 +100,8 @@ twp_decision_begin(void)
 	decision.valid = false;
 	epoch++;
 	AcceptInvalidationMessages();
+	if (twp_uses_emergency() != NULL)
+		twp_breakglass_check(twp_uses_emergency(), now);
 	decision.uses_epoch = twp_uses_epoch();
 	use = twp_uses_require(now);
 	emergency = twp_uses_emergency();

@@ -53,6 +53,7 @@ typedef struct Owed
 } Owed;
 
 static Owed *owed = NULL;
+static int	owed_count = 0;
 /* Position up to which the transaction's changes of consents must be durable before it commits; 0: none. */
 static uint64 due = 0;
 
@@ -98,6 +99,7 @@ forget(Owed *entry)
 		if (*link == entry)
 		{
 			*link = entry->next;
+			owed_count--;
 			break;
 		}
 	pfree(entry);
@@ -200,6 +202,12 @@ begin_record(TwpRecordType type, StringInfo payload, int event_nest)
 				 errhint("Shorten the justification, or name fewer tables in one statement.")));
 	if (twp_ledger_shared == NULL)
 		refuse_unrecorded();
+	/* What may be open is shared by all sessions: one takes a quarter at most. */
+	if (owed_count >= twp_ledger_shared->slot_count / 4)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("too many statements of this session are not ended"),
+				 errhint("Close cursors that are no longer needed.")));
 	register_callbacks();
 	entry = MemoryContextAllocZero(TopMemoryContext, sizeof(Owed));
 	entry->event_nest = event_nest;
@@ -218,6 +226,7 @@ begin_record(TwpRecordType type, StringInfo payload, int event_nest)
 	}
 	entry->next = owed;
 	owed = entry;
+	owed_count++;
 	return twp_ledger_record_id(entry->seq);
 }
 
@@ -385,6 +394,23 @@ twp_ledger_complete(uint64 record_id, const TwpCompletion *completion)
 	forget(entry);
 }
 
+/*
+ * Writes a refusal's fields; claims too long to record are left out, so that
+ * nobody tries doors unseen behind a long justification.
+ */
+static void
+put_refusal(StringInfo buf, const TwpIntent *intent)
+{
+	TwpIntent	shorter = *intent;
+
+	put_intent(buf, intent);
+	if (buf->len <= TWP_RECORD_MAX - TWP_COMPLETION_MAX)
+		return;
+	pfree(buf->data);
+	shorter.justification = shorter.actor = "(too long to record)";
+	put_intent(buf, &shorter);
+}
+
 /* Records a refusal; gives up silently when it cannot. */
 void
 twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate)
@@ -395,7 +421,7 @@ twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate)
 	if (twp_ledger_shared == NULL)
 		return;
 	twp_ledger_count(TWP_COUNT_REFUSED, sqlstate);
-	put_intent(&buf, intent);
+	put_refusal(&buf, intent);
 	twp_field_put_text(&buf, TWP_FIELD_SQLSTATE, sqlstate);
 	if (buf.len <= TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader) &&
 		twp_ledger_append(TWP_RECORD_REFUSAL, 0, buf.data, buf.len, NULL, &end) != 0 &&

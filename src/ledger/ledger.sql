@@ -185,13 +185,13 @@ COMMENT ON FUNCTION twin_privacy.audit_events(timestamptz) IS
 REVOKE ALL ON FUNCTION twin_privacy.audit_events(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.audit_events(timestamptz) TO twin_privacy_auditor;
 
--- One disclosure in a patient's words.
+-- One disclosure in a patient's words; on one line, as what its readers claimed must not look like lines of ours.
 CREATE FUNCTION twin_privacy_internal.disclosure_line(d record, purpose_display text) RETURNS text
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN to_char(d.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') || ': '
+    RETURN regexp_replace(to_char(d.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') || ': '
         || CASE WHEN d.break_glass_id IS NOT NULL THEN 'EMERGENCY ACCESS. ' ELSE '' END
         || coalesce(nullif(d.actor, '') || ' (login ' || d.session_role || ')', d.session_role)
         || coalesce(' of ' || d.recipient, '')
@@ -209,7 +209,8 @@ BEGIN
         || coalesce(', under the approved use ' || d.use_code, '')
         || coalesce('. Reason given: ' || nullif(d.justification, ''), '')
         || '. (record ' || d.record_id || ')'
-        || CASE WHEN NOT d.subjects_exact THEN ' It is not certain that your data were among those shown.' ELSE '' END;
+        || CASE WHEN NOT d.subjects_exact THEN ' It is not certain that your data were among those shown.' ELSE '' END,
+        '[[:cntrl:]\u0085\u2028-\u202E\u2066-\u2069]+', ' ', 'g');
 END
 $$;
 
