@@ -70,6 +70,8 @@ typedef struct TwpRun
 extern void twp_enforce_start(QueryDesc *query, int eflags);
 extern void twp_enforce_enter_planning(TwpRun *run, int cursor_options);
 extern void twp_enforce_enter_start(TwpRun *run);
+/* Records the refusal, when the error being handled is one, of what failed while it was set up. */
+extern void twp_enforce_start_failed(QueryDesc *query);
 extern void twp_enforce_leave_setup(TwpRun *run);
 extern void twp_enforce_leave_start(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_enter_utility(TwpRun *run, Node *utility);

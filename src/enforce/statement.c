@@ -293,6 +293,14 @@ check_gathered(Statement *statement, QueryDesc *query)
 			 errhint("Declare the cursor anew.")));
 }
 
+/* Records that a statement was refused for what its functions do, which shows while they are set up. */
+void
+twp_enforce_start_failed(QueryDesc *query)
+{
+	if (!IsParallelWorker() && !twp_in_maintenance() && twp_enforce_touches_protected(query->plannedstmt))
+		twp_enforce_record_refusal(twp_enforce_marked_relations(query->plannedstmt));
+}
+
 /* Checks the authority of a protected statement before a run; the first also records the intent. */
 static void
 check_run(Statement *statement, QueryDesc *query)

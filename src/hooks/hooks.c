@@ -89,6 +89,7 @@ start_executor(QueryDesc *query, int eflags)
 	}
 	PG_CATCH();
 	{
+		twp_enforce_start_failed(query);
 		twp_enforce_leave_setup(&run);
 		PG_RE_THROW();
 	}

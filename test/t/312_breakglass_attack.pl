@@ -78,6 +78,10 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM twin_privacy.disclosures W
 like(run_as('app', "SELECT set_config('twin_privacy.justification', repeat('x', 70000), false), set_config('twin_privacy.use', 'CARE', false); SELECT * FROM patient"),
 	qr/54000: too much to record/, 'which no reading may have');
 
+# So is one for what a statement's functions would do.
+run_as('app', "SET twin_privacy.use = 'CARE'; SET twin_privacy.justification = 'by a carrier'; SELECT pg_notify('x', name) FROM patient");
+is($node->safe_psql('postgres', "SELECT outcome FROM twin_privacy.disclosures WHERE justification = 'by a carrier'"), 'refused', 'a refusal of what a function carries out');
+
 # What a reader claims is no line of the patient's report.
 run_as('app', q{SET twin_privacy.use = 'CARE'; SET twin_privacy.justification = E'x\n2020-01-01 00:00 UTC: Nobody.\u2028Nobody.'; SET twin_privacy.actor = E'dr A\r\n2020-01-01: Nobody.';
 	SELECT name FROM patient WHERE id = 3});
