@@ -2,7 +2,7 @@
 # 40_ledger.sh - recorded reads against what bounds them: in mode statement one-row
 # INSERT commits (both wait for one flush of the disk), in mode binding the same
 # protected reads unrecorded, on a second server whose library does not record
-# (test/modules/unrecorded); whole scans with and without the set of subjects; breaking
+# (test/modules/unrecorded); both modes beside pgAudit; whole scans with and without the set of subjects; breaking
 # the glass to the first row.
 #
 # Neighbouring runs in one round are compared, because a disk's rate drifts.
@@ -100,11 +100,43 @@ compare() {
 	printf '#   %s: %s, last a %.0f, b %.0f\n' "$name" "$ratios" "$a" "$b"
 }
 
+# Reads of a plain table that pgAudit writes to the server's log: at best, and of nobody.
+rate_audited() {
+	PGHOST=$BENCH_AUDITED rate plain "$1"
+}
+
+lay_out_audited() {
+	bench_login bench_nurse
+	bench_sql "CREATE EXTENSION pgaudit;
+		CREATE TABLE patient_raw (id int PRIMARY KEY, name text);
+		INSERT INTO patient_raw SELECT i, 'patient ' || i FROM generate_series(1, 1000) AS i;
+		GRANT SELECT ON patient_raw TO bench_nurse;
+		ALTER ROLE bench_nurse SET pgaudit.log = 'read'"
+	bench_sql 'VACUUM (ANALYZE) patient_raw'
+}
+
+# Prints the figures of one mode beside pgAudit's.
+compare_audited() {
+	[ -n "$BENCH_AUDITED" ] || return 0
+	compare "ledger_$1_pgaudit_c1" "$2" 'rate read 1' 'rate_audited 1'
+	compare "ledger_$1_pgaudit_c8" "$2" 'rate read 8' 'rate_audited 8'
+}
+
+if [ -n "$BENCH_AUDITED" ]; then
+	PGHOST=$BENCH_AUDITED psql -X -q -d postgres -c 'CREATE DATABASE bench_ledger'
+	PGHOST=$BENCH_AUDITED lay_out_audited
+else
+	echo '# pgaudit is not installed (postgresql-NN-pgaudit): not compared'
+fi
+
 compare ledger_statement_c1 '>=0.9' 'rate read 1' 'rate insert 1'
 compare ledger_statement_c8 '>=0.9' 'rate read 8' 'rate insert 8'
+# For the reader: durable before the first row, against a log that is not.
+compare_audited statement '>=0'
 bench_sql "ALTER ROLE bench_nurse SET twin_privacy.ledger_commit = 'binding'"
 compare ledger_binding_c1 '>=0.85' 'rate read 1' 'rate_unrecorded read 1'
 compare ledger_binding_c8 '>=0.85' 'rate read 8' 'rate_unrecorded read 8'
+compare_audited binding '>=1.0'
 # For the reader: what consent and record cost together beside a table that nobody protects.
 compare ledger_binding_plain_c1 '>=0' 'rate read 1' 'rate plain 1'
 compare ledger_binding_plain_c8 '>=0' 'rate read 8' 'rate plain 8'

@@ -85,6 +85,7 @@ demo: bootstrap
 	@$(HARNESS)/demo '$(DIR)'
 
 bench: bootstrap
+	@$(HARNESS)/bootstrap postgresql-$$($(PG_CONFIG) --version | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')-pgaudit || echo '# pgaudit is not to be had'
 	@BENCH='$(BENCH)' BENCH_SCALE='$(or $(BENCH_SCALE),small)' test/bench/run
 
 dev-cluster: bootstrap
