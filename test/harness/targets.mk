@@ -56,6 +56,7 @@ check-sanitizers: bootstrap
 	@test/sanitizers/run $(KINDS)
 
 check-core: bootstrap
+	@$(HARNESS)/bootstrap bzip2 xz-utils
 	@test/core/run $(MODES)
 
 check-browser: bootstrap
