@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/catalog.h"
@@ -315,30 +317,59 @@ twp_enforce_check_create_table(const CreateStmt *stmt)
 		twp_enforce_check_beside_default(twp_enforce_relation_of(linitial(stmt->inhRelations)));
 }
 
-/* Refuses to put rows into the order of an index (NULL: the marked one) over columns that may be hidden. */
+/* Refuses to put a table's rows into the order of an index over columns that may be hidden. */
+static void
+check_order_of(Form_pg_index index)
+{
+	Oid			relid = index->indrelid;
+	const TwpProtection *p = twp_protect_lookup(relid);
+
+	for (int i = 0; p != NULL && i < index->indnatts; i++)
+	{
+		AttrNumber	attno = index->indkey.values[i];
+
+		if (attno > 0 && attno <= p->natts && attno != p->subject.start && twp_protect_may_be_hidden(p, attno))
+			twp_enforce_require_admin(relid, "an order of rows by a column that may be hidden");
+	}
+}
+
+/* The same for the indexes that are marked, perhaps before protection: of a table, or (InvalidOid) of any. */
+static void
+check_marked_orders(Oid relid)
+{
+	Relation	indexes = table_open(IndexRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(indexes, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+
+		if (form->indisclustered && (!OidIsValid(relid) || form->indrelid == relid))
+			check_order_of(form);
+	}
+	systable_endscan(scan);
+	table_close(indexes, AccessShareLock);
+}
+
+/* Looks at an order of rows that is asked for: by an index of the table, by the marked one (NULL), of all tables (InvalidOid). */
 void
 twp_enforce_check_order(Oid relid, const char *index_name)
 {
-	const TwpProtection *p = OidIsValid(relid) ? twp_protect_lookup(relid) : NULL;
 	Oid			index;
 	HeapTuple	tuple;
 
-	if (p == NULL)
+	if (!twp_protect_any() || twp_enforce_is_trusted())
 		return;
-	index = index_name != NULL ? get_relname_relid(index_name, get_rel_namespace(relid)) : InvalidOid;
+	if (index_name == NULL)
+	{
+		check_marked_orders(relid);
+		return;
+	}
+	index = OidIsValid(relid) ? get_relname_relid(index_name, get_rel_namespace(relid)) : InvalidOid;
 	tuple = OidIsValid(index) ? SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index)) : NULL;
 	if (!HeapTupleIsValid(tuple))
 		return;
-	for (int i = 0; i < ((Form_pg_index) GETSTRUCT(tuple))->indnatts; i++)
-	{
-		AttrNumber	attno = ((Form_pg_index) GETSTRUCT(tuple))->indkey.values[i];
-
-		if (attno > 0 && attno <= p->natts && attno != p->subject.start && twp_protect_may_be_hidden(p, attno))
-		{
-			ReleaseSysCache(tuple);
-			twp_enforce_require_admin(relid, "an order of rows by a column that may be hidden");
-			return;
-		}
-	}
+	check_order_of((Form_pg_index) GETSTRUCT(tuple));
 	ReleaseSysCache(tuple);
 }

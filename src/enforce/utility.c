@@ -124,9 +124,13 @@ check_definition(Node *node, bool again)
 				twp_enforce_check_create_table((CreateStmt *) node);
 			break;
 		case T_ClusterStmt:
-			if (((ClusterStmt *) node)->relation != NULL)
-				twp_enforce_check_order(twp_enforce_relation_of(((ClusterStmt *) node)->relation),
-										((ClusterStmt *) node)->indexname);
+			{
+				const ClusterStmt *stmt = (ClusterStmt *) node;
+
+				/* one that is not there is PostgreSQL's to refuse, and no word about all */
+				if (stmt->relation == NULL || OidIsValid(twp_enforce_relation_of(stmt->relation)))
+					twp_enforce_check_order(twp_enforce_relation_of(stmt->relation), stmt->indexname);
+			}
 			break;
 		case T_IndexStmt:
 			twp_enforce_check_index((IndexStmt *) node);

@@ -786,6 +786,19 @@ SELECT 'ORD' || 'ERED' FROM pg_index WHERE indexrelid = 'clinic.gi'::regclass AN
 --! as owner:CARE
 --! canary ORDERED
 
+--! attack cluster_by_a_mark_from_before
+SELECT pg_relation_filenode('clinic.patient') AS file \gset
+CLUSTER clinic.patient;
+CLUSTER;
+SELECT 'ORD' || 'ERED' WHERE pg_relation_filenode('clinic.patient') <> :file;
+--! as owner:CARE
+--! before
+CREATE INDEX gi ON clinic.patient (genome DESC);
+ALTER TABLE clinic.patient CLUSTER ON gi;
+--! after
+DROP INDEX clinic.gi;
+--! canary ORDERED
+
 --! attack dropped_hop_made_anew
 DROP TABLE clinic.lab_order CASCADE;
 CREATE TABLE clinic.lab_order (id int PRIMARY KEY, patient_id bigint); INSERT INTO clinic.lab_order SELECT n, 550000000 * 10::bigint + 1 FROM generate_series(1, 6) n;
