@@ -8,7 +8,8 @@
  * closed for good (marked failed) as soon as the binding, a consent or a label
  * is not what it was; where it runs on, it is refused the next time it is
  * fetched from.  News is looked at before every command and every run, and at
- * once when it concerns this session's own binding.
+ * once when it concerns this session's own binding; a suspended portal that the
+ * protocol executes again is neither.
  *
  * Memory: entries live in their portals' contexts and go with them; the list
  * of them is in TopMemoryContext.

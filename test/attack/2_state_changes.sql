@@ -2,9 +2,6 @@
 
 --! attack cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE c CURSOR FOR SELECT * FROM clinic.patient;
 FETCH 1 FROM c;
 \! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
@@ -17,9 +14,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack repeatable_read_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
 PREPARE p AS SELECT * FROM clinic.patient;
 EXECUTE p;
@@ -35,9 +29,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack deny_recorded_in_the_same_transaction_of_another_session
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SET TRANSACTION ISOLATION LEVEL SERIALIZABLE;
 SELECT * FROM clinic.patient;
 \! psql -XAtq -U att_registrar -c "SELECT twin_privacy.record_consent('5500000003', decision => 'deny', purpose => 'TREAT', categories => '{demographics}')"
@@ -65,9 +56,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack suspended_use
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
 PREPARE p AS SELECT * FROM clinic.patient;
 FETCH ALL FROM c; EXECUTE p;
@@ -82,9 +70,6 @@ SELECT twin_privacy.resume_use('CARE');
 
 --! attack revoked_use
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
 PREPARE p AS SELECT * FROM clinic.patient;
 FETCH ALL FROM c; EXECUTE p;
@@ -100,9 +85,6 @@ SELECT twin_privacy.grant_use('CARE', 'att_doc');
 
 --! attack changed_label
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 PREPARE p AS SELECT extra FROM clinic.patient;
 EXECUTE p;
 ROLLBACK;
@@ -116,9 +98,6 @@ SELECT twin_privacy.label_column('clinic.patient', 'extra', NULL) FROM twin_priv
 
 --! attack changed_label_under_an_open_cursor
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \setenv PGOPTIONS '-c statement_timeout=1s'
 DECLARE c CURSOR FOR SELECT extra FROM clinic.patient;
 FETCH 1 FROM c;
@@ -132,9 +111,6 @@ SELECT twin_privacy.label_column('clinic.patient', 'extra', NULL) FROM twin_priv
 
 --! attack plan_from_before_the_protection
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 CREATE FUNCTION lair.f() RETURNS text LANGUAGE plpgsql AS $$DECLARE t text; BEGIN SELECT string_agg(a, '') INTO t FROM lair.late; RETURN t; END$$;
 PREPARE p AS SELECT a FROM lair.late;
 SET plan_cache_mode = force_generic_plan;
@@ -266,9 +242,6 @@ SELECT p, lair.other(), p FROM clinic.patient p;
 
 --! attack held_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 BEGIN;
 DECLARE c CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
 COMMIT;
@@ -297,9 +270,6 @@ FETCH ALL FROM c; FETCH BACKWARD ALL FROM c;
 
 --! attack big_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SET enable_indexscan = off;
 DECLARE c CURSOR FOR SELECT * FROM lair.big;
 DECLARE d CURSOR FOR SELECT b FROM lair.big b;
@@ -319,11 +289,9 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose => 'TREAT', categories => '{genomics}');
 
 --! attack row_changed_while_waiting
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \! psql -XAtq -U postgres -c "SET twin_privacy.maintenance = on" -c "BEGIN" -c "UPDATE clinic.diary SET patient_id = 7700000009, body = 'CN' || 'RYepq' WHERE patient_id = 5500000001" -c "SELECT pg_sleep(1.5)" -c "COMMIT" >/dev/null &
-\! sleep 0.7
+SELECT lair.await_lock('clinic.diary', 'RowExclusiveLock');
+\! sleep 0.2
 SELECT patient_id, left(body, 20) FROM clinic.diary FOR UPDATE;
 UPDATE clinic.diary SET body = body RETURNING patient_id, left(body, 20);
 SELECT patient_id, left(body, 20) FROM clinic.diary;
@@ -333,9 +301,6 @@ UPDATE clinic.diary SET patient_id = 5500000001, body = 'IDNTtoast' WHERE patien
 
 --! attack sorted_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE c CURSOR FOR SELECT * FROM clinic.patient ORDER BY secret;
 FETCH 1 FROM c;
 \! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
@@ -348,9 +313,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack scroll_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE c SCROLL CURSOR FOR SELECT p.*, o.* FROM clinic.patient p JOIN clinic.lab_order o ON o.patient_id = p.id;
 FETCH ALL FROM c;
 \! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
@@ -388,9 +350,6 @@ FETCH ALL FROM c;
 
 --! attack function_scan_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SELECT lair.f();
 DECLARE c CURSOR FOR SELECT * FROM lair.f();
 DECLARE d CURSOR FOR SELECT x.* FROM (SELECT lair.f() AS x OFFSET 0) y ORDER BY 1;
@@ -408,9 +367,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack immutable_function_folded_into_a_plan
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 PREPARE p AS SELECT lair.imm(1);
 EXECUTE p;
 \! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
@@ -462,9 +418,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack nested_loop_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off; SET enable_seqscan = off;
 DECLARE c NO SCROLL CURSOR FOR SELECT p.name, p.birth, t.n FROM clinic.patient p, lair.three t WHERE p.id = 550000000 * 10::bigint + 3;
 FETCH 1 FROM c;
@@ -482,9 +435,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack project_set_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE c CURSOR FOR SELECT unnest(ARRAY['x', name, name]) FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3;
 FETCH 1 FROM c;
 \! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
@@ -498,9 +448,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack initplan_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE c NO SCROLL CURSOR FOR SELECT n, CASE WHEN n > 1 THEN (SELECT name FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) ELSE (SELECT left(name, 1) FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) END FROM lair.three;
 DECLARE d NO SCROLL CURSOR FOR SELECT n, (SELECT name FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) FROM lair.three;
 DECLARE e NO SCROLL CURSOR FOR SELECT n FROM lair.three WHERE (SELECT name FROM clinic.patient WHERE id = 550000000 * 10::bigint + 3) IS NOT NULL;
@@ -520,9 +467,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack hashed_subplan_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE e NO SCROLL CURSOR FOR SELECT n, id IN (SELECT id FROM clinic.patient) OR id < 3 FROM lair.three;
 FETCH 1 FROM e;
 \! psql -XAtq -U att_registrar -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')"
@@ -539,9 +483,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack merge_append_cursor_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SET enable_sort = off; SET enable_seqscan = off; SET enable_bitmapscan = off;
 DECLARE c CURSOR FOR SELECT id, note FROM lair.a UNION ALL SELECT id, note FROM lair.b ORDER BY id;
 FETCH 1 FROM c;
@@ -562,9 +503,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack membership_revoked
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SET twin_privacy.use = 'OATH2';
 DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;
 DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
@@ -596,9 +534,6 @@ DROP OWNED BY att_ward; DROP ROLE att_ward;
 
 --! attack purpose_prohibited_meanwhile
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 SET twin_privacy.use = 'OATH3';
 DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
 PREPARE p AS SELECT * FROM clinic.patient;
@@ -624,9 +559,6 @@ SELECT twin_privacy.approve_use('OATH3'); SELECT twin_privacy.grant_use('OATH3',
 
 --! attack derivation_declared_meanwhile
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE d CURSOR WITH HOLD FOR SELECT * FROM clinic.patient;
 PREPARE p AS SELECT * FROM clinic.patient;
 EXECUTE p;
@@ -827,9 +759,6 @@ SELECT lair.g(); SELECT * FROM lair.h(0);
 
 --! attack withdrawal_by_a_prepared_transaction
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 PREPARE p AS SELECT * FROM clinic.patient;
 EXECUTE p; SELECT count(*) FROM clinic.visit, clinic.diary;
 \! psql -XAtq -U att_registrar -c "BEGIN" -c "SELECT twin_privacy.withdraw_all_consent('5500000003', 'x')" -c "PREPARE TRANSACTION 'w'" -c "COMMIT PREPARED 'w'" > /dev/null 2>&1
@@ -844,9 +773,6 @@ SELECT twin_privacy.record_consent('5500000003', decision => 'permit', purpose =
 
 --! attack held_cursor_after_relabelling
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 DECLARE h SCROLL CURSOR WITH HOLD FOR SELECT extra FROM clinic.patient;
 COMMIT;
 \! psql -XAtq -U postgres -c "SELECT twin_privacy.label_column('clinic.patient', 'extra', 'category=genomics, kind=sensitive') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass" >/dev/null
@@ -860,9 +786,6 @@ SELECT twin_privacy.label_column('clinic.patient', 'extra', NULL) FROM twin_priv
 
 --! attack cursor_over_a_returning_cte_after_withdrawal
 \o /dev/null
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 CREATE FUNCTION lair.open() RETURNS text LANGUAGE plpgsql AS $$DECLARE c refcursor := 'c'; BEGIN OPEN c NO SCROLL FOR SELECT name, generate_series(1, 3) FROM clinic.patient; MOVE FORWARD 1 FROM c; RETURN c; END$$;
 SELECT lair.open();
 DECLARE d NO SCROLL CURSOR FOR WITH x AS MATERIALIZED (SELECT * FROM clinic.patient) SELECT x.* FROM x;

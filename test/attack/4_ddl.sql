@@ -449,9 +449,6 @@ SELECT * FROM clinic.patient;
 --! as super:CARE
 
 --! attack names_swapped_under_a_waiting_command
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
 SELECT lair.await_lock('lair.mine');
 ALTER TABLE lair.mine ALTER b TYPE text USING lair.say(b);
@@ -469,9 +466,6 @@ SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'cl
 DROP TABLE lair.mine, lair.was_mine; DROP FUNCTION lair.say;
 
 --! attack rls_switched_off_under_a_waiting_command
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
 SELECT lair.await_lock('lair.mine');
 ALTER TABLE lair.mine DISABLE ROW LEVEL SECURITY;
@@ -488,9 +482,6 @@ SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'cl
 DROP TABLE lair.mine, lair.was_mine;
 
 --! attack trigger_under_a_waiting_command
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
 SELECT lair.await_lock('lair.mine');
 CREATE TRIGGER t BEFORE UPDATE ON lair.mine FOR EACH ROW EXECUTE FUNCTION lair.trig();
@@ -508,9 +499,6 @@ SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'cl
 DROP TABLE lair.mine, lair.was_mine; DROP FUNCTION lair.trig;
 
 --! attack cast_error_under_a_waiting_command
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
 SELECT lair.await_lock('lair.mine');
 ALTER TABLE lair.mine ALTER b TYPE int USING b::int;
@@ -800,11 +788,8 @@ SELECT 'O' || 'FF' || relname FROM pg_class WHERE oid = to_regclass('lair.kid') 
 --! as owner:none
 
 --! attack detach_concurrently_left_pending
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \! psql -XAtq -U att_super -c "SET twin_privacy.maintenance=on; BEGIN; SELECT count(*) FROM clinic.visit; SELECT pg_sleep(1.5); COMMIT" >/dev/null &
-\! sleep 0.2
+SELECT lair.await_lock('clinic.visit', 'AccessShareLock');
 SET statement_timeout = '400ms';
 ALTER TABLE clinic.visit DETACH PARTITION clinic.visit_1 CONCURRENTLY;
 RESET statement_timeout;

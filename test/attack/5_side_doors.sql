@@ -422,9 +422,6 @@ SET SESSION AUTHORIZATION att_doc; SELECT * FROM clinic.patient;
 --! as analyst:RES nobody:none
 
 --! attack binding_from_outside
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \setenv PGUSER :USER
 \setenv PGOPTIONS '-c twin_privacy.use=ALL -c twin_privacy.maintenance=on -c session_replication_role=replica -c row_security=off'
 \! psql -XAt -c 'SELECT * FROM clinic.patient' 2>&1
@@ -436,9 +433,6 @@ ALTER ROLE CURRENT_USER SET twin_privacy.use = 'CARE2';
 --! as analyst:RES nobody:none
 
 --! attack pg_dump
-\setenv PGHOST :HOST
-\setenv PGPORT :PORT
-\setenv PGDATABASE :DBNAME
 \setenv PGUSER :USER
 \! pg_dump --data-only -t 'clinic.*' 2>&1
 \! pg_dump --data-only --enable-row-security -t 'clinic.*' 2>&1

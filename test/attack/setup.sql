@@ -12,10 +12,10 @@ CREATE SCHEMA clinic AUTHORIZATION att_owner;
 CREATE SCHEMA lair;
 GRANT ALL ON SCHEMA lair TO PUBLIC;
 -- Waits until somebody holds a table: attacks that want a command to wait for them.
-CREATE FUNCTION lair.await_lock(name text) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION lair.await_lock(name text, wanted text DEFAULT 'AccessExclusiveLock') RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     FOR i IN 1 .. 200 LOOP
-        EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE relation = name::regclass AND mode = 'AccessExclusiveLock');
+        EXIT WHEN EXISTS (SELECT FROM pg_locks WHERE relation = name::regclass AND mode = wanted AND pid <> pg_backend_pid());
         PERFORM pg_sleep(0.05);
     END LOOP;
 END$$;

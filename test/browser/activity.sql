@@ -42,5 +42,6 @@ SELECT twin_privacy.break_glass('<script>alert(1)</script>', '</td><script>alert
 SELECT name FROM public.patient;
 SELECT twin_privacy.end_break_glass();
 SET SESSION AUTHORIZATION report_one;
+RESET twin_privacy.actor;
 SELECT twin_privacy.review_break_glass(1, 'justified', '<marquee>fine</marquee>');
 RESET SESSION AUTHORIZATION;

@@ -64,7 +64,7 @@ sub attack
 	};
 
 	is($get->('postgres'), $secret, "$name: works on the bare table");
-	is($get->('unguarded'), $secret, "$name: works with the guard off") if $name =~ /^differ|^clone|^average/;
+	is($get->('unguarded'), $secret, "$name: works with the guard off") if $name =~ /^(?:differ|clone|averag)/;
 	isnt($get->('analyst'), $secret, "$name: is closed");
 }
 

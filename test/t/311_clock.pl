@@ -51,13 +51,13 @@ sub in_session
 
 # An emergency, with what it left open.
 my $s = open_session();
-in_session($s, q{SELECT twin_privacy.break_glass('7', 'unconscious, clock set back', '2 seconds');
+in_session($s, q{SELECT twin_privacy.break_glass('7', 'unconscious, clock set back', '6 seconds');
 	BEGIN; DECLARE h CURSOR WITH HOLD FOR SELECT name FROM patient; COMMIT; PREPARE p AS SELECT name FROM patient});
 is(in_session($s, 'SELECT name FROM patient'), "patient 7\n", 'an emergency');
 $times->order(-86400, 0);
 like(in_session($s, 'SELECT now() < opened_at FROM twin_privacy.break_glass_events'), qr/^t$/m, 'the clock is set back by a day');
 is(in_session($s, 'SELECT name FROM patient'), "patient 7\n", 'which does not end it');
-usleep(2_100_000);
+usleep(6_100_000);
 like(in_session($s, 'SELECT name FROM patient'), qr/TP001/, 'and does not lengthen it: its time is over');
 like(in_session($s, 'EXECUTE p'), qr/TP00[12]/, 'nor that of a prepared statement');
 unlike(in_session($s, 'FETCH ALL FROM h'), qr/patient 7/, 'nor that of a held cursor');
@@ -73,7 +73,7 @@ $node->safe_psql('postgres', q{
 	GRANT EXECUTE ON FUNCTION counted(int) TO doctor;
 	SET SESSION AUTHORIZATION officer;
 	SELECT twin_privacy.propose_use('CARE', purpose => 'TREAT', recipient => 'ward', categories => '{demographics}', disclosure => 'identified',
-		export => true, valid => tstzrange(now() - interval '2 days', now() + interval '4 seconds'));
+		export => true, valid => tstzrange(now() - interval '2 days', now() + interval '10 seconds'));
 	SET SESSION AUTHORIZATION chief;
 	SELECT twin_privacy.approve_use('CARE'), twin_privacy.grant_use('CARE', 'doctor')});
 my $parallel = 'SET max_parallel_workers_per_gather = 3; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;'
@@ -86,8 +86,8 @@ my $holder = open_session();
 in_session($holder, "SET twin_privacy.use = 'CARE'; BEGIN; DECLARE h CURSOR WITH HOLD FOR SELECT name FROM patient ORDER BY id; COMMIT");
 is(in_session($holder, 'FETCH 1 FROM h'), "patient 1\n", 'a held cursor');
 $times->order(-86400, 0);
-is(in_session($s, 'SELECT now() < transaction_timestamp() + interval \'1 s\', clock_timestamp() < now()'), "t|t\n", 'the clock is set back by a day');
-usleep(4_200_000);
+is(in_session($s, 'SELECT clock_timestamp() < now()'), "t\n", 'the clock is set back by a day');
+usleep(10_200_000);
 like(in_session($s, 'FETCH 1 FROM c'), qr/TP002.*has expired.*clock was set back/s, 'the use has ended all the same: cursors');
 in_session($s, 'ROLLBACK');
 unlike(in_session($holder, 'FETCH ALL FROM h'), qr/patient \d/, 'held cursors');
@@ -98,12 +98,12 @@ like(in_session($s, 'SELECT counted(3)'), qr/TP002.*has expired/s, 'functions');
 # A worker of its own decides by the same clocks: it began before the end and reads behind it.
 $times->order(0, 0);
 $node->safe_psql('postgres', q{
-	CREATE FUNCTION late(int) RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE AS 'BEGIN PERFORM pg_sleep(4); RETURN counted($1); END';
+	CREATE FUNCTION late(int) RETURNS bigint LANGUAGE plpgsql STABLE PARALLEL SAFE AS 'BEGIN PERFORM pg_sleep(9); RETURN counted($1); END';
 	GRANT EXECUTE ON FUNCTION late(int) TO doctor;
 	CREATE TABLE plain AS SELECT 1 AS i; GRANT SELECT ON plain TO doctor;
 	SET SESSION AUTHORIZATION officer;
 	SELECT twin_privacy.propose_use('CARE2', purpose => 'TREAT', recipient => 'ward', categories => '{demographics}', disclosure => 'identified',
-		valid => tstzrange(now() - interval '2 days', now() + interval '3 seconds'));
+		valid => tstzrange(now() - interval '2 days', now() + interval '8 seconds'));
 	SET SESSION AUTHORIZATION chief;
 	SELECT twin_privacy.approve_use('CARE2'), twin_privacy.grant_use('CARE2', 'doctor')});
 my $forced = $node->safe_psql('postgres', 'SHOW server_version_num') >= 160000 ? 'debug_parallel_query' : 'force_parallel_mode';

@@ -84,6 +84,8 @@ sub say_sql
 		'psql', '-XAt', '-v', 'VERBOSITY=verbose', '-v', 'ON_ERROR_ROLLBACK=on',
 		'-d', $node->connstr($database) . " user=$role application_name=attack", '-f', '-');
 
+	# what a try starts with \! finds the same database
+	local @ENV{qw(PGHOST PGPORT PGDATABASE)} = ($node->host, $node->port, $database);
 	IPC::Run::run(\@command, '<', \$sql, '>&', \$out);
 	return $out;
 }
