@@ -334,13 +334,18 @@ twp_breakglass_check(const TwpEmergency *emergency, TimestampTz now)
 
 	if (!judged && !twp_consent_denies_by_name(emergency->subject_text, "BTG", now))
 		return;
-	twp_breakglass_reset_session();
-	if (judged)
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_USE_NOT_USABLE),
-				 errmsg("the emergency of break-glass event " INT64_FORMAT " was ended", event_id),
-				 errhint("An officer has reviewed it; see twin_privacy.break_glass_events.")));
-	raise_denied();
+	if (!judged)
+	{
+		twp_breakglass_reset_session();
+		raise_denied();
+	}
+	/* the review has recorded the end */
+	twp_breakglass_forget_event();
+	twp_uses_end_emergency();
+	ereport(ERROR,
+			(errcode(ERRCODE_TWP_USE_NOT_USABLE),
+			 errmsg("the emergency of break-glass event " INT64_FORMAT " was ended", event_id),
+			 errhint("An officer has reviewed it; see twin_privacy.break_glass_events.")));
 }
 
 /* Closes the session's emergency; the earlier binding holds again. */

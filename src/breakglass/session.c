@@ -32,8 +32,14 @@ static int	waiting_nest = 0;
 static void
 session_ends(int code, Datum arg)
 {
-	if (open_event != 0 && GetCurrentTimestamp() < open_until)
-		(void) twp_breakglass_end_apart(open_event, GetCurrentTimestamp(), false);
+	int64		event_id = open_event;
+
+	/* not twice: a session that exits ends its transaction after this */
+	open_event = 0;
+	if (event_id != 0 && GetCurrentTimestamp() < open_until &&
+		!twp_breakglass_end_apart(event_id, GetCurrentTimestamp(), false))
+		ereport(LOG_SERVER_ONLY,
+				(errmsg("twin_privacy: the end of break-glass event " INT64_FORMAT " could not be recorded", event_id)));
 }
 
 /* Ends an emergency when the session is handed to somebody else. */
@@ -41,7 +47,6 @@ void
 twp_breakglass_reset_session(void)
 {
 	session_ends(0, (Datum) 0);
-	open_event = 0;
 	twp_uses_end_emergency();
 }
 
@@ -88,7 +93,8 @@ xact_ended(XactEvent event, void *arg)
 {
 	TwpEmergency opened = waiting;
 
-	if (twp_uses_pooled() && open_event != 0 && (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT))
+	if (twp_uses_pooled() && open_event != 0 &&
+		(event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE))
 		twp_breakglass_reset_session();
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
 		drop_waiting();

@@ -51,7 +51,7 @@ run_errand(const Errand *errand, TwpGlassRequest *request)
 		twp_breakglass_record_end(errand->event_id, errand->ended_at);
 		if (errand->session_ended)
 			twp_event_emit("break_glass.end", psprintf(INT64_FORMAT, errand->event_id), NULL,
-						   "{\"how\": \"session ended\"}");
+						   "{\"how\": \"not by end_break_glass()\"}");
 	}
 	PopActiveSnapshot();
 	CommitTransactionCommand();

@@ -190,28 +190,48 @@ denies(const TwpRule *rule)
 	return found;
 }
 
-/* Numbers of all terms that deny something. */
-static List *
-denying_terms(Snapshot snapshot)
+/* Orders numbers of terms. */
+static int
+compare_numbers(const void *a, const void *b)
+{
+	int64		x = *(const int64 *) a;
+	int64		y = *(const int64 *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Numbers of all terms that deny something, in order. */
+static int64 *
+denying_terms(Snapshot snapshot, Size *n)
 {
 	Relation	rel = open_table("terms");
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
-	List	   *numbers = NIL;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy terms", ALLOCSET_DEFAULT_SIZES);
+	Size		room = 64;
+	int64	   *numbers = palloc(room * sizeof(int64));
 	HeapTuple	tuple;
 
+	*n = 0;
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
+		MemoryContext old = MemoryContextSwitchTo(context);
 		bool		isnull;
 		Datum		terms = heap_getattr(tuple, ANUM_TERMS_TERMS, RelationGetDescr(rel), &isnull);
-		int64	   *number = palloc(sizeof(int64));
+		bool		found = denies(twp_rule_parse(DatumGetJsonbP(terms)));
 
-		if (!denies(twp_rule_parse(DatumGetJsonbP(terms))))
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(context);
+		if (!found)
 			continue;
-		*number = DatumGetInt64(heap_getattr(tuple, ANUM_TERMS_ID, RelationGetDescr(rel), &isnull));
-		numbers = lappend(numbers, number);
+		if (*n == room)
+			numbers = repalloc_huge(numbers, (room *= 2) * sizeof(int64));
+		numbers[(*n)++] = DatumGetInt64(heap_getattr(tuple, ANUM_TERMS_ID, RelationGetDescr(rel), &isnull));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+	MemoryContextDelete(context);
+	qsort(numbers, *n, sizeof(int64), compare_numbers);
 	return numbers;
 }
 
@@ -219,23 +239,20 @@ denying_terms(Snapshot snapshot)
 void
 twp_store_visit_losers(Snapshot snapshot, TwpSubjectVisitor visitor, void *arg)
 {
-	List	   *terms = denying_terms(snapshot);
+	Size		nterms;
+	int64	   *terms = denying_terms(snapshot, &nterms);
 	Relation	rel = open_table("directive");
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, snapshot, 0, NULL);
 	HeapTuple	tuple;
-	ListCell   *lc;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
 		FormData_directive *form = (FormData_directive *) GETSTRUCT(tuple);
+		int64		number = form->terms_id;
 
 		CHECK_FOR_INTERRUPTS();
-		foreach(lc, terms)
-			if (*(int64 *) lfirst(lc) == form->terms_id)
-			{
-				(void) visitor(text_to_cstring(&form->subject), arg);
-				break;
-			}
+		if (bsearch(&number, terms, nterms, sizeof(int64), compare_numbers) != NULL)
+			(void) visitor(text_to_cstring(&form->subject), arg);
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);

@@ -36,16 +36,14 @@ record_step(int64 usecs, const char *what)
 	return ok;
 }
 
-/* Records what the clock was set by since this process last looked. */
+/* Records what the clock was set by since that was last recorded, or the ledger was opened; for the worker alone. */
 void
 twp_ledger_note_clock(void)
 {
-	static int64 known = 0;
-	int64		stepped = twp_clock_stepped();
+	int64		since = twp_clock_stepped() - twp_ledger_shared->clock_known;
 
-	if ((stepped - known > STEP_USECS || known - stepped > STEP_USECS) &&
-		record_step(stepped - known, "the records before"))
-		known = stepped;
+	if ((since > STEP_USECS || since < -STEP_USECS) && record_step(since, "the records before"))
+		twp_ledger_shared->clock_known += since;
 }
 
 /* Records that the server starts earlier than its last record says. */

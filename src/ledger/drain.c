@@ -13,6 +13,7 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "ledger/ledger_internal.h"
 #include "storage/fd.h"
 #include "utils/timestamp.h"
@@ -184,22 +185,22 @@ twp_ledger_grow_locked(void)
 void
 twp_ledger_keep_spare(void)
 {
-	static TimestampTz failed = 0;
+	static int64 next_try = 0;
 	TwpLedgerShared *shared = twp_ledger_shared;
 
 	/* Read without the lock, for which statements wait: whoever uses a spare now is seen in the next round. */
-	if (shared->spares > 0 || !may_grow() ||
-		!TimestampDifferenceExceeds(failed, GetCurrentTimestamp(), SPARE_RETRY_MS))
+	if (shared->spares > 0 || !may_grow() || twp_clock_elapsed() < next_try)
 		return;
+	next_try = twp_clock_elapsed() + SPARE_RETRY_MS * INT64CONST(1000);
 	if (!twp_spool_make_spare(shared->directory, TWP_SPARE_IN_THE_MAKING))
-	{
-		failed = GetCurrentTimestamp();
 		return;
-	}
 	LWLockAcquire(shared->flush_lock, LW_EXCLUSIVE);
 	/* Somebody who could not wait may have made one by now: it is named behind that. */
 	if (may_grow() && twp_spool_name_spare(shared->directory, shared->spares))
+	{
 		add_spare_locked();
+		next_try = 0;
+	}
 	LWLockRelease(shared->flush_lock);
 }
 

@@ -16,6 +16,7 @@
 
 #include "ledger/ledger_internal.h"
 #include "miscadmin.h"
+#include "storage/ipc.h"
 #include "storage/pg_sema.h"
 #include "storage/proc.h"
 #include "utils/wait_event.h"
@@ -79,6 +80,8 @@ await_leader(uint32 me)
 		others++;
 	}
 	pgstat_report_wait_end();
+	/* pairs with the leader's: how far the ledger is durable is read after being woken */
+	pg_read_barrier();
 	while (others-- > 0)
 		PGSemaphoreUnlock(MyProc->sem);
 }
@@ -148,6 +151,9 @@ twp_ledger_flush(uint64 upto)
 		return true;
 	if (pg_atomic_read_u32(&shared->state) != TWP_LEDGER_OPEN)
 		return false;
+	/* an error would end an exiting process without waking anybody: it leads nobody */
+	if (proc_exit_inprogress)
+		return twp_ledger_drain() && pg_atomic_read_u64(&shared->flushed_pos) >= upto;
 	Assert(me < member_count());
 	if (enter_group(me, upto))
 		lead_group();

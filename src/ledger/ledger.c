@@ -394,6 +394,9 @@ twp_ledger_complete(uint64 record_id, const TwpCompletion *completion)
 	forget(entry);
 }
 
+/* Bytes of a claim that a refusal too long for a record keeps. */
+#define MAX_REFUSED_CLAIM 1024
+
 /*
  * Writes a refusal's fields; claims too long to record are left out, so that
  * nobody tries doors unseen behind a long justification.
@@ -407,7 +410,10 @@ put_refusal(StringInfo buf, const TwpIntent *intent)
 	if (buf->len <= TWP_RECORD_MAX - TWP_COMPLETION_MAX)
 		return;
 	pfree(buf->data);
-	shorter.justification = shorter.actor = "(too long to record)";
+	if (intent->justification != NULL && strlen(intent->justification) > MAX_REFUSED_CLAIM)
+		shorter.justification = "(too long to record)";
+	if (intent->actor != NULL && strlen(intent->actor) > MAX_REFUSED_CLAIM)
+		shorter.actor = "(too long to record)";
 	put_intent(buf, &shorter);
 }
 

@@ -167,6 +167,8 @@ typedef struct TwpLedgerShared
 	int			slot_count;
 	bool		damaged;		/* closed because the spool is not what was written */
 
+	int64		clock_known;	/* steps of the clock that need not be recorded any more; the worker's */
+
 	/* Under the append lock. */
 	uint64		insert_pos;
 	uint64		drained_pos;	/* written under both locks */

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "ledger/ledger_internal.h"
 #include "miscadmin.h"
@@ -101,6 +102,7 @@ twp_ledger_shmem_startup(void)
 		pg_atomic_init_u64(&shared->shipped_segno, 0);
 		twp_ledger_group_init();
 		twp_ledger_init_counters();
+		shared->clock_known = twp_clock_stepped();
 		/* pg_upgrade discloses nothing, and finds the old cluster's spool as it was left. */
 		if (!IsBinaryUpgrade)
 			twp_ledger_recover();
@@ -119,7 +121,8 @@ twp_ledger_fail(TwpLedgerState state, const char *format,...)
 	va_end(args);
 	if (state != TWP_LEDGER_OPEN)
 		pg_atomic_write_u32(&twp_ledger_shared->state, state);
-	ereport(LOG,
+	/* no client is told of paths, nor waited for: the flush lock may be held */
+	ereport(LOG_SERVER_ONLY,
 			(errcode(ERRCODE_IO_ERROR),
 			 errmsg("twin_privacy ledger: %s", twp_ledger_shared->reason)));
 }
@@ -313,11 +316,11 @@ twp_ledger_append_completion(int slot, uint64 ref, const char *payload, uint32 p
 	if (lock_with_room(size, false, true))
 	{
 		(void) put_record(TWP_RECORD_COMPLETION, ref, payload, payload_len);
-		shared->reserved -= TWP_COMPLETION_MAX;
 		end_pos = shared->insert_pos;
 	}
 	else
 		LWLockAcquire(shared->append_lock, LW_EXCLUSIVE);
+	shared->reserved -= TWP_COMPLETION_MAX;
 	if (slot != TWP_NO_SLOT)
 	{
 		shared->slots[slot].seq = 0;

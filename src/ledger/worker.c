@@ -100,6 +100,8 @@ twp_ledger_worker_main(Datum arg)
 		bool		idle = !open || quiet_rounds > IDLE_AFTER_ROUNDS;
 		bool		full = open && twp_ledger_drop_shipped();
 		bool		overdue;
+		bool		quiet;
+		bool		failed;
 
 		if (ConfigReloadPending)
 		{
@@ -108,13 +110,17 @@ twp_ledger_worker_main(Datum arg)
 		}
 		if (open)
 			twp_ledger_note_clock();
-		if (!open || ring_is_quiet(idle, &overdue) || (overdue && !twp_ledger_drain()))
+		quiet = !open || ring_is_quiet(idle, &overdue);
+		/* what waits for a disk is tried again soon: nothing else wakes us for it */
+		failed = !quiet && overdue && !twp_ledger_drain();
+		if (quiet)
 			quiet_rounds++;
 		else
 		{
 			quiet_rounds = 0;
 			idle = false;
-			twp_ledger_keep_spare();
+			if (!failed)
+				twp_ledger_keep_spare();
 		}
 		if (open && TimestampDifferenceExceeds(anchored, GetCurrentTimestamp(), ANCHOR_EVERY_MS))
 		{
@@ -124,7 +130,7 @@ twp_ledger_worker_main(Datum arg)
 		if (open)
 			keep_indexes(idle);
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 full ? FULL_SLEEP_MS : idle ? IDLE_SLEEP_MS : BUSY_SLEEP_MS, PG_WAIT_EXTENSION);
+						 full || failed ? FULL_SLEEP_MS : idle ? IDLE_SLEEP_MS : BUSY_SLEEP_MS, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 	twp_ledger_note_clock();

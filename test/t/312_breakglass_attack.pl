@@ -53,6 +53,13 @@ like(run_as('officer', "SET twin_privacy.actor = 'dr A'; SELECT twin_privacy.rev
 like(run_as('officer', "SET ROLE twin_privacy_officer; SELECT twin_privacy.review_break_glass(1, 'justified')"), qr/42501: nobody reviews their own/, 'as another role');
 unlike(run_as('officer', "SELECT twin_privacy.review_break_glass(($last), 'justified')"), qr/ERROR/, 'somebody else does');
 
+# A transaction that is prepared hands a pooled session on, too.
+$node->safe_psql('postgres', 'ALTER ROLE app SET twin_privacy.pooled = on');
+my $prepared = run_as('app', "BEGIN; SET LOCAL twin_privacy.actor = 'dr A'; $glass; SELECT name FROM patient; PREPARE TRANSACTION 'g'; BEGIN; SET LOCAL twin_privacy.actor = 'dr A';\nSELECT name FROM patient; ROLLBACK; ROLLBACK PREPARED 'g'");
+like($prepared, qr/patient 7.*TP00/s, 'the next client of a prepared transaction finds no emergency');
+is(scalar(() = $prepared =~ /patient 7/g), 1, 'and reads nothing');
+$node->safe_psql('postgres', 'ALTER ROLE app RESET twin_privacy.pooled');
+
 # A verdict, and the patient's own deny, hold for the statement that starts next.
 my $held = "BEGIN; DECLARE c CURSOR FOR SELECT name FROM patient; PREPARE p AS SELECT name FROM patient; SELECT name FROM patient";
 like(with_command_between("$glass; $held", 'chief', "SELECT twin_privacy.review_break_glass(($last), 'unjustified', 'stop')", 'FETCH ALL FROM c;'),
