@@ -264,7 +264,10 @@ twp_enforce_copy(PlannedStmt *pstmt, const char *query_string, QueryCompletion *
 		return true;
 	relid = RangeVarGetRelid(stmt->relation, AccessShareLock, true);
 	if (stmt->is_from)
+	{
 		twp_enforce_guard_own(relid);
+		twp_enforce_meet_copied(relid);
+	}
 	if (stmt->is_from && OidIsValid(relid))
 		twp_lineage_writes(relid, CMD_INSERT);
 	if (twp_in_maintenance())

@@ -226,6 +226,7 @@ check_drop_column(Oid relid, const char *column)
 	decides = attno == p->subject.start || (p->has_label_path && attno == p->labels.start);
 	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
 		decides |= p->facts[fact] != 0 && attno == p->facts[fact];
+	decides |= twp_protect_is_lineage_key(relid, attno);
 	if (!decides)
 		return;
 	ereport(ERROR,

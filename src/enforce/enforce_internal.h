@@ -79,6 +79,7 @@ extern Node *twp_enforce_whole_row(TwpFunction function, const TwpTableVerdict *
 
 /* context.c: protected data beside tables for insurance and employment. */
 extern void twp_enforce_refuse_meeting(PlannedStmt *plan);
+extern void twp_enforce_meet_copied(Oid relid);
 
 /* lineage.c: tables by whose rows others are traced. */
 extern void twp_enforce_guard_provenance(Query *query);

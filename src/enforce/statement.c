@@ -196,16 +196,10 @@ check_plan(QueryDesc *query, int eflags)
 	return mode;
 }
 
-/* Checks a plan before PostgreSQL starts it. */
-void
-twp_enforce_start(QueryDesc *query, int eflags)
+/* Refuses, and records that, protected data beside a table for insurance or employment. */
+static void
+check_meeting(QueryDesc *query)
 {
-	volatile TwpMarkMode mode = TWP_MARK_NONE;
-	bool		writes = query->plannedstmt->resultRelations != NIL;
-	bool		own_plan;
-
-	if (writes && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
-		twp_enforce_announce_writes(query->plannedstmt);
 	PG_TRY();
 	{
 		twp_enforce_refuse_meeting(query->plannedstmt);
@@ -216,6 +210,19 @@ twp_enforce_start(QueryDesc *query, int eflags)
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+}
+
+/* Checks a plan before PostgreSQL starts it. */
+void
+twp_enforce_start(QueryDesc *query, int eflags)
+{
+	volatile TwpMarkMode mode = TWP_MARK_NONE;
+	bool		writes = query->plannedstmt->resultRelations != NIL;
+	bool		own_plan;
+
+	if (writes && (eflags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		twp_enforce_announce_writes(query->plannedstmt);
+	check_meeting(query);
 	if (!twp_enforce_touches_protected(query->plannedstmt))
 	{
 		twp_enforce_refuse_storing(query);
@@ -342,6 +349,7 @@ twp_enforce_enter_run(TwpRun *run, QueryDesc *query)
 
 	twp_enforce_check_held();
 	twp_enforce_check_portal(query);
+	check_meeting(query);
 	if (statement != NULL)
 		check_run(statement, query);
 	twp_enforce_push_run(run, query, statement, statement != NULL && !statement->may_export);

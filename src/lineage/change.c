@@ -217,16 +217,22 @@ twp_lineage_unchanged(const TwpMoment *moment)
 	return now == moment->shared && (now & UNDER_WAY) == 0;
 }
 
+/* True when what a counter counts has happened, or is about to, since a snapshot was taken. */
+static bool
+has_happened(int n, Snapshot snapshot)
+{
+	return bms_is_member(n, touched) || (pg_atomic_read_u64(&counters[n]) & UNDER_WAY) != 0 ||
+		snapshot->snapXactCompletionCount < pg_atomic_read_u64(&removals[n]);
+}
+
 /* True when provenance may have been taken away that the snapshot sees the derived row of. */
 bool
 twp_lineage_removed_since(Oid relid, Snapshot snapshot)
 {
-	int			n = counter_of(relid, TWP_CHANGE_REMOVED);
-
 	if (RecoveryInProgress())
 		return snapshot->snapXactCompletionCount != twp_compat_completed_transactions();
-	return bms_is_member(n, touched) || (pg_atomic_read_u64(&counters[n]) & UNDER_WAY) != 0 ||
-		snapshot->snapXactCompletionCount < pg_atomic_read_u64(&removals[n]);
+	return has_happened(counter_of(relid, TWP_CHANGE_REMOVED), snapshot) ||
+		has_happened(counter_of(InvalidOid, TWP_CHANGE_APPLIED), snapshot);
 }
 
 /* Grows with each write of this backend's own. */

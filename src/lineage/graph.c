@@ -57,19 +57,30 @@ twp_lineage_build(const TwpProtection *target)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy graph", ALLOCSET_DEFAULT_SIZES);
 	TwpGraph   *graph = MemoryContextAllocZero(context, sizeof(TwpGraph));
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+	volatile bool filled = false;
 
 	graph->context = context;
 	graph->relid = target->relid;
-	if (!twp_graph_fill(graph, target))
+	/* from now on, so that what is altered while it is made is heard of */
+	graphs = lappend(graphs, graph);
+	MemoryContextSwitchTo(old);
+	PG_TRY();
+	{
+		filled = twp_graph_fill(graph, target);
+	}
+	PG_FINALLY();
+	{
+		if (!filled)
+			graphs = list_delete_ptr(graphs, graph);
+	}
+	PG_END_TRY();
+	if (!filled)
 	{
 		MemoryContextDelete(context);
 		return NULL;
 	}
 	MemoryContextSetParent(context, TopMemoryContext);
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	graphs = lappend(graphs, graph);
-	MemoryContextSwitchTo(old);
 	return graph;
 }
 

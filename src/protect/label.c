@@ -249,6 +249,11 @@ twp_protect_parse_table_label(const char *text)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a table's security label needs subject and category"),
 				 errhint("Write it as: %s.", form)));
+	if (label->provenance != NIL && label->facts[TWP_ROW_KEY] == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a table's security label with provenance needs key"),
+				 errhint("Use twin_privacy.declare_provenance.")));
 	if (native_rls != NULL && !parse_bool(native_rls, &label->native_rls))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

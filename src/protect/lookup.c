@@ -307,7 +307,7 @@ resolve_lineage(TwpProtection *p, const TwpTableLabel *label)
 
 		if (twp_protect_resolve_provenance(lfirst(lc), key_type, &p->provenance[p->nprovenance], &problem))
 			p->nprovenance++;
-		else
+		if (problem != NULL)
 			p->broken = problem;
 	}
 }

@@ -69,7 +69,11 @@ same_kind(Oid one, Oid other)
 		twp_subject_kind(one) == twp_subject_kind(other);
 }
 
-/* Resolves a provenance's text for rows whose key is of the type; false and *problem when it can not. */
+/*
+ * Resolves a provenance's text for rows whose key is of the type.  False when
+ * what it names is not there; *problem says so, or why what is there does not
+ * serve: then the table is refused, and what is named stays guarded.
+ */
 bool
 twp_protect_resolve_provenance(const char *text, Oid key_type, TwpProvenance *provenance, const char **problem)
 {
@@ -96,7 +100,7 @@ twp_protect_resolve_provenance(const char *text, Oid key_type, TwpProvenance *pr
 		*problem = "the provenance's derived column and the table's key are not keys of one kind";
 	if (*problem == NULL && !same_kind(provenance->used_type, provenance->source_key_type))
 		*problem = "the provenance's source column and the source's key are not keys of one kind";
-	return *problem == NULL;
+	return true;
 }
 
 /* Prints a schema-qualified relation and a column of it. */
@@ -294,16 +298,15 @@ twp_protect_traced_tables(Oid relid, AttrNumber attno)
 	return tables;
 }
 
-/* True when a source's key is the column of the relation, which may be a part of the source. */
+/* True when a source's key is the column of the relation, which may be a part of the source, or be above it. */
 static bool
 is_source_key(const TwpProvenance *provenance, Oid relid, AttrNumber attno)
 {
-	const TwpProtection *p;
-
 	if (provenance->source == relid)
 		return provenance->source_key == attno;
-	p = twp_protect_lookup(relid);
-	return p != NULL && p->source == provenance->source &&
+	/* a part may have a label of its own: what is above and below decides */
+	return (list_member_oid(twp_protect_ancestors(relid), provenance->source) ||
+			list_member_oid(twp_protect_ancestors(provenance->source), relid)) &&
 		strcmp(get_attname(relid, attno, false), get_attname(provenance->source, provenance->source_key, false)) == 0;
 }
 

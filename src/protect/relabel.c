@@ -179,7 +179,7 @@ check_provenance(Oid relid, const TwpTableLabel *label)
 		const char *problem;
 		TwpProvenance provenance;
 
-		if (!twp_protect_resolve_provenance(lfirst(lc), key_type, &provenance, &problem))
+		if (!twp_protect_resolve_provenance(lfirst(lc), key_type, &provenance, &problem) || problem != NULL)
 			ereport(ERROR,
 					(errcode(strstr(problem, "does not exist") ? ERRCODE_UNDEFINED_COLUMN :
 							 strstr(problem, "one kind") ? ERRCODE_DATATYPE_MISMATCH : ERRCODE_INVALID_PARAMETER_VALUE),

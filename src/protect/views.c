@@ -150,7 +150,9 @@ twp_protect_list_provenance(PG_FUNCTION_ARGS)
 			bool		nulls[8] = {false};
 
 			values[0] = ObjectIdGetDatum(p->relid);
-			values[1] = column_name(p->relid, p->facts[TWP_ROW_KEY]);
+			nulls[1] = p->facts[TWP_ROW_KEY] == 0;
+			if (!nulls[1])
+				values[1] = column_name(p->relid, p->facts[TWP_ROW_KEY]);
 			values[2] = ObjectIdGetDatum(provenance->relid);
 			values[3] = column_name(provenance->relid, provenance->derived);
 			values[4] = ObjectIdGetDatum(provenance->source);

@@ -232,6 +232,35 @@ DELETE FROM twin.premium USING clinic.base b WHERE b.patient_id = premium.patien
 --! canary SCORE
 --! as doc:CARE owner:CARE bypass:CARE super:CARE
 
+--! attack protected_beside_insurance_in_parts
+CREATE FUNCTION lair.amount(bigint) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT amount FROM twin.premium WHERE patient_id = $1); END';
+DECLARE c CURSOR FOR SELECT 'SCO' || 'RE' || lair.amount(patient_id) FROM clinic.base;
+FETCH ALL FROM c;
+CREATE FUNCTION lair.score() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.amount = (SELECT count(*) FROM clinic.base); RAISE NOTICE '%', 'SCO' || 'RE' || NEW.amount; RETURN NEW; END$$;
+CREATE TRIGGER score BEFORE INSERT ON twin.premium FOR EACH ROW EXECUTE FUNCTION lair.score();
+COPY twin.premium FROM stdin;
+5500000001	1
+\.
+--! canary SCORE
+--! as owner:CARE super:CARE
+
+--! attack source_key_made_anew
+ALTER TABLE clinic.base DROP COLUMN id;
+ALTER TABLE clinic.base ADD COLUMN id int;
+INSERT INTO clinic.base (id, patient_id) SELECT i, 550000000 * 10::bigint + 1 FROM generate_series(1, 20) i;
+SELECT value FROM twin.param;
+--! as owner:CARE
+
+--! attack provenance_changed_while_it_does_not_resolve
+CREATE TABLE lair.child () INHERITS (twin.run_made);
+UPDATE twin.run_made SET param_id = 1;
+INSERT INTO twin.run_made SELECT i, 1 FROM generate_series(1, 4) i;
+DELETE FROM twin.run_made WHERE param_id <> 1;
+DROP TABLE lair.child;
+ANALYZE twin.run_made;
+SELECT value FROM twin.run;
+--! as owner:CARE
+
 --! attack insurance_unlabelled
 SELECT twin_privacy.label_context('twin.premium', NULL);
 SECURITY LABEL FOR twin_privacy ON TABLE twin.premium IS NULL;
