@@ -27,6 +27,7 @@ TAP += test/t/230_keys_secrets.pl
 
 # protect
 REGRESS += protect_tables
+ISOLATION += protect_apart
 ISOLATION += protect_race
 
 # uses

@@ -149,7 +149,7 @@ needs_wrapping(const TwpTableVerdict *v, const Bitmapset *used)
 				if (v->columns[i].rule != TWP_CELL_SHOW)
 					return true;
 		}
-		else if (attno > 0 && attno <= v->natts && v->columns[attno - 1].rule != TWP_CELL_SHOW)
+		else if (attno > 0 && (attno > v->natts || v->columns[attno - 1].rule != TWP_CELL_SHOW))
 			return true;
 	}
 	return false;

@@ -7,13 +7,13 @@
  * on other relations (ancestors, path tables, user categories) is dropped on
  * any invalidation.  Entries live in their own contexts under
  * CacheMemoryContext; an error while building leaves no entry behind.
+ * Locks: none but on catalogs, as computed.c says why; whoever reads or writes
+ * a relation has locked it before asking.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
-#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/transam.h"
 #include "base/catalog.h"
@@ -22,9 +22,7 @@
 #include "catalog/pg_seclabel.h"
 #include "commands/seclabel.h"
 #include "common/hashfn.h"
-#include "optimizer/optimizer.h"
 #include "protect/protect_internal.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/fmgroids.h"
@@ -243,33 +241,6 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 							 twp_protect_mask_name(column->mask.kind), NameStr(att->attname));
 }
 
-/*
- * Lets a generated column inherit the categories of what it is computed from:
- * it is no more open than any of it.
- */
-static void
-resolve_generated(TwpProtection *p, Relation rel)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Bitmapset  *used = NULL;
-		int			member = -1;
-
-		if (TupleDescAttr(desc, i)->attgenerated == '\0' || TupleDescAttr(desc, i)->attisdropped)
-			continue;
-		pull_varattnos(build_column_default(rel, i + 1), 1, &used);
-		while ((member = bms_next_member(used, member)) >= 0)
-		{
-			AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
-
-			if (attno > 0 && p->columns[attno - 1].category >= 0)
-				p->columns[i].sources |= TWP_CATEGORY_BIT(p->columns[attno - 1].category);
-		}
-	}
-}
-
 /* Resolves the columns of row facts; sets broken on failure. */
 static void
 resolve_facts(TwpProtection *p, const TwpTableLabel *label)
@@ -349,6 +320,20 @@ resolve_table(TwpProtection *p, const TwpTableLabel *label)
 	resolve_lineage(p, label);
 }
 
+/* The number of a relation's columns, dropped ones included; negative when it is gone. */
+static int
+number_of_columns(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	int			natts;
+
+	if (!HeapTupleIsValid(tuple))
+		return -1;
+	natts = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+	ReleaseSysCache(tuple);
+	return natts;
+}
+
 /*
  * Builds the protection of a relation in the current memory context; NULL when
  * it is gone meanwhile: a list of labelled tables may name one being dropped.
@@ -358,28 +343,32 @@ build_protection(Oid relid, Oid source, const char *label_text)
 {
 	TwpProtection *p = palloc0(sizeof(TwpProtection));
 	TwpTableLabel *label;
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	TupleDesc	tupdesc;
 
-	if (rel == NULL)
-		return NULL;
-	tupdesc = RelationGetDescr(rel);
 	p->relid = relid;
 	p->source = source;
+	p->natts = number_of_columns(relid);
+	if (p->natts < 0)
+		return NULL;
 	mix_hash(&p->hash, label_text);
 	label = twp_protect_parse_leniently(label_text, true, &p->broken);
 	if (label != NULL)
 		resolve_table(p, label);
-	p->natts = tupdesc->natts;
 	p->columns = palloc0(sizeof(TwpColumn) * Max(p->natts, 1));
-	for (int i = 0; i < p->natts; i++)
-		if (TupleDescAttr(tupdesc, i)->attisdropped)
-			p->columns[i].category = -1;
+	for (AttrNumber attno = 1; attno <= p->natts; attno++)
+	{
+		HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(attno));
+		Form_pg_attribute att;
+
+		if (!HeapTupleIsValid(tuple))
+			return NULL;
+		att = (Form_pg_attribute) GETSTRUCT(tuple);
+		if (att->attisdropped)
+			p->columns[attno - 1].category = -1;
 		else
-			resolve_column(p, TupleDescAttr(tupdesc, i), &p->columns[i]);
-	if (tupdesc->constr != NULL)
-		resolve_generated(p, rel);
-	relation_close(rel, AccessShareLock);
+			resolve_column(p, att, &p->columns[attno - 1]);
+		ReleaseSysCache(tuple);
+	}
+	twp_protect_resolve_generated(p);
 	return p;
 }
 

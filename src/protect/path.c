@@ -6,7 +6,7 @@
  *
  * Each step looks the value up in a unique column of another table, so that a
  * row has at most one subject.  Names may be double-quoted; one that is empty
- * stands for what was dropped.  Locks: none kept; failure is reported in
+ * stands for what was dropped.  Locks: none but on catalogs; failure is reported in
  * *problem, never raised, so that a table whose path is gone can be refused at
  * the right place.
  */
@@ -16,7 +16,6 @@
 
 #include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -25,6 +24,7 @@
 #include "lib/stringinfo.h"
 #include "protect/protect_internal.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -79,33 +79,38 @@ twp_protect_read_symbol(const char **cursor, const char *symbol)
 	return true;
 }
 
-/* Finds the unique, valid, plain index on exactly this column. */
+/* True for a unique, valid, plain index on exactly this column. */
+static bool
+is_unique_on(HeapTuple tuple, AttrNumber attno)
+{
+	Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+	return index->indislive && index->indisunique && index->indisvalid && index->indisready && index->indimmediate &&
+		index->indnkeyatts == 1 && index->indkey.values[0] == attno &&
+		heap_attisnull(tuple, Anum_pg_index_indpred, NULL);
+}
+
+/* Finds such an index, the oldest, in the catalog. */
 static Oid
 find_unique_index(Oid relid, AttrNumber attno)
 {
-	Relation	rel = try_relation_open(relid, AccessShareLock);
-	List	   *indexes = rel != NULL ? RelationGetIndexList(rel) : NIL;
+	Relation	indexes = table_open(IndexRelationId, AccessShareLock);
 	Oid			found = InvalidOid;
-	ListCell   *lc;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
-	foreach(lc, indexes)
+	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(indexes, IndexIndrelidIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(lc)));
-		Form_pg_index index;
+		Oid			index = ((Form_pg_index) GETSTRUCT(tuple))->indexrelid;
 
-		if (!HeapTupleIsValid(tuple))
-			continue;
-		index = (Form_pg_index) GETSTRUCT(tuple);
-		if (index->indisunique && index->indisvalid && index->indisready && index->indimmediate &&
-			index->indnkeyatts == 1 && index->indkey.values[0] == attno &&
-			heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
-			found = index->indexrelid;
-		ReleaseSysCache(tuple);
-		if (OidIsValid(found))
-			break;
+		if (is_unique_on(tuple, attno) && (!OidIsValid(found) || index < found))
+			found = index;
 	}
-	if (rel != NULL)
-		relation_close(rel, AccessShareLock);
+	systable_endscan(scan);
+	table_close(indexes, AccessShareLock);
 	return found;
 }
 

@@ -8,6 +8,7 @@
 
 #include "catalog/objectaddress.h"
 #include "fmgr.h"
+#include "nodes/bitmapset.h"
 #include "protect/protect.h"
 
 /* A table label as written: names, not yet resolved.  Without a subject it only names a context. */
@@ -64,6 +65,11 @@ extern void twp_protect_forget_provenance(Oid relid, const TwpTableLabel *label)
 extern char *twp_protect_qualified_name(Oid relid);
 extern char *twp_protect_required_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern void twp_protect_set_label(const char *object, const char *label);
+
+/* computed.c: the attributes a generated column is computed from, shifted as in pull_varattnos; NULL for others. */
+extern Bitmapset *twp_protect_computed_from(Oid relid, AttrNumber attno);
+/* Fills sources of the protection's generated columns. */
+extern void twp_protect_resolve_generated(TwpProtection *p);
 
 /* lookup.c */
 /* A table or column label parsed, or NULL and *broken when it does not parse. */

@@ -19,9 +19,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "commands/seclabel.h"
-#include "optimizer/optimizer.h"
 #include "protect/protect_internal.h"
-#include "rewrite/rewriteHandler.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -299,17 +297,8 @@ twp_protect_deletes_decide(Oid relid)
 static bool
 feeds(Oid relid, AttrNumber attno, AttrNumber target)
 {
-	Relation	rel;
-	Bitmapset  *used = NULL;
-
-	if (attno == target)
-		return true;
-	if (target <= 0 || get_attgenerated(relid, target) == '\0')
-		return false;
-	rel = table_open(relid, AccessShareLock);
-	pull_varattnos(build_column_default(rel, target), 1, &used);
-	table_close(rel, AccessShareLock);
-	return bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used);
+	return attno == target ||
+		bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, twp_protect_computed_from(relid, target));
 }
 
 /* Says whether a column's value decides whose row it is, here or at the other end of a path. */
