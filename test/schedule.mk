@@ -113,6 +113,7 @@ REGRESS += enforce_paths
 REGRESS += enforce_provenance
 REGRESS += enforce_purpose
 REGRESS += enforce_rows
+REGRESS += enforce_scoring
 REGRESS += enforce_writes
 
 # operations

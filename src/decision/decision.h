@@ -66,6 +66,13 @@ extern const TwpTableVerdict *twp_decision_table(Oid relid);
 /* The rule of one column under a use, whether or not it is the bound one; takes no decision. */
 extern void twp_decision_rule_column(const TwpUse *use, const TwpProtection *p, AttrNumber attno,
 									 TwpColumnVerdict *v);
+/*
+ * score.c: categories of derived data, and those that the use, whether or not
+ * it is the bound one, gives nothing of in a table (NULL: outside any), because
+ * its recipient would score persons by them.
+ */
+extern TwpCategorySet twp_decision_scores(void);
+extern TwpCategorySet twp_decision_withheld(const TwpUse *use, const TwpProtection *p);
 /* The first moment at which something decided since the begin might be decided otherwise. */
 extern TimestampTz twp_decision_horizon(void);
 /* Categories open for the subject under the use. */

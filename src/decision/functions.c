@@ -95,7 +95,8 @@ permits(FunctionCallInfo fcinfo, int subject_arg, int category_arg)
 				 errmsg("a data subject's key is not of type %s", format_type_be(type)),
 				 errhint("Pass the subject as bigint, int, uuid or text.")));
 	check_spelling(&subject);
-	return (twp_decision_open(&subject) & TWP_CATEGORY_BIT(category)) != 0;
+	return (twp_decision_open(&subject) & ~twp_decision_withheld(twp_decision_use(), NULL) &
+			TWP_CATEGORY_BIT(category)) != 0;
 }
 
 /* permits(subject, category): is the category open for the subject under the bound use? */
@@ -204,6 +205,9 @@ why_column(ReturnSetInfo *rsinfo, const TwpTableVerdict *v, AttrNumber attno, co
 		put_why(rsinfo, name, "hidden", "the column has no label");
 	else if (cv->rule == TWP_CELL_HIDE && (cv->needs & twp_decision_use()->categories) == 0)
 		put_why(rsinfo, name, "hidden", psprintf("the use does not cover category \"%s\"", category));
+	else if (cv->rule == TWP_CELL_HIDE && (cv->needs & twp_decision_withheld(twp_decision_use(), v->protection)) != 0)
+		put_why(rsinfo, name, "hidden", psprintf("category \"%s\" would score persons for \"%s\"", category,
+												 twp_decision_use()->recipient));
 	else if (cv->rule == TWP_CELL_HIDE)
 		put_why(rsinfo, name, "hidden", psprintf("kind \"%s\" without a mask",
 												 twp_protect_kind_name(column->kind)));

@@ -30,6 +30,7 @@ typedef struct Decision
 	bool		valid;
 	uint64		stamp;
 	uint64		uses_epoch;		/* twp_uses_epoch() when begun */
+	TimestampTz excepted_until; /* first end of an exception from the rules against scoring */
 	uint64		generation;		/* twp_protect_generation() the verdicts rest on */
 	TwpUse		use;			/* strings in the context */
 	TwpLens    *lens;
@@ -106,6 +107,9 @@ twp_decision_begin(void)
 	use = twp_uses_require(now);
 	emergency = twp_uses_emergency();
 	stamp = make_stamp(use, emergency);
+	decision.excepted_until = DT_NOEND;
+	if (use->may_score)
+		stamp = hash_combine64(stamp, twp_uses_exceptions_stamp(use, now, &decision.excepted_until));
 	if (decision.verdicts == NULL || decision.stamp != stamp ||
 		decision.generation != twp_protect_generation())
 	{
@@ -195,7 +199,8 @@ twp_decision_rule_column(const TwpUse *use, const TwpProtection *p, AttrNumber a
 	}
 	else if (!column->labelled && pseudonymised)
 		v->rule = TWP_CELL_HIDE;
-	else if ((bit & use->categories) == 0)
+	else if ((bit & use->categories) == 0 ||
+			 (use->may_score && ((bit | column->sources) & twp_decision_withheld(use, p)) != 0))
 		v->rule = TWP_CELL_HIDE;
 	else if (pseudonymised &&
 			 (column->kind == TWP_KIND_IDENTIFIER || column->kind == TWP_KIND_QUASI))
@@ -242,6 +247,18 @@ check_table(const TwpProtection *p)
 				 errhint("Bind a use that names the category, or ask a twin_privacy_officer for one.")));
 }
 
+/* Refuses tables of derived data to who would score persons by them. */
+static void
+check_scores(const TwpProtection *p)
+{
+	if ((TWP_CATEGORY_BIT(p->category) & twp_decision_withheld(&decision.use, p)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_TWP_OUTSIDE_USE),
+				 errmsg("use \"%s\" gives \"%s\" no derived data of single persons, as table \"%s\" holds",
+						decision.use.code, decision.use.recipient, get_rel_name(p->relid)),
+				 errhint("Recipients that insure or employ people do not score them by their twins (EHDS art. 54). Use an aggregate form with the usual cohort; where the rule is wrong, two officers except the table with twin_privacy.propose_scoring_exception.")));
+}
+
 /* Finds or makes the verdict for a protected relation. */
 const TwpTableVerdict *
 twp_decision_table(Oid relid)
@@ -261,6 +278,7 @@ twp_decision_table(Oid relid)
 	if (p == NULL)
 		elog(ERROR, "relation %u is not protected", relid);
 	check_table(p);
+	check_scores(p);
 	v = MemoryContextAllocZero(decision.context, sizeof(TwpTableVerdict));
 	v->relid = relid;
 	v->protection = twp_protect_copy(p, decision.context);

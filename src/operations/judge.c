@@ -53,6 +53,8 @@ find_refusal(const TwpUse *use, const TwpProtection *p)
 		return psprintf("purpose \"%s\" is prohibited", use->purpose);
 	if ((TWP_CATEGORY_BIT(p->category) & use->categories) == 0)
 		return psprintf("the use does not cover category \"%s\"", twp_vocab_category_code(p->category));
+	if ((TWP_CATEGORY_BIT(p->category) & twp_decision_withheld(use, p)) != 0)
+		return psprintf("derived data would score persons for \"%s\"", use->recipient);
 	return NULL;
 }
 

@@ -60,7 +60,7 @@ typedef struct UseRole
 
 /* The tables whose news empty the cache. */
 static const char *const watched_names[] = {
-	"approved_use", "use_grant", "use_acknowledgement", "category",
+	"approved_use", "use_grant", "use_acknowledgement", "category", "recipient_kind", "scoring_exception",
 };
 static Oid	watched[lengthof(watched_names)];
 
@@ -68,6 +68,7 @@ static MemoryContext cache_context = NULL;
 static List *cached_uses = NIL;
 static List *cached_grants = NIL;
 static List *cached_acknowledgements = NIL;
+static List *cached_exceptions = NIL;
 static uint64 news = 1;
 static uint64 cached_news = 0;
 
@@ -195,9 +196,21 @@ hash_text(uint64 hash, const char *text)
 																   strlen(text), 0)));
 }
 
+/* True when the recipient is among those labelled. */
+static bool
+is_labelled(const char *recipient, const List *labelled)
+{
+	ListCell   *lc;
+
+	foreach(lc, labelled)
+		if (twp_uses_same_recipient(lfirst(lc), recipient))
+			return true;
+	return false;
+}
+
 /* Turns one row of approved_use into a TwpUse. */
 static TwpUse *
-read_use(HeapTuple tuple, TupleDesc desc)
+read_use(HeapTuple tuple, TupleDesc desc, const List *labelled)
 {
 	TwpUse	   *use = palloc0(sizeof(TwpUse));
 	Datum		v[Natts_use_read + 1];
@@ -233,6 +246,9 @@ read_use(HeapTuple tuple, TupleDesc desc)
 							   (uint64) use->min_cohort);
 	if (use->epsilon != 0)
 		use->hash = hash_combine64(use->hash, (uint64) use->epsilon);
+	use->may_score = is_labelled(use->recipient, labelled);
+	if (use->may_score)
+		use->hash = hash_combine64(use->hash, 1);
 	return use;
 }
 
@@ -266,12 +282,13 @@ static List *
 read_uses(void)
 {
 	List	   *uses = NIL;
+	List	   *labelled = twp_uses_read_recipients();
 	Relation	rel = table_open(twp_catalog_internal_relid("approved_use"), AccessShareLock);
 	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
 
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		uses = lappend(uses, read_use(tuple, RelationGetDescr(rel)));
+		uses = lappend(uses, read_use(tuple, RelationGetDescr(rel), labelled));
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
 	return uses;
@@ -287,6 +304,7 @@ load_cache(void)
 	List	   *uses;
 	List	   *grants;
 	List	   *acknowledgements;
+	List	   *exceptions;
 
 	if (cached_news == news)
 		return;
@@ -298,6 +316,7 @@ load_cache(void)
 	uses = read_uses();
 	grants = read_roles("use_grant", false);
 	acknowledgements = read_roles("use_acknowledgement", true);
+	exceptions = twp_uses_read_exceptions();
 	MemoryContextSwitchTo(old);
 
 	cached_news = 0;
@@ -308,6 +327,7 @@ load_cache(void)
 	cached_uses = uses;
 	cached_grants = grants;
 	cached_acknowledgements = acknowledgements;
+	cached_exceptions = exceptions;
 	/* Not `news`: what came in while reading must be read again. */
 	cached_news = started;
 }
@@ -327,6 +347,14 @@ twp_uses_find(const char *code)
 			return use;
 	}
 	return NULL;
+}
+
+/* The exceptions from the rules against scoring. */
+List *
+twp_uses_exceptions(void)
+{
+	load_cache();
+	return cached_exceptions;
 }
 
 /* Orders uses by code. */

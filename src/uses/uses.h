@@ -61,6 +61,7 @@ typedef struct TwpUse
 	int			min_cohort;
 	int			max_subjects_per_day;	/* 0: no limit */
 	int64		epsilon;		/* privacy budget in units of TWP_EPSILON_UNIT; 0: none */
+	bool		may_score;		/* the recipient insures or employs people: see decision/score.c */
 	TimestampTz valid_from;		/* -infinity when open */
 	TimestampTz valid_until;	/* exclusive; infinity when open */
 	uint64		hash;			/* of all of the above, part of the policy hash */
@@ -101,6 +102,11 @@ extern const char *twp_uses_form_name(TwpForm form);
 extern void twp_uses_on_change(void (*callback) (void));
 /* Grows whenever the session's binding may have changed, and with news about uses. */
 extern uint64 twp_uses_epoch(void);
+
+/* True when two officers have excepted a table (or one above it) from the rules against scoring, for the use. */
+extern bool twp_uses_is_excepted(const TwpUse *use, Oid relid, TimestampTz now);
+/* A number that changes when the exceptions that hold for the use do; *until the first of their ends. */
+extern uint64 twp_uses_exceptions_stamp(const TwpUse *use, TimestampTz now, TimestampTz *until);
 
 /* Emergency: replaces the claim until ended or expired; takes over the texts, palloc'd in TopMemoryContext, and does not fail. */
 extern void twp_uses_begin_emergency(const TwpEmergency *opened);

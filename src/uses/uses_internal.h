@@ -48,6 +48,21 @@ extern uint64 twp_uses_news(void);
 extern int	twp_uses_form_by_name(const char *name);
 extern int	twp_uses_basis_by_name(const char *name);
 
+/* scoring.c */
+typedef struct TwpScoringException
+{
+	char	   *code;
+	uint64		terms;			/* the use's hash when it was proposed */
+	Oid			target;
+	TimestampTz until;
+} TwpScoringException;
+
+extern List *twp_uses_read_recipients(void);
+extern List *twp_uses_read_exceptions(void);
+extern bool twp_uses_same_recipient(const char *one, const char *other);
+/* lookup.c: those in the cache. */
+extern List *twp_uses_exceptions(void);
+
 /* authority.c: false and *problem filled when the use can not be used. */
 extern bool twp_uses_check(const TwpUse *use, Oid role, Oid login, TimestampTz now,
 						   bool emergency, TwpUseProblem *problem);
