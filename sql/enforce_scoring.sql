@@ -72,7 +72,10 @@ CREATE FUNCTION es.worth(p int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN (S
 SELECT attempt(sql), sql FROM unnest(ARRAY['EXECUTE scores', 'SELECT * FROM es.score', 'SELECT count(*) FROM es.score', 'SELECT * FROM es.score_1', 'SELECT * FROM es.derived',
     'TABLE es.seen', 'SELECT es.worth(1)', 'SELECT b.code, (SELECT max(score) FROM es.score s WHERE s.patient_id = b.patient_id) FROM es.bill b',
     'CREATE TABLE es.taken AS SELECT * FROM es.score', 'INSERT INTO es.free SELECT score FROM es.score', 'DECLARE c CURSOR FOR SELECT * FROM es.score',
-    'UPDATE es.score SET score = 0', 'SELECT twin_privacy.k_anonymity($$es.score$$, $${score}$$)', 'EXPLAIN SELECT * FROM es.score']) AS sql;
+    'UPDATE es.score SET score = 0', 'UPDATE es.score SET id = id RETURNING score', 'DELETE FROM es.score RETURNING score', 'INSERT INTO es.score VALUES (99, 1, 1) RETURNING (SELECT max(score) FROM es.score)',
+    'MERGE INTO es.free f USING es.score s ON f.patient_id = s.score WHEN NOT MATCHED THEN INSERT VALUES (s.score)', 'SELECT 1 FROM es.bill WHERE EXISTS (SELECT FROM es.score WHERE score > 3)',
+    'SELECT s FROM es.score s', 'SELECT (s).score FROM es.score s', 'TABLE ONLY es.score', 'SELECT * FROM es.score FOR UPDATE', 'EXPLAIN ANALYZE SELECT * FROM es.score', 'SELECT risk FROM es.bill WHERE risk > 0',
+    'SELECT max(score) FROM es.score GROUP BY patient_id', 'SELECT twin_privacy.k_anonymity($$es.score$$, $${score}$$)', 'EXPLAIN SELECT * FROM es.score']) AS sql;
 COPY es.score_1 TO STDOUT;
 COPY (SELECT * FROM es.seen) TO STDOUT;
 EXECUTE scores;
@@ -172,6 +175,7 @@ SET twin_privacy.use = 'ES';
 SELECT attempt('SELECT * FROM es.bill JOIN es.premium USING (patient_id)');
 SELECT attempt($x$DO $do$BEGIN PERFORM code FROM es.bill; PERFORM set_config('twin_privacy.use', 'ES-OTHER', false); PERFORM premium FROM es.premium; END$do$$x$);
 SELECT attempt($x$DO $do$BEGIN PERFORM premium FROM es.premium; PERFORM set_config('twin_privacy.use', 'ES', false); PERFORM code FROM es.bill; END$do$$x$);
+SELECT attempt($x$DO $do$BEGIN PERFORM set_config('twin_privacy.use', 'ES-OTHER', false); PERFORM code FROM es.bill; PERFORM set_config('twin_privacy.use', 'ES', false); PERFORM code FROM es.bill; PERFORM premium FROM es.premium; END$do$$x$);
 SET SESSION AUTHORIZATION es_two;
 SELECT twin_privacy.end_scoring_exception(:study);
 SET SESSION AUTHORIZATION es_insurer;
@@ -196,7 +200,7 @@ SELECT count(*) FROM es.score;
 
 -- recorded
 RESET SESSION AUTHORIZATION;
-SELECT kind, session_role, detail FROM twin_privacy.ledger_events WHERE kind ~ '^(recipient|scoring_exception)' ORDER BY recorded_at;
+SELECT kind, session_role, detail::jsonb - 'until' AS detail FROM twin_privacy.ledger_events WHERE kind ~ '^(recipient|scoring_exception)' ORDER BY recorded_at;
 SELECT code, target, reason, proposed_by, approved_by, ended_by FROM twin_privacy.scoring_exceptions ORDER BY exception_id;
 DROP SCHEMA es CASCADE;
 DROP ROLE es_admin, es_one, es_two, es_hat, es_insurer;

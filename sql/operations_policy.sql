@@ -31,6 +31,7 @@ SELECT '{"format": "twin_privacy policy 1",
      "columns": {"name": "category=identity, kind=identifier, mask=pseudonym", "Odd, =Column": "kind=plain"}},
     {"table": "clinic.lab", "subject": "patient_id", "category": "ecg", "label_column": "labels", "columns": {"value": "kind=quasi,mask=band:10"}},
     {"table": "clinic.inpatient", "columns": {"ward": "kind=quasi, mask=partial:1:0"}}],
+  "recipients": [{"recipient": "Sure Life", "kind": "insurance"}],
   "uses": [
     {"code": "STUDY", "purpose": "TWINS", "recipient": "us", "categories": ["vital_signs", "demographics"], "disclosure": "pseudonymised",
      "valid": "[2026-01-01 00:00:00+00,2036-01-01 00:00:00+00)", "statement": "I will not.", "grants": ["policy_reader", "policy \"odd\" reader"]},
@@ -51,7 +52,7 @@ SELECT * FROM twin_privacy.import_policy(:'policy');
 SET SESSION AUTHORIZATION policy_admin;
 SELECT * FROM twin_privacy.import_policy(:'policy');
 SELECT count(*) FROM twin_privacy.compare_policy(:'policy');
-SELECT action, kind, object FROM twin_privacy.import_policy(:'policy'::jsonb - '{purposes,prohibitions,uses}'::text[]);
+SELECT action, kind, object FROM twin_privacy.import_policy(:'policy'::jsonb - '{purposes,prohibitions,recipients,uses}'::text[]);
 SET SESSION AUTHORIZATION policy_officer;
 SELECT action, kind, object FROM twin_privacy.import_policy(:'policy');
 

@@ -114,6 +114,7 @@ REGRESS += enforce_provenance
 REGRESS += enforce_purpose
 REGRESS += enforce_rows
 REGRESS += enforce_scoring
+REGRESS += enforce_scoring_attack
 REGRESS += enforce_writes
 
 # operations

@@ -295,11 +295,11 @@ twp_decision_table(Oid relid)
 	return v;
 }
 
-/* The first end of a directive met since the begin, or of the use; an emergency's end is news of uses. */
+/* The first end of a directive met since the begin, of the use, or of an exception it has; an emergency's end is news of uses. */
 TimestampTz
 twp_decision_horizon(void)
 {
-	TimestampTz horizon = decision.use.valid_until;
+	TimestampTz horizon = Min(decision.use.valid_until, decision.excepted_until);
 
 	if (decision.emergency)
 		return twp_uses_emergency() != NULL ? horizon : DT_NOBEGIN;

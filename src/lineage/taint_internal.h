@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "consent/consent.h"
+#include "decision/decision.h"
 #include "lineage/lineage_internal.h"
 
 /* What somebody may be told of: everything, or what a use of theirs has lost. */
@@ -17,6 +18,7 @@ typedef struct TwpTaintScope
 {
 	bool		everything;
 	Oid			role;			/* must be able to change or delete the table's rows */
+	TwpUse	   *use;			/* bound; must not be kept from the table */
 	TwpCategorySet categories;	/* must cover what the row asks for */
 	bool		every_loss;		/* not only those to the question */
 	TwpLensQuestion question;

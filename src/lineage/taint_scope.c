@@ -6,6 +6,7 @@
  * any longer: they have seen those rows, and must not learn from the list what
  * a patient has told somebody else.  A use that a deny does not stop (the one
  * that erases) is told of every withdrawal, because its rows do not disappear.
+ * What would score persons for the use's recipient is told of no more than shown.
  */
 #include "postgres.h"
 
@@ -43,6 +44,8 @@ twp_taint_scope(int roles)
 	twp_decision_begin();
 	use = twp_decision_use();
 	check_use(use);
+	scope.use = palloc(sizeof(TwpUse));
+	*scope.use = *use;
 	scope.role = GetOuterUserId();
 	scope.categories = use->categories;
 	scope.question.purpose = pstrdup(use->purpose);
@@ -57,8 +60,14 @@ twp_taint_scope(int roles)
 bool
 twp_taint_covers_table(const TwpTaintScope *scope, Oid relid)
 {
-	return scope->everything ||
-		pg_class_aclmask(relid, scope->role, ACL_UPDATE | ACL_DELETE, ACLMASK_ANY) != ACL_NO_RIGHTS;
+	const TwpProtection *p;
+
+	if (scope->everything)
+		return true;
+	if (pg_class_aclmask(relid, scope->role, ACL_UPDATE | ACL_DELETE, ACLMASK_ANY) == ACL_NO_RIGHTS)
+		return false;
+	p = twp_lineage_protection(relid);
+	return p != NULL && (TWP_CATEGORY_BIT(p->category) & twp_decision_withheld(scope->use, p)) == 0;
 }
 
 /* Says whether the scope has a row of a table it reaches into. */

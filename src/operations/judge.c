@@ -117,7 +117,10 @@ judge_column(ReturnSetInfo *result, const Case *c, AttrNumber attno, TwpCategory
 	if (v.rule == TWP_CELL_HIDE)
 		put_row(result, name, "hidden", !column->labelled ? "the column has no label" :
 				(v.needs & c->use.categories) == 0 ?
-				psprintf("the use does not cover category \"%s\"", category) : "no mask for this kind");
+				psprintf("the use does not cover category \"%s\"", category) :
+				(v.needs & twp_decision_withheld(&c->use, c->protection)) != 0 ?
+				psprintf("category \"%s\" would score persons for \"%s\"", category, c->use.recipient) :
+				"no mask for this kind");
 	else if ((v.needs & open) != v.needs)
 		put_row(result, name, "hidden", psprintf("no consent for category \"%s\"", category));
 	else if (v.rule == TWP_CELL_MASK)

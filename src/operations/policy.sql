@@ -59,6 +59,9 @@ BEGIN ATOMIC
                      WHERE provider = 'twin_privacy' AND classoid = 'pg_class'::regclass) AS l
               LEFT JOIN pg_seclabel AS o ON o.objoid = l.objoid AND o.classoid = 'pg_class'::regclass AND o.objsubid = 0 AND o.provider = 'twin_privacy'
               LEFT JOIN twin_privacy.protected_tables AS t ON t.target = l.objoid AND t.source = l.objoid),
+        'recipients', (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('recipient', r.recipient, 'kind', r.kind) ORDER BY r.recipient), '[]')
+              FROM twin_privacy_internal.recipient_kind AS r),
         'uses', (
             SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
                        'code', u.code, 'purpose', u.purpose, 'recipient', u.recipient, 'categories', to_jsonb(u.categories),
@@ -74,7 +77,7 @@ BEGIN ATOMIC
               JOIN twin_privacy.purposes AS p ON p.code = u.purpose AND NOT p.prohibited));
 END;
 COMMENT ON FUNCTION twin_privacy.export_policy() IS
-    'The policy of this database as one document (admin, officer, auditor): own purposes, prohibitions and categories, derivations, labels of tables and columns, uses with their grants. '
+    'The policy of this database as one document (admin, officer, auditor): own purposes, prohibitions and categories, derivations, labels of tables and columns, recipients that insure or employ people, uses with their grants. '
     'No consents, no keys, no approvals: a use imported elsewhere arrives as proposed. Uses of prohibited purposes are left out. The same policy gives the same text. '
     'Source: contract of twin_privacy, section 12.';
 REVOKE ALL ON FUNCTION twin_privacy.export_policy() FROM PUBLIC;
@@ -92,6 +95,7 @@ DECLARE
         "derivations": {"key": "category", "must": ["category", "from_categories"], "may": []},
         "tables": {"key": "table", "must": ["table"], "may": ["subject", "category", "label_column", "author", "encounter", "date",
                  "purpose_column", "context", "untraced", "provenance", "columns"]},
+        "recipients": {"key": "recipient", "must": ["recipient", "kind"], "may": []},
         "uses": {"key": "code", "must": ["code", "purpose", "recipient", "categories", "disclosure"],
                  "may": ["valid", "statement", "export", "min_cohort", "epsilon", "basis", "overrides_deny",
                          "max_subjects_per_day", "max_duration", "grants"]}}';
@@ -319,6 +323,23 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION twin_privacy_internal.policy_lineage(jsonb, jsonb) FROM PUBLIC;
 
+-- Recipients that insure or employ people: those that are only here stay, which is the closed side.
+CREATE FUNCTION twin_privacy_internal.policy_recipients(policy jsonb, current jsonb)
+    RETURNS TABLE (rank integer, action text, kind text, object text, detail text, terms jsonb)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT 590, CASE WHEN c IS NULL THEN 'add' ELSE 'change' END, 'recipient', w->>'recipient', concat_ws(' -> ', c->>'kind', w->>'kind'), w
+      FROM jsonb_array_elements(policy->'recipients') AS w
+      LEFT JOIN jsonb_array_elements(current->'recipients') AS c ON c->>'recipient' = w->>'recipient'
+     WHERE c->>'kind' IS DISTINCT FROM w->>'kind'
+    UNION ALL
+    SELECT 900, 'extra', 'recipient', h->>'recipient', 'is here and not in the policy; it stays', NULL
+      FROM jsonb_array_elements(current->'recipients') AS h
+     WHERE policy ? 'recipients'
+       AND NOT EXISTS (SELECT FROM jsonb_array_elements(policy->'recipients') AS w WHERE w->>'recipient' = h->>'recipient');
+END;
+REVOKE ALL ON FUNCTION twin_privacy_internal.policy_recipients(jsonb, jsonb) FROM PUBLIC;
+
 -- Uses and grants. An approved use is not changed under those who work with it.
 CREATE FUNCTION twin_privacy_internal.policy_uses(policy jsonb, current jsonb)
     RETURNS TABLE (rank integer, action text, kind text, object text, detail text, terms jsonb)
@@ -390,13 +411,15 @@ BEGIN
             UNION ALL
             SELECT * FROM twin_privacy_internal.policy_lineage(policy, current)
             UNION ALL
+            SELECT * FROM twin_privacy_internal.policy_recipients(policy, current)
+            UNION ALL
             SELECT * FROM twin_privacy_internal.policy_uses(policy, current)) AS d
      ORDER BY d.rank, d.kind, d.object COLLATE "C";
 END
 $$;
 COMMENT ON FUNCTION twin_privacy.compare_policy(jsonb) IS
     'How this database differs from a policy, in the order import_policy() would mend it (admin, officer, auditor): action (add, change, remove; conflict: cannot be mended by import; '
-    'extra: here and not in the policy, left alone), kind (purpose, prohibition, category, derivation, table, column, provenance, purpose column, context, use, grant), object, detail, terms (those wanted). No rows: no difference. '
+    'extra: here and not in the policy, left alone), kind (purpose, prohibition, category, derivation, table, column, provenance, purpose column, context, recipient, use, grant), object, detail, terms (those wanted). No rows: no difference. '
     'Sections and columns or grants that the policy does not have are not compared. NULL: error 22004. Errors: 22023 not a policy, 42P01 no such table, 42P17 circular codes.';
 REVOKE ALL ON FUNCTION twin_privacy.compare_policy(jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.compare_policy(jsonb) TO twin_privacy_admin, twin_privacy_officer, twin_privacy_auditor;
@@ -450,6 +473,8 @@ BEGIN
                     PERFORM twin_privacy.declare_purpose_column((d.terms->>'table')::regclass, (d.terms->>'purpose_column')::name);
                 WHEN 'context' THEN
                     PERFORM twin_privacy.label_context((d.terms->>'table')::regclass, d.terms->>'context');
+                WHEN 'recipient' THEN
+                    PERFORM twin_privacy.label_recipient(d.terms->>'recipient', d.terms->>'kind');
                 WHEN 'use' THEN
                     PERFORM twin_privacy.propose_use(
                         code => d.terms->>'code', purpose => d.terms->>'purpose', recipient => d.terms->>'recipient',
@@ -471,13 +496,13 @@ BEGIN
     EXCEPTION WHEN insufficient_privilege THEN
         RAISE EXCEPTION USING ERRCODE = 'insufficient_privilege', MESSAGE = SQLERRM,
             DETAIL = format('The policy wants: %s %s %s.', action, kind, object),
-            HINT = 'Nothing was imported. An admin imports policy - ''{purposes,prohibitions,uses}''::text[], then an officer the whole.';
+            HINT = 'Nothing was imported. An admin imports policy - ''{purposes,prohibitions,recipients,uses}''::text[], then an officer the whole.';
     END;
 END
 $$;
 COMMENT ON FUNCTION twin_privacy.import_policy(jsonb, boolean) IS
     'Makes this database as a policy says, and lists what it did as compare_policy() does; dry_run only lists (admin, officer; dry_run also auditor). Each step needs the role it needs by hand: an admin '
-    'imports policy - ''{purposes,prohibitions,uses}''::text[], an officer the rest. All or nothing, recorded step by step; twice is once. '
+    'imports policy - ''{purposes,prohibitions,recipients,uses}''::text[], an officer the rest. All or nothing, recorded step by step; twice is once. '
     'A use arrives as proposed and takes another officer''s approval; an approved one with other terms is an error. NULL: error 22004. '
     'Errors: those of compare_policy() and of the functions it calls, 55000 in conflict, 42501 not the caller''s task. Source: contract of twin_privacy, section 12.';
 REVOKE ALL ON FUNCTION twin_privacy.import_policy(jsonb, boolean) FROM PUBLIC;

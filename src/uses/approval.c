@@ -257,6 +257,7 @@ store_proposal(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("use \"%s\" is approved already", TextDatumGetCString(values[ARG_CODE])),
 				 errhint("Choose another code, or suspend it first to propose a new version.")));
+	twp_uses_end_exceptions(values[ARG_CODE]);
 	twp_sql_finish();
 }
 

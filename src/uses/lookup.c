@@ -200,10 +200,11 @@ hash_text(uint64 hash, const char *text)
 static bool
 is_labelled(const char *recipient, const List *labelled)
 {
+	char	   *folded = labelled == NIL ? NULL : twp_uses_fold_recipient(recipient);
 	ListCell   *lc;
 
 	foreach(lc, labelled)
-		if (twp_uses_same_recipient(lfirst(lc), recipient))
+		if (strcmp(lfirst(lc), folded) == 0)
 			return true;
 	return false;
 }

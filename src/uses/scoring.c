@@ -21,6 +21,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/event.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -29,6 +30,7 @@
 #include "protect/protect.h"
 #include "uses/uses_internal.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -48,23 +50,6 @@ PG_FUNCTION_INFO_V1(twp_uses_end_exception);
 #define ANUM_EXCEPTION_ENDED_BY 11
 
 #define A_YEAR (INT64CONST(366) * USECS_PER_DAY)
-
-/* Reads the labelled recipients (char *) into the current context. */
-List *
-twp_uses_read_recipients(void)
-{
-	List	   *recipients = NIL;
-	Relation	rel = table_open(twp_catalog_internal_relid("recipient_kind"), AccessShareLock);
-	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
-	HeapTuple	tuple;
-	bool		isnull;
-
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		recipients = lappend(recipients, TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull)));
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	return recipients;
-}
 
 /* Reads the approved exceptions (TwpScoringException *) that nobody has ended. */
 List *
@@ -95,22 +80,36 @@ twp_uses_read_exceptions(void)
 	return exceptions;
 }
 
-/* Says whether two names are of one recipient: without regard to case and outer blanks. */
-bool
-twp_uses_same_recipient(const char *one, const char *other)
+/* What tells a recipient from another: its letters and digits, in whatever case. */
+char *
+twp_uses_fold_recipient(const char *name)
 {
-	size_t		n = strlen(one);
-	size_t		m = strlen(other);
+	char	   *lower = str_tolower(name, strlen(name), DEFAULT_COLLATION_OID);
+	char	   *folded = palloc(strlen(lower) + 1);
+	int			n = 0;
 
-	while (n > 0 && isspace((unsigned char) one[n - 1]))
-		n--;
-	while (m > 0 && isspace((unsigned char) other[m - 1]))
-		m--;
-	while (n > 0 && isspace((unsigned char) *one))
-		one++, n--;
-	while (m > 0 && isspace((unsigned char) *other))
-		other++, m--;
-	return n == m && pg_strncasecmp(one, other, n) == 0;
+	for (const char *c = lower; *c != '\0'; c++)
+		if (IS_HIGHBIT_SET(*c) || isalnum((unsigned char) *c))
+			folded[n++] = *c;
+	folded[n] = '\0';
+	return n > 0 ? folded : lower;
+}
+
+/* Reads the labelled recipients (char *, folded) into the current context. */
+List *
+twp_uses_read_recipients(void)
+{
+	List	   *recipients = NIL;
+	Relation	rel = table_open(twp_catalog_internal_relid("recipient_kind"), AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+	bool		isnull;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		recipients = lappend(recipients, twp_uses_fold_recipient(TextDatumGetCString(heap_getattr(tuple, 1, RelationGetDescr(rel), &isnull))));
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	return recipients;
 }
 
 /* True when the relation is the table or lies below it. */
@@ -273,6 +272,24 @@ check_until(TimestampTz until)
 	return until;
 }
 
+/* Announces and records what is to be excepted. */
+static void
+emit_proposal(int64 exception_id, const char *code, Oid target, TimestampTz until, const char *reason)
+{
+	StringInfoData detail;
+
+	initStringInfo(&detail);
+	appendStringInfoString(&detail, "{\"use\": ");
+	escape_json(&detail, code);
+	appendStringInfoString(&detail, ", \"table\": ");
+	escape_json(&detail, quote_qualified_identifier(get_namespace_name(get_rel_namespace(target)), get_rel_name(target)));
+	appendStringInfo(&detail, ", \"until\": \"%s\", \"reason\": ", timestamptz_to_str(until));
+	escape_json(&detail, reason);
+	appendStringInfoChar(&detail, '}');
+	twp_catalog_announce("scoring_exception");
+	twp_event_emit("scoring_exception.propose", psprintf(INT64_FORMAT, exception_id), NULL, detail.data);
+}
+
 /* propose_scoring_exception(code, target, until, reason) */
 Datum
 twp_uses_propose_exception(PG_FUNCTION_ARGS)
@@ -305,8 +322,20 @@ twp_uses_propose_exception(PG_FUNCTION_ARGS)
 				 " $1, $2, $3, $4, $5, session_user, now()) RETURNING exception_id", 5, types, values, NULL);
 	exception_id = DatumGetInt64(twp_sql_value(0, 1, &isnull));
 	twp_sql_finish();
-	emit("scoring_exception", "scoring_exception.propose", psprintf(INT64_FORMAT, exception_id), "use", code);
+	emit_proposal(exception_id, code, PG_GETARG_OID(1), PG_GETARG_TIMESTAMPTZ(2), TextDatumGetCString(values[4]));
 	PG_RETURN_INT64(exception_id);
+}
+
+/* Ends the exceptions of a use that is proposed anew. */
+void
+twp_uses_end_exceptions(Datum code)
+{
+	Oid			types[] = {TEXTOID};
+
+	twp_sql_exec("UPDATE twin_privacy_internal.scoring_exception SET ended_by = session_user, ended_at = now()"
+				 " WHERE code = $1 AND ended_by IS NULL", 1, types, &code, NULL);
+	if (SPI_processed > 0)
+		twp_catalog_announce("scoring_exception");
 }
 
 /* Changes an exception that must be in the state the SQL asks for; gives its use. */
@@ -351,6 +380,13 @@ twp_uses_approve_exception(PG_FUNCTION_ARGS)
 							"UPDATE twin_privacy_internal.scoring_exception SET approved_by = session_user, approved_at = now()"
 							" WHERE exception_id = $1::int8 AND approved_by IS NULL AND ended_by IS NULL AND until > now()"
 							" AND proposed_by <> session_user RETURNING code", "is not waiting for approval");
+	if (run("SELECT code FROM twin_privacy_internal.scoring_exception WHERE exception_id = $1::int8 AND terms = $2::int8",
+			psprintf(INT64_FORMAT, PG_GETARG_INT64(0)),
+			psprintf(INT64_FORMAT, (int64) twp_uses_get(code, ERRCODE_UNDEFINED_OBJECT)->hash)) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("use \"%s\" has other terms than when exception " INT64_FORMAT " was proposed", code, PG_GETARG_INT64(0)),
+				 errhint("End it, and propose an exception for the present terms.")));
 	emit("scoring_exception", "scoring_exception.approve", psprintf(INT64_FORMAT, PG_GETARG_INT64(0)), "use", code);
 	PG_RETURN_VOID();
 }

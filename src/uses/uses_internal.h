@@ -59,7 +59,9 @@ typedef struct TwpScoringException
 
 extern List *twp_uses_read_recipients(void);
 extern List *twp_uses_read_exceptions(void);
-extern bool twp_uses_same_recipient(const char *one, const char *other);
+/* Ends what is excepted for a use whose terms change; needs twp_sql_connect(). */
+extern void twp_uses_end_exceptions(Datum code);
+extern char *twp_uses_fold_recipient(const char *name);
 /* lookup.c: those in the cache. */
 extern List *twp_uses_exceptions(void);
 
