@@ -10,8 +10,11 @@ CREATE ROLE anna LOGIN;
 CREATE ROLE dr_chen LOGIN;
 CREATE ROLE rosa LOGIN;
 CREATE ROLE ivan LOGIN;
+CREATE ROLE mila LOGIN;  -- runs the twins
 GRANT USAGE ON SCHEMA clinic TO anna, dr_chen, rosa, ivan;
 GRANT SELECT ON ALL TABLES IN SCHEMA clinic TO anna, dr_chen, rosa, ivan;
+GRANT USAGE ON SCHEMA lab TO mila;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA lab TO mila;
 
 -- The DBA protects: where the patient's key is, and what kind of data it is about.
 SELECT twin_privacy.protect_table('clinic.patient', subject => 'patient_id', category => 'demographics');
@@ -41,6 +44,16 @@ SELECT twin_privacy.label_column('clinic.twin_parameter', 'twin_id', 'kind=ident
 SELECT twin_privacy.label_column('clinic.twin_parameter', c, 'kind=plain') FROM unnest('{name,value,unit}'::name[]) AS c;
 SELECT twin_privacy.label_column('clinic.prediction', c, 'kind=plain') FROM unnest('{target,risk}'::name[]) AS c;
 
+-- What the twins' laboratory makes is read only where all it was made from may be.
+SELECT twin_privacy.protect_table('lab.fit', subject => 'patient_id', category => 'twin_parameter');
+SELECT twin_privacy.protect_table('lab.run', subject => 'patient_id', category => 'simulation');
+SELECT twin_privacy.protect_table('lab.forecast', subject => 'patient_id', category => 'prediction');
+SELECT twin_privacy.protect_table('lab.model', subject => 'patient_id', category => 'prediction');
+SELECT twin_privacy.declare_provenance('lab.fit', 'fit_id', 'lab.fitted_to', 'fit_id', 'clinic.glucose_stream', 'patient_id', 'patient_id');
+SELECT twin_privacy.declare_provenance('lab.run', 'run_id', 'lab.simulated_with', 'run_id', 'lab.fit', 'fit_id', 'fit_id');
+SELECT twin_privacy.declare_provenance('lab.forecast', 'forecast_id', 'lab.forecast_from', 'forecast_id', 'lab.run', 'run_id', 'run_id');
+SELECT twin_privacy.declare_provenance('lab.model', 'model_id', 'lab.trained_on', 'model_id', 'lab.run', 'run_id', 'run_id');
+
 -- One officer proposes, another approves.
 \c - olga
 SELECT twin_privacy.propose_use('CARE', purpose => 'TREAT', recipient => 'city-hospital', disclosure => 'identified',
@@ -49,11 +62,15 @@ SELECT twin_privacy.propose_use('CARE', purpose => 'TREAT', recipient => 'city-h
 SELECT twin_privacy.propose_use('TWIN-STUDY', purpose => 'HRESCH', recipient => 'university', disclosure => 'pseudonymised',
     categories => '{identity,contact,demographics,sensor_stream,twin_parameter,prediction}',
     valid => '[2026-01-01,2036-01-01)', statement => 'I will not try to identify anyone.');
+SELECT twin_privacy.propose_use('TWIN-LAB', purpose => 'TREAT', recipient => 'city-hospital', disclosure => 'identified',
+    categories => '{sensor_stream,twin_parameter,simulation,prediction}', valid => '[2026-01-01,2036-01-01)');
 \c - piet
 SELECT twin_privacy.approve_use('CARE');
 SELECT twin_privacy.approve_use('TWIN-STUDY');
+SELECT twin_privacy.approve_use('TWIN-LAB');
 SELECT twin_privacy.grant_use('CARE', 'dr_chen');
 SELECT twin_privacy.grant_use('TWIN-STUDY', 'rosa');
+SELECT twin_privacy.grant_use('TWIN-LAB', 'mila');
 
 -- The registrar records what the patients signed: care for all; the study for four
 -- of five; some of these keep what the twin predicts to themselves.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh - a tour of twin_privacy: a small hospital, eight people, real output.
+# run.sh - a tour of twin_privacy: a small hospital, nine people, real output.
 #
 # Needs a throwaway cluster, its library preloaded and a master key configured, that
 # lets local roles in without a password, and in it a database with the extension
@@ -23,7 +23,7 @@ as() {
 	psql -X -q -e -U "$person" -P footer=on 2>&1 | sed -e '/^$/d' -e "s/^/  $person | /" || true
 }
 
-psql -X -q -U "$ADMIN" -v ON_ERROR_STOP=1 -1 -f twin.sql -f hospital.sql
+psql -X -q -U "$ADMIN" -v ON_ERROR_STOP=1 -1 -f twin.sql -f hospital.sql -f lineage.sql
 psql -X -q -U "$ADMIN" -v ON_ERROR_STOP=1 -o /dev/null -f policy.sql
 
 say 'A hospital' \
@@ -74,7 +74,27 @@ SELECT count(*) AS patients, count(DISTINCT zip) AS areas FROM clinic.patient;
 COMMIT;
 SQL
 
-say '5. An insurer wants risk scores' \
+say '5. Another takes the glucose sensor back, and what was made from it follows' \
+	'Her parameters, run and forecast are gone, and the model that was trained on her with others;' \
+	'everybody else stays. Who made them is told what there is to do, the patient who dealt with it.'
+as mila <<'SQL'
+SELECT twin_privacy.bind_use('TWIN-LAB', 'nightly run');
+SELECT (SELECT count(*) FROM lab.fit) AS fits, (SELECT count(*) FROM lab.run) AS runs, (SELECT count(*) FROM lab.forecast) AS forecasts, (SELECT count(*) FROM lab.model) AS models;
+SQL
+as reni <<'SQL'
+SELECT twin_privacy.record_consent('7', decision => 'deny', purpose => 'TREAT', categories => '{sensor_stream}') > 0 AS recorded;
+SQL
+as mila <<'SQL'
+SELECT twin_privacy.bind_use('TWIN-LAB', 'clean up');
+SELECT (SELECT count(*) FROM lab.fit) AS fits, (SELECT count(*) FROM lab.run) AS runs, (SELECT count(*) FROM lab.forecast) AS forecasts, (SELECT count(*) FROM lab.model) AS models;
+SELECT target, row_key FROM twin_privacy.tainted ORDER BY target::text;
+SELECT twin_privacy.clear_taint('lab.model', 'pooled', 'trained anew without the patient');
+SQL
+as reni <<'SQL'
+SELECT kind, object, row_key, cleared_by, note FROM twin_privacy.taint_report('7') WHERE object LIKE 'lab.%';
+SQL
+
+say '6. An insurer wants risk scores' \
 	'Some purposes are closed to everybody: no officer can approve them, no consent opens them.'
 as olga <<'SQL'
 SELECT twin_privacy.propose_use('RISK-1', purpose => 'INSURANCE_RISK_SCORING', recipient => 'insurer',
@@ -85,7 +105,7 @@ SET twin_privacy.use = 'CARE';
 SELECT * FROM clinic.prediction;
 SQL
 
-say '6. Who read what' 'Every read and every refusal left a record before its first row did. The records are' \
+say '7. Who read what' 'Every read and every refusal left a record before its first row did. The records are' \
 	'chained: an edit shows. And it is known which patients a statement was told of.'
 as audrey <<'SQL'
 SELECT session_role AS who, use_code AS use, array_to_string(tables, ', ') AS tables, row_count AS rows,

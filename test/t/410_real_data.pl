@@ -165,5 +165,39 @@ for my $use (qw(ward trial quality outbreak))
 	is(seen($use, 'SELECT count(*) FROM condition'), expected($use, 'SELECT count(*) FROM condition'), "$use: conditions after a withdrawal");
 }
 
+# Derived data: one patient takes the glucose sensor back; what was made from it is closed and on
+# the list of what is left to do, the pooled model among it, and everybody else's stays.
+run_file('lineage.sql');
+my $made = q{SELECT (SELECT count(*) FROM lab.parameter), (SELECT count(*) FROM lab.run), (SELECT count(*) FROM lab.prediction), (SELECT count(*) FROM lab.model)};
+my $twins = $node->safe_psql('postgres', 'SELECT count(DISTINCT twin) FROM plain.reading');
+cmp_ok($twins, '>=', 20, 'there are twins');
+is(seen('lab', $made), "$twins|$twins|$twins|1", 'with everybody\'s consent all is open');
+my $one = $node->safe_psql('postgres', 'SET twin_privacy.maintenance = on; SELECT patient_id FROM lab.run WHERE id = 2');
+sub registrar { return $node->safe_psql('postgres', $_[0], extra_params => [ '-U', 'real_registrar' ]); }
+# rows that do not say what they were made for are on the list for whatever purpose was denied before
+my $before = registrar('SELECT max(consent_id) FROM twin_privacy.consents');
+my $new = "SELECT count(*) FROM twin_privacy.tainted WHERE cause > $before";
+my $deny = registrar("SELECT twin_privacy.record_consent('$one', decision => 'deny', purpose => 'TWINLAB', categories => '{sensor_stream}')");
+is(seen('lab', $made), join('|', ($twins - 1) x 3, 0), 'her parameters, run and prediction are closed, and the pooled model');
+is( seen('lab', 'SELECT id, patient_id, lowest FROM lab.run ORDER BY id'),
+	$node->safe_psql('postgres', "SET twin_privacy.maintenance = on; SELECT id, patient_id, lowest FROM lab.run WHERE patient_id <> '$one' ORDER BY id"),
+	'everybody else\'s stays as it was');
+my $left = $node->safe_psql('postgres', "SET twin_privacy.maintenance = on;
+	SELECT 'lab.parameter', twin FROM lab.parameter WHERE patient_id = '$one'
+	UNION ALL SELECT 'lab.run', id::text FROM lab.run WHERE patient_id = '$one'
+	UNION ALL SELECT 'lab.prediction', id::text FROM lab.prediction WHERE patient_id = '$one'
+	UNION ALL SELECT 'lab.model', 'pooled' ORDER BY 1, 2");
+is(registrar("SELECT target, row_key FROM twin_privacy.tainted WHERE subject = '$one' AND cause = $deny ORDER BY target::text, row_key"), $left,
+	'the list of tainted rows');
+is(registrar($new), '4', 'has nobody else\'s');
+is(seen('lab', 'SELECT target, row_key FROM twin_privacy.tainted ORDER BY target::text, row_key'), $left, 'who made them sees what was lost');
+is(seen('lab', 'SELECT count(subject), count(cause) FROM twin_privacy.tainted'), '0|0', 'but not by whom');
+is( seen('lab', "SELECT twin_privacy.clear_taint('lab.model', 'pooled', 'trained anew'); SELECT count(*) FROM twin_privacy.tainted"),
+	"\n3", 'and ticks off what is done');
+is(registrar("SELECT kind, row_key FROM twin_privacy.taint_report('$one') WHERE cleared_by = 'real_reader'"), 'prediction|pooled', 'which is kept');
+registrar("SELECT twin_privacy.withdraw_consent($deny, 'changed her mind')");
+is(seen('lab', $made), "$twins|$twins|$twins|1", 'permitted again, all is open');
+is(registrar($new), '0', 'and nothing is left to do');
+
 $node->stop;
 done_testing();
