@@ -199,6 +199,14 @@ SET SESSION AUTHORIZATION lt_registrar;
 SELECT twin_privacy.withdraw_all_consent('4', 'left');
 SELECT kind, object, regexp_replace(todo, '\d+', 'N', 'g') AS todo FROM twin_privacy.taint_report('4') WHERE kind IN ('release', 'disclosure');
 
+-- taken back, given again and taken back again: the last withdrawal is the cause, once
+SELECT twin_privacy.withdraw_all_consent('5', 'left');
+SELECT count(*) AS rows, count(DISTINCT cause) AS causes FROM twin_privacy.tainted WHERE subject = '5';
+SELECT twin_privacy.record_consent('5', decision => 'permit', purpose => u) > 0 FROM unnest('{HRESCH,TREAT}'::text[]) AS u;
+SELECT count(*) AS rows FROM twin_privacy.tainted WHERE subject = '5';
+SELECT twin_privacy.withdraw_all_consent('5', 'left again');
+SELECT count(*) AS rows, min(cause) > (SELECT min(consent_id) FROM twin_privacy.consents WHERE subject = '5' AND purpose = 'TREAT') AS last FROM twin_privacy.tainted WHERE subject = '5';
+
 -- recorded
 SET SESSION AUTHORIZATION lt_auditor;
 SELECT kind, object, subject, detail FROM twin_privacy.ledger_events WHERE kind LIKE 'taint.%' AND (kind = 'taint.clear' OR subject IS NOT NULL) ORDER BY recorded_at, object;

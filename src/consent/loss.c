@@ -4,7 +4,8 @@
  * Glossary.  Loss: categories that are not permitted to a purpose now, and the
  * directive that is why: a permit that was withdrawn, or a deny in force.
  * Nothing is said of the past: whoever permits again has lost nothing, and a
- * permit that came to its end as agreed is no loss.
+ * permit that came to its end as agreed is no loss.  Of one that was withdrawn,
+ * given again and withdrawn again, the last is the cause.
  *
  * Contract: the directives are read under a fresh snapshot.  A condition that
  * only a row can meet counts as met where it closes.  Memory: the caller's.
@@ -113,6 +114,20 @@ taken_back(const History *history, int i, const TwpLensQuestion *question)
 	return directive->withdrawn ? outcome.permit : outcome.deny;
 }
 
+/* What of a withdrawn permit was permitted again after, by one that was then withdrawn, too. */
+static TwpCategorySet
+given_again(const History *history, int i, const TwpLensQuestion *question)
+{
+	const TwpDirective *directive = &history->directives[i];
+	TwpCategorySet again = 0;
+
+	for (int j = 0; directive->withdrawn && j < history->n; j++)
+		if (history->directives[j].withdrawn && history->directives[j].consent_id > directive->consent_id &&
+			history->directives[j].recorded_at >= directive->withdrawn_at)
+			again |= taken_back(history, j, question);
+	return again;
+}
+
 /* Adds to a set all that is derived from its members. */
 static TwpCategorySet
 with_derived(TwpCategorySet set)
@@ -140,7 +155,7 @@ add_losses(List *losses, const History *history, const TwpLensQuestion *question
 
 		for (int q = 0; q < n; q++)
 			if (closed[q] != 0)
-				lost |= taken_back(history, i, &questions[q]) & closed[q];
+				lost |= taken_back(history, i, &questions[q]) & closed[q] & ~given_again(history, i, &questions[q]);
 		if (lost == 0)
 			continue;
 		loss = palloc(sizeof(TwpLoss));

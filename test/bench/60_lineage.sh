@@ -13,7 +13,7 @@ bench_sql "
 	CREATE TABLE param (id int PRIMARY KEY, patient_id int, value float8);
 	CREATE TABLE param_used (param_id int, reading_id int);
 	INSERT INTO reading SELECT p * 10 + i, p, i FROM generate_series(1, $patients) p, generate_series(0, 9) i;
-	INSERT INTO param SELECT i, CASE WHEN i <= $dependents THEN 1 ELSE 1 + i % $patients END, i FROM generate_series(1, 5 * $dependents) i;
+	INSERT INTO param SELECT i, CASE WHEN i <= $dependents THEN 1 ELSE 2 + i % ($patients - 1) END, i FROM generate_series(1, 5 * $dependents) i;
 	INSERT INTO param_used SELECT id, patient_id * 10 + (id + i) % 10 FROM param, generate_series(0, 2) i;
 	CREATE INDEX ON reading (patient_id);
 	CREATE INDEX ON param (patient_id);
