@@ -111,6 +111,7 @@ REGRESS += enforce_ledger
 REGRESS += enforce_owed
 REGRESS += enforce_paths
 REGRESS += enforce_provenance
+REGRESS += enforce_provenance_attack
 REGRESS += enforce_purpose
 REGRESS += enforce_rows
 REGRESS += enforce_scoring

@@ -70,7 +70,11 @@ twp_enforce_guard_provenance(Query *query)
 		rte->securityQuals = lcons(twp_enforce_untraced_expr(rte->relid, rti), rte->securityQuals);
 }
 
-/* Keeps provenance from being emptied, by name or by a cascade. */
+/*
+ * Guards every TRUNCATE: of protected tables and of what decides whose their
+ * rows are, which takes an administrator, and of provenance, which takes
+ * maintenance.
+ */
 void
 twp_enforce_truncates(Oid relid)
 {

@@ -234,7 +234,7 @@ twp_protect_unprotect_table(PG_FUNCTION_ARGS)
 						twp_protect_is_protected(relid) ? " by a label of its own" : ""),
 				 errhint("See twin_privacy.protected_tables.")));
 	label = twp_protect_parse_table_label(twp_protect_label_text(relid, 0));
-	twp_protect_forget_provenance(relid, label);
+	twp_protect_drop_purpose_default(relid, label);
 	initStringInfo(&detail);
 	appendStringInfoString(&detail, "{\"reason\": ");
 	escape_json(&detail, reason);

@@ -1,7 +1,8 @@
 /*
  * labelled.c - which relations carry labels of ours, and what follows for all.
  *
- * Answers are remembered until any protection may have changed.
+ * Answers are remembered until any protection may have changed; what is about
+ * to change labels reads them as they are (twp_protect_scan_labels).
  */
 #include "postgres.h"
 
@@ -12,7 +13,12 @@
 #include "catalog/pg_seclabel.h"
 #include "protect/protect_internal.h"
 #include "utils/builtins.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
+
+/* As remembered: relations with a label that protects; whether any is kept for a context. */
+static List *labelled = NIL;
+static bool any_context = false;
 
 /* What a label names a relation's context to be; *protects is false when it says nothing else. */
 TwpContext
@@ -26,10 +32,9 @@ twp_protect_label_context_of(const char *text, bool *protects)
 }
 
 /* Lists the relations that carry a table label of ours which protects, or which names a context. */
-static List *
-labelled_relations(bool protecting)
+static void
+scan_labels(List **protecting, List **contexts)
 {
-	List	   *relids = NIL;
 	Relation	seclabels = table_open(SecLabelRelationId, AccessShareLock);
 	SysScanDesc scan = systable_beginscan(seclabels, InvalidOid, false, NULL, 0, NULL);
 	HeapTuple	tuple;
@@ -46,57 +51,77 @@ labelled_relations(bool protecting)
 		{
 			Datum		label = heap_getattr(tuple, Anum_pg_seclabel_label, RelationGetDescr(seclabels), &isnull);
 			bool		protects;
-			TwpContext	context = twp_protect_label_context_of(TextDatumGetCString(label), &protects);
 
-			if (protecting ? protects : context != TWP_CONTEXT_NONE)
-				relids = lappend_oid(relids, row->objoid);
+			if (twp_protect_label_context_of(TextDatumGetCString(label), &protects) != TWP_CONTEXT_NONE)
+				*contexts = lappend_oid(*contexts, row->objoid);
+			if (protects)
+				*protecting = lappend_oid(*protecting, row->objoid);
 		}
 	}
 	systable_endscan(scan);
 	table_close(seclabels, AccessShareLock);
-	return relids;
 }
 
-/* Lists the relations that carry a table label of ours and are protected by it. */
+/* Makes what is remembered current. */
+static void
+load_labels(void)
+{
+	static MemoryContext context = NULL;
+	static uint64 loaded = 0;
+	uint64		started = twp_protect_generation();
+	List	   *protecting = NIL;
+	List	   *contexts = NIL;
+	MemoryContext old;
+
+	if (loaded == started)
+		return;
+	scan_labels(&protecting, &contexts);
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "twin_privacy labels", ALLOCSET_SMALL_SIZES);
+	loaded = 0;
+	labelled = NIL;
+	MemoryContextReset(context);
+	old = MemoryContextSwitchTo(context);
+	labelled = list_copy(protecting);
+	MemoryContextSwitchTo(old);
+	any_context = contexts != NIL;
+	/* not the present one: what came in while reading must be read again */
+	loaded = started;
+}
+
+/* Lists the relations that are protected by a label of ours, as they are now. */
+List *
+twp_protect_scan_labels(void)
+{
+	List	   *protecting = NIL;
+	List	   *contexts = NIL;
+
+	scan_labels(&protecting, &contexts);
+	return protecting;
+}
+
+/* Lists the relations that are protected by a label of ours, in the current memory context. */
 List *
 twp_protect_labelled_relations(void)
 {
-	return labelled_relations(true);
+	load_labels();
+	return list_copy(labelled);
 }
 
-/* Says whether any table is kept for a context; remembered until something may have changed. */
+/* Says whether any table is kept for a context. */
 bool
 twp_protect_any_context(void)
 {
-	static bool any = false;
-	static uint64 any_generation = 0;
-	uint64		started = twp_protect_generation();
-
-	if (any_generation != twp_protect_generation())
-	{
-		any = labelled_relations(false) != NIL;
-		any_generation = started;
-	}
-	return any;
+	load_labels();
+	return any_context;
 }
 
-/* Says whether any table is protected; remembered until something may have changed. */
+/* Says whether any table is protected. */
 bool
 twp_protect_any(void)
 {
-	static bool any = false;
-	static uint64 any_generation = 0;
-	uint64		started = twp_protect_generation();
-
-	if (any_generation != twp_protect_generation())
-	{
-		List	   *relids = twp_protect_labelled_relations();
-
-		any = relids != NIL;
-		any_generation = started;
-		list_free(relids);
-	}
-	return any;
+	load_labels();
+	return labelled != NIL;
 }
 
 /* Collects the kinds of subject keys that protected tables use. */

@@ -133,13 +133,15 @@ add_provenance(TwpTableLabel *label, char *key, char *item, const char *untraced
 	return true;
 }
 
-/* Waits for transactions that have written what the source's rows are judged by: they do not count changes yet. */
+/*
+ * Waits for transactions that have written what the source's rows are judged
+ * by: they do not count changes yet.  The source itself is locked already.
+ */
 static void
-lock_source(Oid source)
+lock_paths(Oid source)
 {
 	const TwpProtection *p = twp_protect_lookup(source);
 
-	LockRelationOid(source, ShareRowExclusiveLock);
 	for (int i = 0; i < p->subject.nhops; i++)
 		LockRelationOid(p->subject.hops[i].relid, ShareRowExclusiveLock);
 	for (int i = 0; p->has_label_path && i < p->labels.nhops; i++)
@@ -163,6 +165,7 @@ twp_protect_declare_provenance(PG_FUNCTION_ARGS)
 	provenance = table_argument(fcinfo, 2, "provenance");
 	LockRelationOid(provenance, ShareRowExclusiveLock);
 	source = table_argument(fcinfo, 4, "source");
+	LockRelationOid(source, ShareRowExclusiveLock);
 	item = psprintf("%s(%s).%s -> %s(%s)", twp_protect_qualified_name(provenance),
 					column_argument(fcinfo, 3, "derived_column", provenance),
 					column_argument(fcinfo, 5, "source_column", provenance),
@@ -177,7 +180,7 @@ twp_protect_declare_provenance(PG_FUNCTION_ARGS)
 				 errhint("A table's rows have one key for all its provenance.")));
 	if (!add_provenance(label, key, item, PG_ARGISNULL(7) ? NULL : twp_protect_required_text(fcinfo, 7, "untraced")))
 		PG_RETURN_VOID();
-	lock_source(source);
+	lock_paths(source);
 	store_label(relid, label);
 	twp_event_emit("provenance.declare", twp_protect_qualified_name(relid), NULL, NULL);
 	PG_RETURN_VOID();
@@ -200,12 +203,26 @@ twp_protect_drop_provenance(PG_FUNCTION_ARGS)
 				 errmsg("no provenance is declared of %s", twp_protect_qualified_name(relid)),
 				 errhint("There is nothing to take back.")));
 	emit_drop("provenance.drop", relid, reason);
-	twp_protect_forget_provenance(relid, label);
 	label->provenance = NIL;
 	label->untraced_open = false;
 	label->facts[TWP_ROW_KEY] = NULL;
 	store_label(relid, label);
 	PG_RETURN_VOID();
+}
+
+/* Takes the default of a table's purpose column away, if the label names one that is there. */
+void
+twp_protect_drop_purpose_default(Oid relid, const TwpTableLabel *label)
+{
+	const char *text = label->facts[TWP_ROW_PURPOSE];
+	char	   *column = text == NULL ? NULL : twp_protect_read_identifier(&text);
+
+	if (column == NULL || get_attnum(relid, column) <= 0)
+		return;
+	twp_sql_connect();
+	twp_sql_exec(psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", twp_protect_qualified_name(relid),
+						  quote_identifier(column)), 0, NULL, NULL, NULL);
+	twp_sql_finish();
 }
 
 /* declare_purpose_column(target, column_name): rows are read for the purpose that stands in the column. */
@@ -219,6 +236,7 @@ twp_protect_declare_purpose_column(PG_FUNCTION_ARGS)
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "declare a purpose column");
 	relid = open_target(fcinfo, &label);
 	column = column_argument(fcinfo, 1, "column_name", relid);
+	twp_protect_drop_purpose_default(relid, label);
 	label->facts[TWP_ROW_PURPOSE] = column;
 	store_label(relid, label);
 	twp_sql_connect();
@@ -246,10 +264,7 @@ twp_protect_drop_purpose_column(PG_FUNCTION_ARGS)
 				 errmsg("no purpose column is declared of %s", twp_protect_qualified_name(relid)),
 				 errhint("There is nothing to take back.")));
 	emit_drop("purpose_column.drop", relid, reason);
-	twp_sql_connect();
-	twp_sql_exec(psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", twp_protect_qualified_name(relid),
-						  label->facts[TWP_ROW_PURPOSE]), 0, NULL, NULL, NULL);
-	twp_sql_finish();
+	twp_protect_drop_purpose_default(relid, label);
 	label->facts[TWP_ROW_PURPOSE] = NULL;
 	store_label(relid, label);
 	PG_RETURN_VOID();

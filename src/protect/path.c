@@ -242,13 +242,13 @@ twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
 	return path;
 }
 
-/* The name of a column, or an empty one when it is being dropped. */
-static const char *
-column_name(Oid relid, AttrNumber attno, const ObjectAddress *gone)
+/* The name of a column or (0) of the relation, or an empty one when it is being dropped. */
+const char *
+twp_protect_format_name(Oid relid, AttrNumber attno, const ObjectAddress *gone)
 {
 	if (gone != NULL && gone->objectId == relid && gone->objectSubId == attno)
 		return "\"\"";
-	return quote_identifier(get_attname(relid, attno, false));
+	return quote_identifier(attno == InvalidAttrNumber ? get_rel_name(relid) : get_attname(relid, attno, false));
 }
 
 /* Prints a resolved path with today's names; what is gone (a table or column, or NULL) has none. */
@@ -258,17 +258,16 @@ twp_protect_format_path(Oid relid, const TwpPath *path, const ObjectAddress *gon
 	StringInfoData text;
 
 	initStringInfo(&text);
-	appendStringInfoString(&text, column_name(relid, path->start, gone));
+	appendStringInfoString(&text, twp_protect_format_name(relid, path->start, gone));
 	for (int i = 0; i < path->nhops; i++)
 	{
 		const TwpHop *hop = &path->hops[i];
-		bool		dropped = gone != NULL && gone->objectId == hop->relid && gone->objectSubId == 0;
 
 		appendStringInfo(&text, " -> %s.%s(%s).%s",
 						 quote_identifier(get_namespace_name(get_rel_namespace(hop->relid))),
-						 dropped ? "\"\"" : quote_identifier(get_rel_name(hop->relid)),
-						 column_name(hop->relid, hop->key_attno, gone),
-						 column_name(hop->relid, hop->value_attno, gone));
+						 twp_protect_format_name(hop->relid, InvalidAttrNumber, gone),
+						 twp_protect_format_name(hop->relid, hop->key_attno, gone),
+						 twp_protect_format_name(hop->relid, hop->value_attno, gone));
 	}
 	return text.data;
 }

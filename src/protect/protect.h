@@ -174,6 +174,8 @@ extern Oid	twp_protect_strict_child(Oid relid);
 extern bool twp_protect_any(void);
 /* OIDs of all relations that carry a table label of ours. */
 extern List *twp_protect_labelled_relations(void);
+/* The same, read now: for what changes labels. */
+extern List *twp_protect_scan_labels(void);
 /* Bit mask (1 << TwpSubjectKind) of the subject keys in use. */
 extern int	twp_protect_subject_kinds(void);
 /* Grows whenever any protection may have changed. */

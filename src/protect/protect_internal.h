@@ -50,16 +50,20 @@ extern TwpPath *twp_protect_resolve_path(Oid relid, const char *text, const char
 extern bool twp_protect_name_hop(const char *text, TwpHop *hop);
 extern char *twp_protect_format_path(Oid relid, const TwpPath *path, const ObjectAddress *gone);
 /* Pieces of the same grammar, for provenance.c. */
+extern const char *twp_protect_format_name(Oid relid, AttrNumber attno, const ObjectAddress *gone);
 extern char *twp_protect_read_identifier(const char **cursor);
 extern bool twp_protect_read_symbol(const char **cursor, const char *symbol);
 
 /* provenance.c: "schema.table(derived).used -> schema.source(key)". */
 extern bool twp_protect_resolve_provenance(const char *text, Oid key_type, TwpProvenance *provenance,
 										   const char **problem);
-extern char *twp_protect_format_provenance(const TwpProvenance *provenance);
+extern char *twp_protect_format_provenance(const TwpProvenance *provenance, const ObjectAddress *gone);
 /* Lets the target hang on its provenance tables, so that those are not dropped alone. */
 extern void twp_protect_depend_on_provenance(Oid relid, const TwpTableLabel *label);
 extern void twp_protect_forget_provenance(Oid relid, const TwpTableLabel *label);
+
+/* lineage.c: the default of the column that a label names for purposes. */
+extern void twp_protect_drop_purpose_default(Oid relid, const TwpTableLabel *label);
 
 /* command.c */
 extern char *twp_protect_qualified_name(Oid relid);

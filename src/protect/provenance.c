@@ -69,13 +69,9 @@ same_kind(Oid one, Oid other)
 		twp_subject_kind(one) == twp_subject_kind(other);
 }
 
-/*
- * Resolves a provenance's text for rows whose key is of the type.  False when
- * what it names is not there; *problem says so, or why what is there does not
- * serve: then the table is refused, and what is named stays guarded.
- */
-bool
-twp_protect_resolve_provenance(const char *text, Oid key_type, TwpProvenance *provenance, const char **problem)
+/* Finds what a provenance's text names, for rows whose key is of the type; see below. */
+static bool
+resolve(const char *text, Oid key_type, TwpProvenance *provenance, const char **problem)
 {
 	const char *cursor = text;
 	char	   *used;
@@ -103,22 +99,36 @@ twp_protect_resolve_provenance(const char *text, Oid key_type, TwpProvenance *pr
 	return true;
 }
 
-/* Prints a schema-qualified relation and a column of it. */
-static char *
-format_column(Oid relid, AttrNumber attno)
+/*
+ * Resolves a provenance's text for rows whose key is of the type.  False when
+ * what it names is not there; *problem says so, or why what is there does not
+ * serve: then the table is refused, and what is named stays guarded.
+ */
+bool
+twp_protect_resolve_provenance(const char *text, Oid key_type, TwpProvenance *provenance, const char **problem)
 {
-	return psprintf("%s(%s)", quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-														 get_rel_name(relid)),
-					quote_identifier(get_attname(relid, attno, false)));
+	if (resolve(text, key_type, provenance, problem))
+		return true;
+	if (strstr(text, "\"\"") != NULL)
+		*problem = "what its rows are traced by was dropped";
+	return false;
 }
 
-/* Prints a resolved provenance with today's names. */
-char *
-twp_protect_format_provenance(const TwpProvenance *provenance)
+/* Prints a schema-qualified relation and a column of it. */
+static char *
+format_column(Oid relid, AttrNumber attno, const ObjectAddress *gone)
 {
-	return psprintf("%s.%s -> %s", format_column(provenance->relid, provenance->derived),
-					quote_identifier(get_attname(provenance->relid, provenance->used, false)),
-					format_column(provenance->source, provenance->source_key));
+	return psprintf("%s.%s(%s)", quote_identifier(get_namespace_name(get_rel_namespace(relid))),
+					twp_protect_format_name(relid, InvalidAttrNumber, gone), twp_protect_format_name(relid, attno, gone));
+}
+
+/* Prints a resolved provenance with today's names; what is gone (a table or column, or NULL) has none. */
+char *
+twp_protect_format_provenance(const TwpProvenance *provenance, const ObjectAddress *gone)
+{
+	return psprintf("%s.%s -> %s", format_column(provenance->relid, provenance->derived, gone),
+					twp_protect_format_name(provenance->relid, provenance->used, gone),
+					format_column(provenance->source, provenance->source_key, gone));
 }
 
 /* The provenance tables a label names, as far as they resolve. */

@@ -38,7 +38,7 @@ typedef struct RememberedLabel
 	TwpPath    *subject;
 	TwpPath    *labels;
 	TwpPath    *facts[TWP_ROW_FACTS];
-	List	   *provenance;		/* TwpProvenance * */
+	List	   *provenance;		/* TwpProvenance *, NULL for one that does not resolve */
 } RememberedLabel;
 
 /* True for a text type whose declared length holds at least n characters. */
@@ -242,6 +242,55 @@ check_column_label(Oid relid, AttrNumber attno, const TwpColumnLabel *label)
 				 errhint("Choose a mask that keeps the column's type: band and round for numbers, year, month and date_shift for dates and times, redact, zip3 and partial for text long enough, pseudonym for integers, uuid and text, null for any.")));
 }
 
+/* True for two items of labels that say the same, or both nothing. */
+static bool
+same_item(const char *one, const char *other)
+{
+	return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+/* True when two labels say the same of what rows are made from and for. */
+static bool
+same_lineage(const TwpTableLabel *one, const TwpTableLabel *other)
+{
+	ListCell   *a;
+	ListCell   *b;
+
+	if (list_length(one->provenance) != list_length(other->provenance) || one->untraced_open != other->untraced_open ||
+		!same_item(one->facts[TWP_ROW_KEY], other->facts[TWP_ROW_KEY]) ||
+		!same_item(one->facts[TWP_ROW_PURPOSE], other->facts[TWP_ROW_PURPOSE]))
+		return false;
+	forboth(a, one->provenance, b, other->provenance)
+		if (strcmp(lfirst(a), lfirst(b)) != 0)
+			return false;
+	return true;
+}
+
+/*
+ * Leaves lineage to the functions that ask for a reason and look for those who
+ * write meanwhile; takes the dependencies of the label before with it.
+ */
+static void
+replace_lineage(Oid relid, const char *old, const TwpTableLabel *label)
+{
+	const char *problem;
+	const TwpTableLabel *before = old == NULL ? NULL : twp_protect_parse_leniently(old, true, &problem);
+	const TwpTableLabel none = {0};
+
+	if (before == NULL)
+		before = &none;
+	if (label == NULL)
+		label = &none;
+	if (!twp_in_maintenance() && !twp_sql_is_internal() && !same_lineage(before, label))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("what the rows of \"%s\" are made from, and for, is not changed with its label", get_rel_name(relid)),
+				 errhint("Use twin_privacy.declare_provenance, drop_provenance, declare_purpose_column and drop_purpose_column.")));
+	twp_protect_forget_provenance(relid, before);
+	CommandCounterIncrement();
+	twp_protect_depend_on_provenance(relid, label);
+}
+
 /* Checks one SECURITY LABEL statement before PostgreSQL stores it. */
 void
 twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
@@ -268,7 +317,9 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("a table's protection is not dropped with its label"),
 				 errhint("Use twin_privacy.unprotect_table, which asks for a reason.")));
-	if (seclabel != NULL && attno == 0)
+	if (attno == 0 && seclabel == NULL)
+		replace_lineage(relid, old, NULL);
+	else if (attno == 0)
 	{
 		TwpTableLabel *label = twp_protect_parse_table_label(seclabel);
 
@@ -281,7 +332,7 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 			check_table_label(relid, label);
 		if (label->subject != NULL)
 			twp_protect_switch_rls(relid, true);
-		twp_protect_depend_on_provenance(relid, label);
+		replace_lineage(relid, old, label);
 	}
 	else if (seclabel != NULL)
 	{
@@ -352,26 +403,27 @@ remember_provenance(RememberedLabel *r)
 		TwpProvenance *provenance = palloc(sizeof(TwpProvenance));
 		const char *problem;
 
-		if (twp_protect_resolve_provenance(lfirst(lc), key_type, provenance, &problem))
-			r->provenance = lappend(r->provenance, provenance);
+		r->provenance = lappend(r->provenance,
+								twp_protect_resolve_provenance(lfirst(lc), key_type, provenance, &problem) ? provenance : NULL);
 	}
 }
 
 /* Puts today's names into the provenance of a remembered label; true when any has changed. */
 static bool
-rename_provenance(RememberedLabel *r)
+rename_provenance(RememberedLabel *r, const ObjectAddress *gone)
 {
 	bool		stale = false;
 	ListCell   *text;
 	ListCell   *lc;
 
-	/* one that did not resolve keeps the table refused; it is left as it was */
-	if (list_length(r->provenance) != list_length(r->label->provenance))
-		return false;
 	forboth(text, r->label->provenance, lc, r->provenance)
 	{
-		char	   *now = twp_protect_format_provenance(lfirst(lc));
+		char	   *now;
 
+		/* one that did not resolve keeps the table refused; it is left as it was */
+		if (lfirst(lc) == NULL)
+			continue;
+		now = twp_protect_format_provenance(lfirst(lc), gone);
 		stale |= strcmp(lfirst(text), now) != 0;
 		lfirst(text) = now;
 	}
@@ -385,7 +437,7 @@ twp_protect_remember_labels(void)
 	List	   *remembered = NIL;
 	ListCell   *lc;
 
-	foreach(lc, twp_protect_labelled_relations())
+	foreach(lc, twp_protect_scan_labels())
 	{
 		RememberedLabel *r = palloc0(sizeof(RememberedLabel));
 		const char *problem;
@@ -429,7 +481,7 @@ rewrite_label(RememberedLabel *r, const ObjectAddress *gone)
 			stale |= strcmp(*texts[i], now) != 0;
 			*texts[i] = now;
 		}
-	stale |= gone == NULL && rename_provenance(r);
+	stale |= rename_provenance(r, gone);
 	if (!stale)
 		return;
 	SetSecurityLabel(&object, "twin_privacy", twp_protect_format_table_label(r->label));
@@ -468,6 +520,24 @@ path_names(Oid relid, const TwpPath *path, const ObjectAddress *gone)
 	return false;
 }
 
+/* True when some provenance of a label is, or leads, where something is gone. */
+static bool
+provenance_names(const List *provenances, const ObjectAddress *gone)
+{
+	AttrNumber	attno = gone->objectSubId;
+	const ListCell *lc;
+
+	foreach(lc, provenances)
+	{
+		const TwpProvenance *p = lfirst(lc);
+
+		if (p != NULL && ((p->relid == gone->objectId && (attno == 0 || attno == p->derived || attno == p->used)) ||
+						  (p->source == gone->objectId && (attno == 0 || attno == p->source_key))))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A table or column is about to be dropped: labels that name it name nothing
  * from now on, so that another of the same name does not take its place.
@@ -481,7 +551,8 @@ twp_protect_forget_dropped(Oid relid, AttrNumber attno)
 	foreach(lc, twp_protect_remember_labels())
 	{
 		RememberedLabel *r = lfirst(lc);
-		bool		named = path_names(r->relid, r->subject, &gone) || path_names(r->relid, r->labels, &gone);
+		bool		named = path_names(r->relid, r->subject, &gone) || path_names(r->relid, r->labels, &gone) ||
+			provenance_names(r->provenance, &gone);
 
 		for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
 			named |= path_names(r->relid, r->facts[fact], &gone);
