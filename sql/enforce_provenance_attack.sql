@@ -52,6 +52,11 @@ SET SESSION AUTHORIZATION pa_one;
 SELECT twin_privacy.propose_use('PA', purpose => 'HRESCH', recipient => 'us', categories => '{sensor_stream,twin_parameter,simulation,prediction}', disclosure => 'identified', valid => '(,)');
 SET SESSION AUTHORIZATION pa_two;
 SELECT twin_privacy.approve_use('PA'), twin_privacy.grant_use('PA', 'pa_reader');
+SELECT twin_privacy.propose_use('PA-LAW', purpose => 'HRESCH', recipient => 'us', categories => '{twin_parameter,simulation,prediction}', disclosure => 'identified', valid => '(,)',
+                                basis => 'legal_obligation', overrides_deny => true),
+       twin_privacy.propose_use('PA-NONE', purpose => 'HRESCH', recipient => 'us', categories => '{twin_parameter,simulation,prediction}', disclosure => 'identified', valid => '(,)', basis => 'legal_obligation');
+SET SESSION AUTHORIZATION pa_one;
+SELECT count(twin_privacy.approve_use(code)::text), count(twin_privacy.grant_use(code, 'pa_reader')::text) FROM unnest('{PA-LAW,PA-NONE}'::text[]) AS code;
 RESET SESSION AUTHORIZATION;
 CREATE VIEW labels AS SELECT l.objoid::regclass AS table, l.label FROM pg_seclabel AS l WHERE l.objsubid = 0 AND l.objoid::regclass::text LIKE 'pa.%' ORDER BY l.objoid::regclass::text;
 GRANT SELECT ON labels TO PUBLIC;
@@ -73,6 +78,22 @@ SET LOCAL twin_privacy.maintenance = on;
 SECURITY LABEL FOR twin_privacy ON TABLE pa.run IS 'subject=patient_id, category=simulation, key=id, provenance=pa.model_used(model_id).number -> pa.stream(id)';
 SELECT refobjid::regclass FROM pg_depend WHERE objid = 'pa.run'::regclass AND deptype = 'n' AND refclassid = 'pg_class'::regclass;
 ROLLBACK;
+
+-- a row that no provenance tells of, and one of nobody's own, are seen by a use that overrides every deny, and by no other
+SET twin_privacy.maintenance = on;
+INSERT INTO pa.run VALUES (8, 2, 8), (9, NULL, 9);
+RESET twin_privacy.maintenance;
+SET SESSION AUTHORIZATION pa_reader;
+SET twin_privacy.use = 'PA';
+SELECT array_agg(id ORDER BY id) FROM pa.run;
+SET twin_privacy.use = 'PA-NONE';
+SELECT array_agg(id ORDER BY id) FROM pa.run;
+SET twin_privacy.use = 'PA-LAW';
+SELECT array_agg(id ORDER BY id) FROM pa.run;
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.maintenance = on;
+DELETE FROM pa.run WHERE id > 3;
+RESET twin_privacy.maintenance;
 
 -- a column goes with its type, and another comes in its place
 SET SESSION AUTHORIZATION pa_reader;

@@ -20,14 +20,31 @@ typedef struct Step
 	struct Step *before;
 } Step;
 
-/* A row whose inputs have been seen to the end. */
-typedef struct Done
+typedef struct RowKey
 {
 	Oid			relid;
 	TwpSubject	key;
+} RowKey;
+
+/* A row whose inputs have been seen to the end. */
+typedef struct Done
+{
+	RowKey		row;
 	TwpCategorySet also;
 	bool		has_subjects;
+	char		status;
 } Done;
+
+#define SH_PREFIX done
+#define SH_ELEMENT_TYPE Done
+#define SH_KEY_TYPE RowKey
+#define SH_KEY row
+#define SH_HASH_KEY(table, k) (twp_subject_hash(&(k).key) ^ (k).relid * 0x9E3779B1u)
+#define SH_EQUAL(table, a, b) ((a).relid == (b).relid && twp_subject_equal(&(a).key, &(b).key))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
 
 typedef struct Probe
 {
@@ -35,7 +52,7 @@ typedef struct Probe
 	TwpInputVisitor visitor;
 	void	   *arg;
 	bool		is_new;			/* the row asked about is about to be stored */
-	List	   *done;			/* Done * */
+	done_hash  *done;
 	MemoryContext context;
 } Probe;
 
@@ -172,22 +189,6 @@ take_source(TupleTableSlot *slot, Oid relid, void *arg)
 	return open;
 }
 
-/* What is known of a row that was found open to its end, asked for no less; or NULL. */
-static const Done *
-find_done(const Probe *probe, Oid relid, const TwpSubject *key, TwpCategorySet also)
-{
-	ListCell   *lc;
-
-	foreach(lc, probe->done)
-	{
-		const Done *done = lfirst(lc);
-
-		if (done->relid == relid && (done->also & also) == also && twp_subject_equal(&done->key, key))
-			return done;
-	}
-	return NULL;
-}
-
 /* Follows one declared provenance of a row. */
 static bool
 probe_provenance(Probe *probe, const TwpProvenance *provenance, const Step *step, Inputs *inputs)
@@ -225,17 +226,19 @@ static bool
 probe_row(Probe *probe, const TwpProtection *p, const TwpSubject *key, const Step *before, Inputs *inputs)
 {
 	Step		step = {.relid = p->source,.key = key,.before = (Step *) before};
-	const Done *known;
+	RowKey		row = {p->source, *key};
 	Done	   *done;
+	bool		found;
 
 	check_stack_depth();
 	CHECK_FOR_INTERRUPTS();
 	if (is_circle(before, p->source, key))
 		return false;
-	known = find_done(probe, p->source, key, inputs->also);
-	if (known != NULL)
+	/* found open to its end, asked for no less */
+	done = done_lookup(probe->done, row);
+	if (done != NULL && (done->also & inputs->also) == inputs->also)
 	{
-		inputs->has_subjects = known->has_subjects;
+		inputs->has_subjects = done->has_subjects;
 		return true;
 	}
 	for (int i = 0; i < p->nprovenance; i++)
@@ -243,9 +246,10 @@ probe_row(Probe *probe, const TwpProtection *p, const TwpSubject *key, const Ste
 			return false;
 	if (!inputs->traced && !p->untraced_open && !(probe->is_new && before == NULL))
 		return false;
-	done = palloc(sizeof(Done));
-	*done = (Done) {p->source, *key, inputs->also, inputs->has_subjects};
-	probe->done = lappend(probe->done, done);
+	done = done_insert(probe->done, row, &found);
+	/* who permits this and that permits both */
+	done->also = inputs->also | (found ? done->also : 0);
+	done->has_subjects = inputs->has_subjects;
 	return true;
 }
 
@@ -261,6 +265,7 @@ probe_all(const TwpProtection *target, const TwpSubject *key, bool is_new, TwpIn
 	if (target->broken != NULL)
 		return false;
 	probe.context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy inputs", ALLOCSET_SMALL_SIZES);
+	probe.done = done_create(probe.context, 64, NULL);
 	old = MemoryContextSwitchTo(probe.context);
 	probe.snapshot = twp_lineage_begin(target->provenance[0].relid);
 	open = probe_row(&probe, target, key, NULL, &inputs);
