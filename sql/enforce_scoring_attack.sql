@@ -22,6 +22,8 @@ CREATE TABLE sa.lab (id int PRIMARY KEY, patient_id int, value int, risk int);
 CREATE TABLE sa.model (id int PRIMARY KEY, patient_id int, weight int);
 CREATE TABLE sa.trained_on (model_id int, lab_id int);
 CREATE TABLE sa.free (patient_id int);
+CREATE TABLE sa.note (id int, patient_id int, labels text[], value int);
+INSERT INTO sa.note VALUES (1, 1, NULL, 1), (2, 2, '{N}', 2), (3, 3, '{prediction}', 3), (4, 4, '{laboratory,prediction}', 4);
 INSERT INTO sa.lab SELECT p, p, p, p FROM generate_series(1, 30) AS p;
 INSERT INTO sa.score SELECT p, p, p FROM generate_series(1, 30) AS p;
 INSERT INTO sa.model VALUES (1, NULL, 7);
@@ -29,6 +31,7 @@ INSERT INTO sa.trained_on SELECT 1, p FROM generate_series(1, 30) AS p;
 GRANT ALL ON ALL TABLES IN SCHEMA sa TO PUBLIC;
 SELECT twin_privacy.protect_table('sa.score', subject => 'patient_id', category => 'prediction'), twin_privacy.protect_table('sa.lab', subject => 'patient_id', category => 'laboratory'),
        twin_privacy.protect_table('sa.model', subject => 'patient_id', category => 'laboratory');
+SELECT twin_privacy.protect_table('sa.note', subject => 'patient_id', category => 'laboratory', label_column => 'labels'), twin_privacy.label_column('sa.note', 'value', 'kind=plain');
 SELECT twin_privacy.label_column('sa.score', 'score', 'kind=plain'), twin_privacy.label_column('sa.lab', 'value', 'kind=plain'), twin_privacy.label_column('sa.lab', 'risk', 'category=prediction, kind=plain'),
        twin_privacy.label_column('sa.model', 'weight', 'kind=plain');
 SELECT count(twin_privacy.record_consent(p::text, decision => 'permit', purpose => 'HPAYMT')) FROM generate_series(1, 30) AS p;
@@ -65,6 +68,10 @@ SET SESSION AUTHORIZATION sa_insurer;
 SET twin_privacy.actor = 'hospital';
 SET twin_privacy.use = 'SA';
 SELECT attempt('SELECT max(score) FROM sa.score');
+-- a row that its label calls a prediction
+SELECT array_agg(value ORDER BY value) AS notes FROM sa.note;
+SELECT * FROM twin_privacy.why('sa.note', '3') WHERE column_name IS NULL;
+UPDATE sa.note SET labels = '{prediction}' WHERE id = 1;
 SET twin_privacy.use = 'SA-SPELT';
 SELECT attempt('SELECT score FROM sa.score');
 SET twin_privacy.use = 'SA-LAW';

@@ -42,6 +42,7 @@ typedef struct TwpTableVerdict
 	uint64		protection_hash;
 	const TwpProtection *protection;	/* valid as long as the verdict */
 	TwpCategorySet needs;		/* the table's own category */
+	TwpCategorySet withheld;	/* categories of whose rows nothing is given: score.c */
 	int			natts;
 	TwpColumnVerdict *columns;	/* index attno - 1 */
 	AttrNumber	told_by_place;	/* a column not simply shown that its row's partition tells of, or 0 */

@@ -2,13 +2,13 @@
  * score.c - what scores a person, and whom it is withheld from.
  *
  * The rule, closed: under a use whose recipient insures or employs people
- * (label_recipient), no row of a table and no cell of a column is given, in
- * the identified or the pseudonymised form or in aggregates of fewer people
- * than the usual cohort, that is derived data: of the
- * categories twin_parameter, twin_state, simulation and prediction and all
- * below them, of a category that is declared to be derived, or of a table with
- * provenance.  The purpose does not matter, nor by which command it is read.
- * Two officers may except a table, for one use, until a day.
+ * (label_recipient), no row and no cell is given, in the identified or the
+ * pseudonymised form or in aggregates of fewer people than the usual cohort,
+ * that is derived data: of the categories twin_parameter, twin_state,
+ * simulation and prediction and all below them, by its table, its column or
+ * its row's labels; of a category that is declared to be derived; or of a table
+ * with provenance.  The purpose does not matter, nor by which command it is
+ * read.  Two officers may except a table, for one use, until a day.
  *
  * Raw data (a bill's procedures) and other aggregates are not touched by it.
  */

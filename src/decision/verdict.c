@@ -284,6 +284,7 @@ twp_decision_table(Oid relid)
 	v->protection = twp_protect_copy(p, decision.context);
 	v->protection_hash = p->hash;
 	v->needs = TWP_CATEGORY_BIT(p->category);
+	v->withheld = twp_decision_withheld(&decision.use, p);
 	v->natts = p->natts;
 	v->columns = MemoryContextAllocZero(decision.context, sizeof(TwpColumnVerdict) * Max(p->natts, 1));
 	for (AttrNumber attno = 1; attno <= p->natts; attno++)

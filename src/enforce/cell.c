@@ -231,7 +231,7 @@ add_labels(RowState *row, NullableDatum start, TwpCategorySet *needs, List **fou
 		return false;
 	if (isnull)
 		return true;
-	return twp_protect_read_labels(path->type, value, needs, found);
+	return twp_protect_read_labels(path->type, value, needs, found) && (*needs & row->v->withheld) == 0;
 }
 
 /* True when the row was made for what the use is for, or its subject permits the other purpose. */
