@@ -44,14 +44,14 @@ AS 'MODULE_PATHNAME', 'twp_uses_propose_exception' LANGUAGE C VOLATILE PARALLEL 
 REVOKE ALL ON FUNCTION twin_privacy.propose_scoring_exception(text, regclass, timestamptz, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.propose_scoring_exception(text, regclass, timestamptz, text) TO twin_privacy_officer;
 COMMENT ON FUNCTION twin_privacy.propose_scoring_exception(text, regclass, timestamptz, text) IS
-'Proposes that a use (code) may do with a table what the rules against scoring refuse, where they are wrong: with a table labelled context=insurance or employment, read it together with protected tables; with a protected table, give its derived data of single persons to a recipient of such a kind. until: its end, within a year. reason: recorded, not empty. Returns its number; it opens nothing until another officer approves it, and no longer than the use keeps its terms. Errors: 22004 NULL, 22023 until not within a year or empty reason, 42501 not an officer, 42704 unknown use, 55000 the table has neither label.';
+'Proposes that a use (code) may do with a table what the rules against scoring refuse, where they are wrong: with a table labelled context=insurance or employment, read it together with protected tables; with a protected table, give its derived data of single persons to a recipient of such a kind. until: its end, within a year. reason: recorded, not empty. Returns its number; it opens nothing until another officer approves it, and no longer than the use keeps its terms: proposing the use anew ends it, labelling its recipient closes it. Errors: 22004 NULL, 22023 until not within a year or empty reason, 42501 not an officer, 42704 unknown use, 55000 the table has neither label.';
 
 CREATE FUNCTION twin_privacy.approve_scoring_exception(exception_id bigint) RETURNS void
 AS 'MODULE_PATHNAME', 'twp_uses_approve_exception' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION twin_privacy.approve_scoring_exception(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.approve_scoring_exception(bigint) TO twin_privacy_officer;
 COMMENT ON FUNCTION twin_privacy.approve_scoring_exception(bigint) IS
-'Approves a proposed exception from the rules against scoring, from the next statement on. Needs twin_privacy_officer and another login than the proposer''s. Errors: 22004 NULL, 42501 not an officer or the same login, 42704 unknown number, 55000 not waiting for approval.';
+'Approves a proposed exception from the rules against scoring, from the next statement on. Needs twin_privacy_officer and another login than the proposer''s. Errors: 22004 NULL, 42501 not an officer or the same login, 42704 unknown number, 55000 not waiting for approval, or the use has other terms by now.';
 
 CREATE FUNCTION twin_privacy.end_scoring_exception(exception_id bigint) RETURNS void
 AS 'MODULE_PATHNAME', 'twp_uses_end_exception' LANGUAGE C VOLATILE PARALLEL UNSAFE;
