@@ -265,7 +265,7 @@ probe_all(const TwpProtection *target, const TwpSubject *key, bool is_new, TwpIn
 	if (target->broken != NULL)
 		return false;
 	probe.context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy inputs", ALLOCSET_SMALL_SIZES);
-	probe.done = done_create(probe.context, 64, NULL);
+	probe.done = done_create(probe.context, 4, NULL);
 	old = MemoryContextSwitchTo(probe.context);
 	probe.snapshot = twp_lineage_begin(target->provenance[0].relid);
 	open = probe_row(&probe, target, key, NULL, &inputs);
