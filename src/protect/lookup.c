@@ -7,7 +7,7 @@
  * on other relations (ancestors, path tables, user categories) is dropped on
  * any invalidation.  Entries live in their own contexts under
  * CacheMemoryContext; an error while building leaves no entry behind.
- * Locks: none but on catalogs, as computed.c says why; whoever reads or writes
+ * Locks: none but on catalogs, as shape.c says why; whoever reads or writes
  * a relation has locked it before asking.
  */
 #include "postgres.h"
@@ -233,7 +233,7 @@ resolve_column(TwpProtection *p, Form_pg_attribute att, TwpColumn *column)
 			p->broken = psprintf("category \"%s\" of column \"%s\" does not exist",
 								 label->category, NameStr(att->attname));
 	}
-	type = getBaseTypeAndTypmod(att->atttypid, &typmod);
+	type = twp_protect_base_type(att->atttypid, &typmod);
 	if (column->bounds.declared && !twp_protect_bounds_fit(type))
 		p->broken = psprintf("bounds do not fit column \"%s\"", NameStr(att->attname));
 	if (!twp_protect_mask_fits(&column->mask, type, typmod))
@@ -267,7 +267,7 @@ static void
 resolve_lineage(TwpProtection *p, const TwpTableLabel *label)
 {
 	Oid			key_type = p->facts[TWP_ROW_KEY] == 0 ? InvalidOid :
-		getBaseType(get_atttype(p->relid, p->facts[TWP_ROW_KEY]));
+		twp_protect_column_type(p->relid, p->facts[TWP_ROW_KEY]);
 	ListCell   *lc;
 
 	p->untraced_open = label->untraced_open;
@@ -343,6 +343,7 @@ build_protection(Oid relid, Oid source, const char *label_text)
 {
 	TwpProtection *p = palloc0(sizeof(TwpProtection));
 	TwpTableLabel *label;
+	Bitmapset  *generated = NULL;
 
 	p->relid = relid;
 	p->source = source;
@@ -366,9 +367,11 @@ build_protection(Oid relid, Oid source, const char *label_text)
 			p->columns[attno - 1].category = -1;
 		else
 			resolve_column(p, att, &p->columns[attno - 1]);
+		if (att->attgenerated != '\0')
+			generated = bms_add_member(generated, attno);
 		ReleaseSysCache(tuple);
 	}
-	twp_protect_resolve_generated(p);
+	twp_protect_resolve_generated(p, generated);
 	return p;
 }
 
@@ -538,11 +541,13 @@ same_text(const char *a, const char *b)
 bool
 twp_protect_agrees(Oid child, Oid parent)
 {
-	Oid			own = twp_protect_lookup(child)->source;
-	const TwpProtection *p = twp_protect_lookup(parent);
-	Oid			other = p != NULL ? p->source : InvalidOid;
+	const TwpProtection *p = twp_protect_lookup(child);
+	Oid			own = p != NULL ? p->source : InvalidOid;
+	Oid			other;
 	char	   *name;
 
+	p = twp_protect_lookup(parent);
+	other = p != NULL ? p->source : InvalidOid;
 	if (own == other)
 		return true;
 	if (!OidIsValid(other) ||

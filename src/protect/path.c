@@ -190,10 +190,10 @@ resolve_hop(const char **cursor, Oid from_type, TwpHop *hop, const char **proble
 							hop->key_attno <= 0 ? key : value, schema, table);
 		return false;
 	}
-	hop->key_type = getBaseType(get_atttype(hop->relid, hop->key_attno));
-	hop->value_type = getBaseType(get_atttype(hop->relid, hop->value_attno));
+	hop->key_type = twp_protect_column_type(hop->relid, hop->key_attno);
+	hop->value_type = twp_protect_column_type(hop->relid, hop->value_attno);
 	hop->index = find_unique_index(hop->relid, hop->key_attno);
-	if (hop->key_type != from_type)
+	if (!OidIsValid(hop->value_type) || hop->key_type != from_type)
 		*problem = psprintf("the path joins columns of different types at \"%s.%s(%s)\"", schema, table, key);
 	else if (!OidIsValid(hop->index))
 		*problem = psprintf("the path's column \"%s.%s(%s)\" is not unique", schema, table, key);
@@ -221,7 +221,7 @@ twp_protect_resolve_path(Oid relid, const char *text, const char **problem)
 		*problem = psprintf("column \"%s\" does not exist", column);
 		return NULL;
 	}
-	type = path->start_type = getBaseType(get_atttype(relid, path->start));
+	type = path->start_type = twp_protect_column_type(relid, path->start);
 	path->hops = palloc0(sizeof(TwpHop) * (strlen(text) / 2 + 1));
 	while (*cursor != '\0')
 	{

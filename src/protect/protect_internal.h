@@ -70,10 +70,16 @@ extern char *twp_protect_qualified_name(Oid relid);
 extern char *twp_protect_required_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern void twp_protect_set_label(const char *object, const char *label);
 
-/* computed.c: the attributes a generated column is computed from, shifted as in pull_varattnos; NULL for others. */
+/*
+ * shape.c: what catalogs say, without locks; InvalidOid when it is gone.  The
+ * attributes are shifted as in pull_varattnos.
+ */
+extern List *twp_protect_with_descendants(Oid relid);
+extern Oid	twp_protect_base_type(Oid type, int32 *typmod);
+extern Oid	twp_protect_column_type(Oid relid, AttrNumber attno);
 extern Bitmapset *twp_protect_computed_from(Oid relid, AttrNumber attno);
 /* Fills sources of the protection's generated columns. */
-extern void twp_protect_resolve_generated(TwpProtection *p);
+extern void twp_protect_resolve_generated(TwpProtection *p, const Bitmapset *generated);
 
 /* lookup.c */
 /* A table or column label parsed, or NULL and *broken when it does not parse. */

@@ -46,7 +46,7 @@ resolve_column(const char **cursor, Oid *relid, AttrNumber *attno, Oid *type, co
 		*problem = psprintf("the provenance's column \"%s.%s(%s)\" does not exist", schema, table, column);
 		return false;
 	}
-	*type = getBaseType(get_atttype(*relid, *attno));
+	*type = twp_protect_column_type(*relid, *attno);
 	return true;
 }
 
@@ -88,7 +88,7 @@ resolve(const char *text, Oid key_type, TwpProvenance *provenance, const char **
 		*problem = psprintf("the provenance's column \"%s\" does not exist", used);
 		return false;
 	}
-	provenance->used_type = getBaseType(get_atttype(provenance->relid, provenance->used));
+	provenance->used_type = twp_protect_column_type(provenance->relid, provenance->used);
 	if (!resolve_column(&cursor, &provenance->source, &provenance->source_key, &provenance->source_key_type, problem))
 		return false;
 	*problem = *cursor != '\0' ? "the provenance does not parse" : relation_problem(provenance->relid);

@@ -17,7 +17,6 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
-#include "catalog/pg_inherits.h"
 #include "commands/seclabel.h"
 #include "protect/protect_internal.h"
 #include "utils/fmgroids.h"
@@ -152,7 +151,7 @@ add_foreign_keys(Oid relid, TwpCategorySet needs)
 	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
 	ListCell   *lc;
 
-	foreach(lc, find_all_inheritors(relid, NoLock, NULL))
+	foreach(lc, twp_protect_with_descendants(relid))
 	{
 		const TwpProtection *p = twp_protect_lookup(lfirst_oid(lc));
 		ScanKeyData key;
@@ -298,7 +297,8 @@ static bool
 feeds(Oid relid, AttrNumber attno, AttrNumber target)
 {
 	return attno == target ||
-		bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, twp_protect_computed_from(relid, target));
+		(target > 0 && get_attgenerated(relid, target) != '\0' &&
+		 bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, twp_protect_computed_from(relid, target)));
 }
 
 /* Says whether a column's value decides whose row it is, here or at the other end of a path. */

@@ -11,7 +11,6 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "base/compat.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -40,7 +39,7 @@ protected_relations(void)
 	ListCell   *lc;
 
 	foreach(lc, twp_protect_labelled_relations())
-		all = list_concat_unique_oid(all, find_all_inheritors(lfirst_oid(lc), NoLock, NULL));
+		all = list_concat_unique_oid(all, twp_protect_with_descendants(lfirst_oid(lc)));
 	return all;
 }
 
