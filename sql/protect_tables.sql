@@ -103,6 +103,22 @@ SELECT attempt($$SELECT twin_privacy.protect_table('pt_clinic.frozen', subject =
 DROP MATERIALIZED VIEW pt_clinic.frozen;
 SELECT * FROM rls;
 
+-- nor may one read what stands below the table, or is attached to it, nor by SECURITY LABEL
+CREATE TABLE pt_clinic.whole (id int, patient_id bigint) PARTITION BY RANGE (id);
+CREATE TABLE pt_clinic.part PARTITION OF pt_clinic.whole FOR VALUES FROM (0) TO (10);
+CREATE TABLE pt_clinic.apart (id int, patient_id bigint);
+CREATE VIEW pt_clinic.parts AS SELECT * FROM pt_clinic.part;
+CREATE MATERIALIZED VIEW pt_clinic.frozen AS SELECT * FROM pt_clinic.parts;
+CREATE MATERIALIZED VIEW pt_clinic.frozen_apart AS SELECT * FROM pt_clinic.apart;
+SELECT attempt($$SELECT twin_privacy.protect_table('pt_clinic.whole', subject => 'patient_id', category => 'clinical')$$);
+SELECT attempt($$SECURITY LABEL FOR twin_privacy ON TABLE pt_clinic.whole IS 'subject=patient_id, category=clinical'$$);
+DROP MATERIALIZED VIEW pt_clinic.frozen;
+SELECT twin_privacy.protect_table('pt_clinic.whole', subject => 'patient_id', category => 'clinical');
+SELECT attempt($$ALTER TABLE pt_clinic.whole ATTACH PARTITION pt_clinic.apart FOR VALUES FROM (10) TO (20)$$);
+SET client_min_messages = warning;
+DROP TABLE pt_clinic.whole, pt_clinic.apart CASCADE;
+RESET client_min_messages;
+
 -- protection; the owner reads no row from now on, nor does the administrator or the superuser
 SET SESSION AUTHORIZATION pt_admin;
 SELECT twin_privacy.protect_table('pt_clinic.patient', subject => 'id', category => 'demographics');

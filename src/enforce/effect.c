@@ -26,6 +26,7 @@ is_builtin_carrier(Oid function)
 	{
 		case F_LO_FROM_BYTEA:
 		case F_LO_PUT:
+		case F_LO_CREAT:
 		case F_LO_CREATE:
 		case F_LO_IMPORT_TEXT:
 		case F_LO_IMPORT_TEXT_OID:
@@ -103,14 +104,17 @@ is_kept_in_session(Oid function)
 	return found;
 }
 
-/* True for functions of ours whose argument the ledger keeps. */
+/* True for functions of ours, open to all, that keep their argument: in the ledger, or for an officer to read. */
 static bool
-is_kept_in_ledger(Oid function)
+is_kept_by_us(Oid function)
 {
+	static const char *const ours[] = {"bind_use", "break_glass", "acknowledge_use", "request_unseal", "begin_unseal"};
 	char	   *name = function >= FirstNormalObjectId &&
 		get_func_namespace(function) == get_namespace_oid(TWP_SCHEMA, true) ? get_func_name(function) : NULL;
-	bool		found = name != NULL && (strcmp(name, "bind_use") == 0 || strcmp(name, "break_glass") == 0);
+	bool		found = false;
 
+	for (int i = 0; name != NULL && i < lengthof(ours); i++)
+		found |= strcmp(name, ours[i]) == 0;
 	if (name != NULL)
 		pfree(name);
 	return found;
@@ -142,7 +146,7 @@ twp_enforce_function_executes(Oid function)
 		carrier = holds;
 	else if (function == F_NEXTVAL)
 		carrier = holds && !twp_enforce_writes_rows();
-	else if (holds && is_kept_in_ledger(function))
+	else if (holds && is_kept_by_us(function))
 		carrier = true;
 	else
 		carrier = is_builtin_carrier(function) ||

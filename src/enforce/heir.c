@@ -262,6 +262,8 @@ protect_heir(Oid relid)
 	foreach(lc, twp_protect_ancestors(relid))
 		twp_enforce_refuse_open_parent(lfirst_oid(lc), relid);
 	refuse_own_code(relid);
+	if (!twp_in_maintenance())
+		twp_protect_refuse_materialized_views(relid);
 	twp_protect_switch_rls(relid, true);
 }
 

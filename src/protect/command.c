@@ -97,32 +97,6 @@ refuse_open_parent(Oid relid)
 				 errhint("Protect the parent: protection covers partitions and children.")));
 }
 
-/* Refuses while materialized views hold copies of the table's rows. */
-static void
-refuse_materialized_views(Oid relid)
-{
-	static const char *const query =
-		"WITH RECURSIVE reader(oid) AS ("
-		"  SELECT $1"
-		"  UNION"
-		"  SELECT r.ev_class FROM reader, pg_depend d, pg_rewrite r"
-		"  WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass"
-		"    AND d.refobjid = reader.oid AND r.oid = d.objid AND r.ev_class <> reader.oid)"
-		" SELECT c.oid::regclass::text FROM reader JOIN pg_class c USING (oid)"
-		" WHERE c.relkind = 'm' ORDER BY 1 LIMIT 1";
-	Oid			types[1] = {OIDOID};
-	Datum		values[1] = {ObjectIdGetDatum(relid)};
-
-	twp_sql_connect();
-	twp_sql_exec(query, 1, types, values, NULL);
-	if (SPI_processed > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("materialized view %s reads the table", twp_sql_text(0, 1)),
-				 errhint("Its rows would be frozen outside consent: drop it and fill a protected table instead.")));
-	twp_sql_finish();
-}
-
 /* True when the table uses row security already, for policies of its own. */
 static bool
 has_row_security(Oid relid)
@@ -200,7 +174,7 @@ twp_protect_table(PG_FUNCTION_ARGS)
 				 errmsg("%s is protected through its parent", name),
 				 errhint("Label columns of its own with twin_privacy.label_column; the table's subject and category are the parent's.")));
 	refuse_open_parent(relid);
-	refuse_materialized_views(relid);
+	twp_protect_refuse_materialized_views(relid);
 	label.native_rls = twp_protect_is_protected(relid) ? twp_protect_lookup(relid)->native_rls :
 		has_row_security(relid);
 	keep_lineage(relid, &label);

@@ -9,6 +9,8 @@
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
+#include "catalog/pg_type.h"
 #include "protect/protect.h"
 #include "protect/protect_internal.h"
 #include "utils/memutils.h"
@@ -31,6 +33,34 @@ twp_protect_ancestors(Oid relid)
 	for (int i = 0; i < list_length(ancestors); i++)
 		ancestors = list_concat_unique_oid(ancestors, twp_protect_parents(list_nth_oid(ancestors, i)));
 	return ancestors;
+}
+
+/* Refuses while materialized views hold copies of the rows of a table, or of what stands below it. */
+void
+twp_protect_refuse_materialized_views(Oid relid)
+{
+	static const char *const query =
+		"WITH RECURSIVE reader(oid) AS ("
+		"  SELECT $1"
+		"  UNION"
+		"  SELECT n.oid FROM reader, LATERAL ("
+		"    SELECT r.ev_class FROM pg_depend d JOIN pg_rewrite r ON r.oid = d.objid"
+		"    WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass"
+		"      AND d.refobjid = reader.oid AND r.ev_class <> reader.oid"
+		"    UNION ALL SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = reader.oid) AS n(oid))"
+		" SELECT c.oid::regclass::text FROM reader JOIN pg_class c USING (oid)"
+		" WHERE c.relkind = 'm' ORDER BY 1 LIMIT 1";
+	Oid			types[1] = {OIDOID};
+	Datum		values[1] = {ObjectIdGetDatum(relid)};
+
+	twp_sql_connect();
+	twp_sql_exec(query, 1, types, values, NULL);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("materialized view %s reads the table", twp_sql_text(0, 1)),
+				 errhint("Its rows would be frozen outside consent: drop it and fill a protected table instead.")));
+	twp_sql_finish();
 }
 
 /* Makes the list of children with labels of their own current. */

@@ -168,6 +168,7 @@ extern bool twp_protect_is_protected(Oid relid);
 extern bool twp_protect_agrees(Oid child, Oid parent);
 /* All relations above one in inheritance and partition trees. */
 extern List *twp_protect_ancestors(Oid relid);
+extern void twp_protect_refuse_materialized_views(Oid relid);
 /* A relation below one to which rows may be routed, and whose own label asks for something else; or InvalidOid. */
 extern Oid	twp_protect_strict_child(Oid relid);
 /* True when the database has a protected table at all. */

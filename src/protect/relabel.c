@@ -329,7 +329,12 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 					 errmsg("a context alone would end the table's protection"),
 					 errhint("Use twin_privacy.label_context, which keeps the rest of the label.")));
 		if (label->subject != NULL && !twp_in_maintenance())
+		{
 			check_table_label(relid, label);
+			/* protect_table has looked before */
+			if (!twp_sql_is_internal())
+				twp_protect_refuse_materialized_views(relid);
+		}
 		if (label->subject != NULL)
 			twp_protect_switch_rls(relid, true);
 		replace_lineage(relid, old, label);

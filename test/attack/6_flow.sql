@@ -496,3 +496,16 @@ CREATE FUNCTION lair.lock_it(text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXEC
 SELECT lair.lock_it(min(sex)) FROM clinic.patient;
 SELECT 'STORED' FROM pg_locks WHERE relation = 'lair.lock_f'::regclass AND mode = 'ShareLock';
 --! canary ^STORED
+
+--! attack write_down_count_of_large_objects
+SELECT count(lo_creat(-1)) FROM clinic.patient WHERE sex = 'f';
+SELECT 'STO' || 'RED' || count(*) FROM pg_largeobject_metadata WHERE lomowner = session_user::regrole;
+--! canary STORED[1-9]
+
+--! attack write_down_into_an_order_to_unseal
+SELECT twin_privacy.request_unseal('CARE', 5, 'STO' || 'RED' || sex) FROM clinic.patient;
+SELECT twin_privacy.acknowledge_use('OATH') FROM clinic.patient WHERE sex = 'f';
+SELECT u::text FROM twin_privacy.my_uses u; SELECT * FROM twin_privacy.ledger_events;
+SELECT 'kept', reason FROM twin_privacy_internal.unseal_order;
+--! as doc:CARE super:CARE
+--! canary STORED[fm]
