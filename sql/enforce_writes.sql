@@ -193,7 +193,19 @@ COPY ew.lab (id, s, value) FROM STDIN;
 COPY ew.lab (id, s, value) FROM STDIN;
 62	3	62
 \.
+-- as PostgreSQL, no condition on what is computed only when a row is stored
 RESET SESSION AUTHORIZATION;
+ALTER TABLE ew.lab ADD COLUMN double int GENERATED ALWAYS AS (value * 2) STORED;
+SET SESSION AUTHORIZATION ew_doctor;
+COPY ew.lab (id, s, value) FROM STDIN WHERE double < 10;
+\.
+COPY ew.lab (id, s, value) FROM STDIN WHERE lab IS NULL;
+\.
+COPY ew.lab (id, s, value) FROM STDIN WHERE value < 10;
+63	1	63
+\.
+RESET SESSION AUTHORIZATION;
+ALTER TABLE ew.lab DROP COLUMN double;
 -- constraint violations name no hidden value
 ALTER TABLE ew.lab ADD CHECK (value < 1000);
 SET SESSION AUTHORIZATION ew_doctor;

@@ -151,9 +151,28 @@ check_target(Relation rel, const TwpTableVerdict *v)
 				 errhint("Use INSERT for table \"%s\".", RelationGetRelationName(rel))));
 }
 
+/* Refuses, as PostgreSQL does, a condition on what is computed only when a row is stored. */
+static void
+refuse_generated(Relation rel, Node *where)
+{
+	Bitmapset  *used = NULL;
+	bool		whole;
+
+	pull_varattnos(where, 1, &used);
+	whole = bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, used);
+	for (AttrNumber attno = 1; attno <= RelationGetNumberOfAttributes(rel); attno++)
+		if (TupleDescAttr(RelationGetDescr(rel), attno - 1)->attgenerated != '\0' &&
+			(whole || bms_is_member(attno - FirstLowInvalidHeapAttributeNumber, used)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+					 errmsg("generated columns are not supported in COPY FROM WHERE conditions"),
+					 errdetail("Column \"%s\" is a generated column.",
+							   get_attname(RelationGetRelid(rel), attno, false))));
+}
+
 /* The user's WHERE clause and our checks, as COPY wants them: a list of conjuncts. */
 static List *
-row_conditions(ParseState *pstate, ParseNamespaceItem *item, const CopyStmt *stmt,
+row_conditions(ParseState *pstate, ParseNamespaceItem *item, Relation rel, const CopyStmt *stmt,
 			   const TwpTableVerdict *v, List *attnums)
 {
 	List	   *conditions = NIL;
@@ -167,6 +186,7 @@ row_conditions(ParseState *pstate, ParseNamespaceItem *item, const CopyStmt *stm
 		where = transformExpr(pstate, stmt->whereClause, EXPR_KIND_COPY_WHERE);
 		where = coerce_to_boolean(pstate, where, "WHERE");
 		assign_expr_collations(pstate, where);
+		refuse_generated(rel, where);
 		where = eval_const_expressions(NULL, where);
 		conditions = make_ands_implicit((Expr *) canonicalize_qual((Expr *) where, false));
 	}
@@ -221,7 +241,7 @@ copy_in(CopyStmt *stmt, const char *query_string, QueryCompletion *qc)
 		v = twp_decision_table(RelationGetRelid(rel));
 		check_target(rel, v);
 		twp_enforce_refuse_strict_partitions(v->relid);
-		attnums = row_conditions(pstate, item, stmt, v, attnums);
+		attnums = row_conditions(pstate, item, rel, stmt, v, attnums);
 		twp_enforce_changed = true;
 		record_id = twp_enforce_begin_command(RelationGetRelid(rel));
 		rows = load_rows(pstate, rel, stmt, attnums);

@@ -2,9 +2,9 @@
  * steps.c - tables that decide whose rows another table's are.
  *
  * Other tables' paths lead through them, or foreign keys carry changes of
- * their keys into the columns that a path begins with (ON UPDATE CASCADE and
- * its kin).  Whoever changes such a key or value changes whose rows others
- * are.  The list of steps is made from all labels at once and kept until any
+ * their keys into the columns that a path begins with, or that tell what a
+ * consent asks of a row (ON UPDATE CASCADE and its kin).  Whoever changes such
+ * a key or value changes whose rows others are, or what they tell.  The list of steps is made from all labels at once and kept until any
  * protection may have changed.
  */
 #include "postgres.h"
@@ -110,14 +110,30 @@ add_broken(const TwpProtection *p, TwpCategorySet needs)
 	add_named_path(label->label_column, needs);
 }
 
-/* True for a column that a path of the table begins with. */
+/* True for a column that a path of the table begins with, or that tells a fact consents ask for. */
 static bool
-begins_path(const TwpProtection *p, AttrNumber attno)
+is_asked_for(const TwpProtection *p, AttrNumber attno)
 {
-	return attno == p->subject.start || (p->has_label_path && attno == p->labels.start);
+	bool		asked = attno == p->subject.start || (p->has_label_path && attno == p->labels.start);
+
+	for (int fact = 0; fact < TWP_ROW_FACTS; fact++)
+		asked |= p->facts[fact] != 0 && attno == p->facts[fact];
+	return asked;
 }
 
-/* Adds the step of one foreign key, if its actions would change what a path begins with. */
+/*
+ * True for a column whose NULL asks for less: no labels, no key to trace the
+ * row by.  A row without a subject is nobody's, and only what is sure opens
+ * where a fact is not known.
+ */
+static bool
+opens_by_null(const TwpProtection *p, AttrNumber attno)
+{
+	return attno != p->subject.start &&
+		((p->has_label_path && attno == p->labels.start) || attno == p->facts[TWP_ROW_KEY]);
+}
+
+/* Adds the step of one foreign key, if its actions would change what a path begins with, or a fact. */
 static void
 add_foreign_key(const TwpProtection *p, HeapTuple tuple, TwpCategorySet needs)
 {
@@ -135,11 +151,10 @@ add_foreign_key(const TwpProtection *p, HeapTuple tuple, TwpCategorySet needs)
 	DeconstructFkConstraintRow(tuple, &n, own, theirs, NULL, NULL, NULL, NULL, NULL);
 	for (int i = 0; i < n; i++)
 	{
-		/* a row without a subject is nobody's, but one without labels asks for less */
 		bool		opens = deletes && (constraint->confdeltype == FKCONSTR_ACTION_SETDEFAULT ||
-										own[i] != p->subject.start);
+										opens_by_null(p, own[i]));
 
-		if (begins_path(p, own[i]) && (updates || opens))
+		if (is_asked_for(p, own[i]) && (updates || opens))
 			add_step(constraint->confrelid, theirs[i], theirs[i], opens, false, needs);
 	}
 }

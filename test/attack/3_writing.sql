@@ -739,3 +739,30 @@ SET LOCAL ROLE postgres; SET LOCAL twin_privacy.maintenance = on;
 SELECT 'GOT' || id FROM clinic.visit WHERE patient_id > 770000000 * 10::bigint AND (id IN (1, 101) OR note LIKE 'STOREDy');
 --! as super:CARE
 --! canary GOT\d
+
+--! attack facts_changed_by_a_cascade_from_an_open_table
+UPDATE lair.encounter SET id = 11 WHERE id = 10;
+UPDATE lair.writer SET id = 'dr-b' WHERE id = 'dr-a';
+UPDATE lair.happened SET day = '2026-02-02' WHERE day = '2025-05-05';
+DELETE FROM lair.happened WHERE day = '2025-05-06';
+MERGE INTO lair.encounter USING (VALUES (20)) v(id) ON encounter.id = v.id WHEN MATCHED THEN UPDATE SET id = 11;
+INSERT INTO lair.encounter VALUES (20) ON CONFLICT (id) DO UPDATE SET id = 11;
+SELECT body FROM lair.noted;
+--! as doc:CARE
+--! before
+CREATE TABLE lair.encounter (id int PRIMARY KEY); CREATE TABLE lair.writer (id text PRIMARY KEY); CREATE TABLE lair.happened (day date PRIMARY KEY);
+INSERT INTO lair.encounter VALUES (10), (20), (30); INSERT INTO lair.writer VALUES ('dr-a'), ('dr-c'); INSERT INTO lair.happened VALUES ('2025-05-05'), ('2025-05-06'), ('2026-02-03');
+CREATE TABLE lair.noted (patient_id bigint, visit int REFERENCES lair.encounter ON UPDATE CASCADE, writer text REFERENCES lair.writer ON UPDATE CASCADE,
+    day date DEFAULT '2026-02-03' REFERENCES lair.happened ON UPDATE CASCADE ON DELETE SET DEFAULT, body text);
+INSERT INTO lair.noted VALUES (7700000007, 10, 'dr-c', '2026-02-03', 'CNRYvisit10'), (7700000007, 20, 'dr-c', '2026-02-03', 'CNRYvisit20'), (7700000008, 30, 'dr-a', '2026-02-03', 'CNRYwriter'),
+    (7700000009, 30, 'dr-c', '2025-05-05', 'CNRYday'), (7700000009, 30, 'dr-c', '2025-05-06', 'CNRYdefault');
+GRANT ALL ON lair.encounter, lair.writer, lair.happened, lair.noted TO PUBLIC;
+SELECT twin_privacy.protect_table('lair.noted', subject => 'patient_id', category => 'clinical', author => 'writer', encounter => 'visit', date => 'day') WHERE current_database() = 'closed';
+SELECT twin_privacy.label_column('lair.noted', 'body', 'kind=plain') WHERE current_database() = 'closed';
+SELECT twin_privacy.import_consent(jsonb_build_object('resourceType', 'Consent', 'status', 'active', 'patient', jsonb_build_object('reference', 'Patient/' || p), 'provision', provision::jsonb))
+FROM (VALUES ('7700000007', '{"type": "permit", "data": [{"meaning": "related", "reference": {"reference": "Encounter/11"}}]}'),
+    ('7700000008', '{"type": "permit", "provision": [{"type": "deny", "data": [{"meaning": "authoredby", "reference": {"reference": "Practitioner/dr-a"}}]}]}'),
+    ('7700000009', '{"type": "permit", "dataPeriod": {"start": "2026-01-01", "end": "2026-12-31"}}')) v(p, provision);
+--! after
+DROP TABLE lair.noted, lair.encounter, lair.writer, lair.happened;
+SELECT twin_privacy.withdraw_all_consent(p::text, 'the attack is over') FROM generate_series(7700000007, 7700000009) p;
