@@ -95,7 +95,8 @@ twp_enforce_refuse_leakproof(const TwpClaims *claims)
 
 /*
  * True when the database has a function whose claim is not believed: then no
- * SQL function may be inlined, which might bring a call of it into a query.
+ * SQL function may be inlined into a query of protected tables, which might
+ * bring a call of it in.
  */
 bool
 twp_enforce_claims_exist(void)

@@ -54,6 +54,7 @@ typedef struct TwpRun
 	bool		stores;			/* writes to a table that is not protected, or carries values out */
 	const PlannedStmt *finishes;	/* whose after-triggers run, or NULL */
 	bool		plans;			/* the planner runs */
+	bool		touches;		/* on a query of protected tables */
 	bool		folds;			/* and works out a function into the plan */
 	bool		scrolls;		/* and plans for a cursor that goes both ways */
 	bool		starts;			/* a plan is being started */
@@ -68,7 +69,7 @@ typedef struct TwpRun
  * which re-raises the error being handled, without what it must not tell.
  */
 extern void twp_enforce_start(QueryDesc *query, int eflags);
-extern void twp_enforce_enter_planning(TwpRun *run, int cursor_options);
+extern void twp_enforce_enter_planning(TwpRun *run, bool touches, int cursor_options);
 extern void twp_enforce_enter_start(TwpRun *run);
 /* Records the refusal, when the error being handled is one, of what failed while it was set up. */
 extern void twp_enforce_start_failed(QueryDesc *query);

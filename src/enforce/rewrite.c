@@ -401,12 +401,13 @@ twp_enforce_permissive_policies(CmdType command, Relation relation)
 
 /*
  * True for functions whose body would be inlined into a query after it was
- * rewritten: LANGUAGE sql, returning a set, or any that might bring in a call
- * the query was not looked at for.
+ * rewritten: LANGUAGE sql, returning a set, or any that might bring into a
+ * query of protected tables a call it was not looked at for.
  */
 bool
 twp_enforce_keeps_function(Oid function)
 {
+	const TwpRun *run = twp_enforce_innermost();
 	HeapTuple	tuple;
 	Form_pg_proc proc;
 	bool		keep;
@@ -417,7 +418,7 @@ twp_enforce_keeps_function(Oid function)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	proc = (Form_pg_proc) GETSTRUCT(tuple);
-	keep = proc->prolang == SQLlanguageId && (proc->proretset || twp_enforce_claims_exist());
+	keep = proc->prolang == SQLlanguageId && (proc->proretset || (run != NULL && run->touches && twp_enforce_claims_exist()));
 	ReleaseSysCache(tuple);
 	return keep;
 }

@@ -265,10 +265,11 @@ pop(TwpRun *run)
 
 /* Enters planning, which reads nothing itself but may run users' code. */
 void
-twp_enforce_enter_planning(TwpRun *run, int cursor_options)
+twp_enforce_enter_planning(TwpRun *run, bool touches, int cursor_options)
 {
 	push(run, NULL, false);
 	run->plans = true;
+	run->touches = touches;
 	run->scrolls = (cursor_options & CURSOR_OPT_SCROLL) != 0;
 }
 

@@ -52,7 +52,7 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 	twp_enforce_settle_owed();
 	twp_pseudonym_check_query(parse);
 	touches = twp_enforce_plan(parse, &cursor_options);
-	twp_enforce_enter_planning(&run, cursor_options);
+	twp_enforce_enter_planning(&run, touches, cursor_options);
 	PG_TRY();
 	{
 		if (next_planner != NULL)
