@@ -247,8 +247,8 @@ has_subject(Oid relid, const List *columns)
 
 	foreach(lc, columns)
 	{
-		const Node *column = lfirst(lc);
-		const char *name = IsA(column, IndexElem) ? ((const IndexElem *) column)->name : strVal(column);
+		Node	   *column = lfirst(lc);
+		const char *name = IsA(column, IndexElem) ? ((IndexElem *) column)->name : strVal(column);
 
 		if (p != NULL && p->subject.nhops == 0 && name != NULL && get_attnum(relid, name) == p->subject.start)
 			return true;
