@@ -31,6 +31,9 @@ static const char *const released[] = {
 	"count", "sum", "avg", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
 };
 
+/* Where both lists have sum(). */
+#define PLACE_OF_SUM 1
+
 /* Aggregates that a sub-query may compute for each subject; the first ones give a value. */
 static const char *const for_subjects[] = {
 	"count", "sum", "avg", "min", "max", "stddev", "stddev_samp", "stddev_pop", "variance", "var_samp", "var_pop",
@@ -146,9 +149,12 @@ refuse_overflow(TwpLevel *level, const Aggref *agg)
 						 "aggregate %s of a large or unknown number", get_func_name(agg->aggfnoid));
 }
 
-/* True for CASE WHEN condition THEN something [ELSE 0 or NULL] END. */
+/*
+ * True for CASE WHEN condition THEN something [ELSE NULL] END, or with zero: ELSE 0
+ * END.  Zero adds nothing to a sum, but counts and means see the row.
+ */
 static bool
-is_simple_case(Node *node)
+is_simple_case(Node *node, bool zero)
 {
 	CaseExpr   *expr = (CaseExpr *) node;
 	Const	   *otherwise;
@@ -158,7 +164,7 @@ is_simple_case(Node *node)
 	otherwise = (Const *) expr->defresult;
 	if (otherwise == NULL || (IsA(otherwise, Const) && otherwise->constisnull))
 		return true;
-	if (!IsA(otherwise, Const))
+	if (!zero || !IsA(otherwise, Const))
 		return false;
 	switch (otherwise->consttype)
 	{
@@ -189,7 +195,7 @@ check_repeated(TwpLevel *level, const Aggref *agg, Node *argument, int place)
 
 	if (!twp_anonymity_joins_outer(level) || place == 3 || place == 4 || place >= N_VALUES)
 		return;
-	if (argument != NULL && is_simple_case(argument))
+	if (argument != NULL && is_simple_case(argument, place == PLACE_OF_SUM))
 		argument = (Node *) linitial_node(CaseWhen, ((CaseExpr *) argument)->args)->result;
 	if (argument == NULL || !twp_anonymity_mark(level, argument, &mark, &var) ||
 		!level->sources[var->varno - 1].nullable)
@@ -240,7 +246,7 @@ twp_anonymity_subject_aggregate(TwpLevel *level, Aggref *agg)
 		return true;
 	if (place >= N_VALUES || !is_number(exprType(argument)))
 		return false;
-	if (is_simple_case(argument))
+	if (is_simple_case(argument, true))
 		argument = (Node *) linitial_node(CaseWhen, ((CaseExpr *) argument)->args)->result;
 	if (!twp_anonymity_mark(level, argument, &mark, &var) ||
 		(mark != TWP_DATA_VALUE && mark != TWP_DATA_SUBJECT_VALUE))
@@ -348,10 +354,11 @@ judge_aggregate(TwpLevel *level, Aggref *agg, Var **summed)
 {
 	Node	   *argument = only_argument(agg);
 	List	   *conditions = NIL;
+	int			place = find_aggregate(agg, released, lengthof(released));
 	TwpData	mark;
 	Var		   *var;
 
-	if (find_aggregate(agg, released, lengthof(released)) < 0)
+	if (place < 0)
 		twp_anonymity_refuse(level->analysis, NULL, "aggregate %s", get_func_name(agg->aggfnoid));
 	check_form(level, agg);
 	if (agg->aggfilter != NULL)
@@ -374,7 +381,7 @@ judge_aggregate(TwpLevel *level, Aggref *agg, Var **summed)
 						   get_func_name(agg->aggfnoid));
 	if (checkExprHasSubLink(argument))
 		twp_anonymity_refuse(level->analysis, "Put the condition in WHERE.", "a sub-query in an aggregate");
-	if (is_simple_case(argument))
+	if (is_simple_case(argument, place == PLACE_OF_SUM))
 	{
 		CaseWhen   *when = linitial_node(CaseWhen, ((CaseExpr *) argument)->args);
 

@@ -84,6 +84,17 @@ foreach my $table ('keyed', 'keyless')
 	attack("differencing means of $table", 10 * 1000, sub { my ($a, $n, $b, $m) = map { split /\|/ } @_; sprintf '%.0f', $a * $n - $b * $m },
 		"SELECT avg(value), count(*) FROM $table", "SELECT avg(value), count(*) FROM $table WHERE NOT person_id IN $hof");
 }
+# What counts and means see of the rows that a sum adds nothing of.
+foreach my $table ('keyed', 'keyless')
+{
+	my %counts = ('differencing counts' => 'count(CASE WHEN day < 5 THEN 1 ELSE 0 END)', 'differencing counts of values' => 'count(CASE WHEN day < 5 THEN value ELSE 0 END)',
+		'means' => 'round(sum(CASE WHEN day < 5 THEN value ELSE 0 END) / avg(CASE WHEN day < 5 THEN value ELSE 0 END))');
+	foreach my $name (sort keys %counts)
+	{
+		attack("$name of $table that see more than is compared", 1, sub { $_[1] - $_[0] },
+			"SELECT $counts{$name} FROM $table WHERE day < 8", "SELECT $counts{$name} FROM $table WHERE day < 8 OR (day = 8 AND person_id IN $hof)");
+	}
+}
 attack('differencing groups and their total', 3, sub { my %n = map { split /\|/ } split /\n/, $_[1]; $_[0] - $n{Ulm} - $n{Jena} },
 	'SELECT count(*) FROM person', "SELECT city, count(*) FROM person GROUP BY city HAVING count(*) > 10");
 
