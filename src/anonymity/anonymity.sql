@@ -243,8 +243,16 @@ CREATE FUNCTION twin_privacy_internal.guard_gate(text, integer, integer[], bytea
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_gate' LANGUAGE C WINDOW VOLATILE PARALLEL RESTRICTED;
 CREATE FUNCTION twin_privacy_internal.guard_shows(bigint, integer) RETURNS boolean
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_shows' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION twin_privacy_internal.guard_counted(bytea) RETURNS bigint
-AS 'MODULE_PATHNAME', 'twp_anonymity_guard_counted' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_count(bytea, integer) RETURNS bigint
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_count' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_sum_whole(bytea, integer) RETURNS bigint
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_sum_whole' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_sum_real(bytea, integer) RETURNS double precision
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_sum_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_avg_whole(bytea, integer) RETURNS numeric
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_avg_whole' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_avg_real(bytea, integer) RETURNS double precision
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_avg_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 
 CREATE FUNCTION twin_privacy.forget_releases(use text, reason text) RETURNS bigint
 AS 'MODULE_PATHNAME', 'twp_anonymity_forget_releases' LANGUAGE C VOLATILE PARALLEL UNSAFE;

@@ -33,7 +33,6 @@
 
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_gate);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_shows);
-PG_FUNCTION_INFO_V1(twp_anonymity_guard_counted);
 PG_FUNCTION_INFO_V1(twp_anonymity_forget_releases);
 
 bool		twp_guard_enabled = true;
@@ -103,12 +102,12 @@ read_header(const bytea *packed)
 	Size		size = VARSIZE_ANY_EXHDR(packed);
 
 	if (size < sizeof(header))
-		elog(ERROR, "malformed group");
+		twp_guard_refuse_bytes();
 	memcpy(&header, VARDATA_ANY(packed), sizeof(header));
 	if (header.nfigures < 0 || header.nfigures > TWP_GUARD_MAX_FIGURES || header.columns < 0 ||
 		(header.columns & (header.columns - 1)) != 0 ||
-		size - sizeof(header) != (Size) header.columns * header.nfigures * 2 * sizeof(uint64))
-		elog(ERROR, "malformed group");
+		size - sizeof(header) != header.nfigures * (sizeof(TwpGuardTally) + (Size) header.columns * 2 * sizeof(uint64)))
+		twp_guard_refuse_bytes();
 	return header;
 }
 
@@ -117,13 +116,13 @@ static bool
 take_figure(bytea *packed, int number, uint32 tag, TimestampTz now, TwpGuardFigure *figure)
 {
 	TwpGuardCell header = read_header(packed);
-	const char *cells = VARDATA_ANY(packed) + sizeof(header);
+	const char *cells = VARDATA_ANY(packed) + sizeof(header) + header.nfigures * sizeof(TwpGuardTally);
 	int			ncells;
 
 	if (header.columns == 0)
 		return false;
 	if (number >= header.nfigures)
-		elog(ERROR, "malformed group");
+		twp_guard_refuse_bytes();
 	ncells = header.columns;
 	figure->tag = tag;
 	figure->columns = header.columns;
@@ -194,7 +193,7 @@ judge_group(Judging *judging, ArrayType *cells, ArrayType *shown)
 	deconstruct_array(cells, BYTEAOID, -1, false, TYPALIGN_INT, &packed, &packed_nulls, &npacked);
 	deconstruct_array(shown, BOOLOID, 1, true, TYPALIGN_CHAR, &shows, &show_nulls, &nshown);
 	if (nshown != judging->nfigures || npacked < 1 || packed_nulls[0])
-		elog(ERROR, "malformed group");
+		twp_guard_refuse_bytes();
 	common = nshown - (npacked - 1);
 	for (int i = 0; i < nshown; i++)
 	{
@@ -226,7 +225,7 @@ begin_judging(WindowObject window, Judging *judging)
 	{
 		(void) WinGetFuncArgCurrent(window, i, &isnull);
 		if (isnull)
-			elog(ERROR, "malformed group");
+			twp_guard_refuse_bytes();
 	}
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -238,7 +237,7 @@ begin_judging(WindowObject window, Judging *judging)
 	tags = DatumGetArrayTypeP(WinGetFuncArgCurrent(window, GATE_TAGS, &isnull));
 	judging->nfigures = ArrayGetNItems(ARR_NDIM(tags), ARR_DIMS(tags));
 	if (judging->nfigures > TWP_GUARD_MAX_FIGURES)
-		elog(ERROR, "too many figures");
+		twp_guard_refuse_bytes();
 	if (judging->nfigures > 0)
 		memcpy(judging->tags, ARR_DATA_PTR(tags), judging->nfigures * sizeof(uint32));
 	judging->now = GetCurrentTimestamp();
@@ -298,15 +297,6 @@ Datum
 twp_anonymity_guard_shows(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_BOOL((PG_GETARG_INT64(0) >> PG_GETARG_INT32(1)) & 1);
-}
-
-/* guard_counted(cell): how many different subjects were counted. */
-Datum
-twp_anonymity_guard_counted(PG_FUNCTION_ARGS)
-{
-	if (PG_ARGISNULL(0))
-		PG_RETURN_INT64(0);
-	PG_RETURN_INT64(read_header(PG_GETARG_BYTEA_PP(0)).rows);
 }
 
 /* forget_releases(use, reason): forgets what a use released; gives how many figures. */

@@ -24,6 +24,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "anonymity/cohort.h"
 #include "anonymity/guard_state.h"
 #include "base/compat.h"
@@ -33,6 +35,7 @@
 #include "nodes/execnodes.h"
 #include "uses/uses.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_add);
@@ -100,6 +103,16 @@ twp_guard_aggregate_context(FunctionCallInfo fcinfo)
 	return context;
 }
 
+/* Raises that bytes given to an internal function were not made by another one. */
+void
+twp_guard_refuse_bytes(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("malformed state of a guarded release"),
+			 errhint("Queries under an aggregate-only use call this function; nobody else need.")));
+}
+
 /* Reads the types of the values. */
 static void
 read_types(FunctionCallInfo fcinfo, Site *site)
@@ -152,15 +165,15 @@ read_spec(Site *site, const bytea *spec, int nvalues)
 	}
 	if (n < 3 || site->nidentities < 0 || site->nidentities > TWP_GUARD_MAX_IDENTITIES || site->nfigures < 0 ||
 		site->nfigures > TWP_GUARD_MAX_FIGURES || n < 3 + 2 * site->nidentities + 4 * site->nfigures)
-		elog(ERROR, "malformed specification of figures");
+		twp_guard_refuse_bytes();
 	for (int i = 0; i < site->nidentities; i++, at += 2)
 	{
+		if (at[0] < 0 || at[0] > nvalues || at[1] < 0 || at[1] > Min(MAX_COLUMNS, nvalues - at[0]))
+			twp_guard_refuse_bytes();
 		site->identities[i] = (Identity)
 		{
 			at[0], at[1]
 		};
-		if (at[0] < 0 || at[1] < 0 || at[1] > MAX_COLUMNS || at[0] + at[1] > nvalues)
-			elog(ERROR, "malformed identity of rows");
 	}
 	site->figures = palloc0(Max(site->nfigures, 1) * sizeof(Figure));
 	site->kinds = palloc0(Max(site->nfigures, 1) * sizeof(Kind));
@@ -173,7 +186,7 @@ read_spec(Site *site, const bytea *spec, int nvalues)
 			(uint32) at[0], (uint32) at[1], at[2], at[3]
 		};
 		if (at[2] >= nvalues || at[3] >= nvalues || (at[2] >= 0 && site->types[at[2]] != BOOLOID))
-			elog(ERROR, "malformed figure");
+			twp_guard_refuse_bytes();
 		site->figures[i].type = at[3] >= 0 ? site->types[at[3]] : InvalidOid;
 		site->figures[i].kind = at[0] != 0 ? find_kind(site, (uint32) at[1], at[3]) : -1;
 	}
@@ -201,7 +214,10 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 		const TwpUse *use = twp_uses_claimed() != NULL ? twp_uses_find(twp_uses_claimed()) : NULL;
 
 		if (use == NULL)
-			elog(ERROR, "no use is bound");
+			ereport(ERROR,
+					(errcode(ERRCODE_TWP_NO_USE_BOUND),
+					 errmsg("no use is bound"),
+					 errhint("Queries under an aggregate-only use call this function; bind one.")));
 		site->k = Max(use->min_cohort, 1);
 		site->secret = twp_guard_secret(use->code);
 		site->nfigures = 1;
@@ -230,6 +246,10 @@ create_state(MemoryContext context, int32 k, int32 nfigures)
 	state->nfigures = nfigures;
 	state->capacity = Min(k, 4);
 	state->entries = MemoryContextAllocZero(context, TWP_GUARD_LIST_SIZE(state, state->capacity));
+	state->tallies = MemoryContextAlloc(context, Max(TWP_GUARD_TALLIES_SIZE(state), 1));
+	/* adding to zero below zero keeps the sign of a zero, as sum() does */
+	for (int i = 0; i < nfigures; i++)
+		state->tallies[i] = (TwpGuardTally) {.real = -0.0};
 	return state;
 }
 
@@ -301,22 +321,64 @@ hash_kinds(FunctionCallInfo fcinfo, Site *site, uint64 key)
 	}
 }
 
-/* What one figure gets from the row; false when nothing. */
+/* True when the row of a call counts for a figure. */
 static inline bool
-contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure,
-		   uint64 coefficient, uint64 *exact, uint64 *identity)
+counts_for(FunctionCallInfo fcinfo, const Figure *figure)
 {
 	if (figure->condition >= 0 &&
 		(PG_ARGISNULL(FIRST_VALUE + figure->condition) || !PG_GETARG_BOOL(FIRST_VALUE + figure->condition)))
 		return false;
-	if (figure->value < 0)
-		*exact = coefficient;
-	else if (PG_ARGISNULL(FIRST_VALUE + figure->value))
+	return figure->value < 0 || !PG_ARGISNULL(FIRST_VALUE + figure->value);
+}
+
+/* Adds a value to the figure itself. */
+static inline void
+add_to_tally(TwpGuardTally *tally, Oid type, Datum value)
+{
+	tally->n++;
+	if (type == FLOAT8OID)
+	{
+		double		real = tally->real + DatumGetFloat8(value);
+
+		if (unlikely(isinf(real)) && !isinf(tally->real) && !isinf(DatumGetFloat8(value)))
+			float_overflow_error();
+		tally->real = real;
+	}
+	else if (type == INT4OID)
+		tally->whole += DatumGetInt32(value);
+	else if (type == INT2OID)
+		tally->whole += DatumGetInt16(value);
+}
+
+/* What one figure gets from the row, which is tallied; false when nothing. */
+static inline bool
+contribute(FunctionCallInfo fcinfo, const Site *site, int i, TwpGuardState *state,
+		   uint64 coefficient, uint64 *exact, uint64 *identity)
+{
+	const Figure *figure = &site->figures[i];
+	Datum		value;
+
+	if (!counts_for(fcinfo, figure))
 		return false;
-	else
-		*exact = twp_guard_multiply(coefficient, twp_guard_number(figure->type, PG_GETARG_DATUM(FIRST_VALUE + figure->value)));
+	value = figure->value >= 0 ? PG_GETARG_DATUM(FIRST_VALUE + figure->value) : (Datum) 0;
+	*exact = figure->value < 0 ? coefficient : twp_guard_multiply(coefficient, twp_guard_number(figure->type, value));
 	*identity = figure->kind >= 0 ? site->kind_hashes[figure->kind] : coefficient;
+	add_to_tally(&state->tallies[i], figure->type, value);
 	return true;
+}
+
+/* Tallies a row of nobody, which no sketch knows of. */
+static void
+tally_row(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state)
+{
+	for (int i = 0; i < site->nfigures; i++)
+	{
+		const Figure *figure = &site->figures[i];
+
+		if (counts_for(fcinfo, figure))
+			add_to_tally(&state->tallies[i], figure->type,
+						 figure->value >= 0 ? PG_GETARG_DATUM(FIRST_VALUE + figure->value) : (Datum) 0);
+	}
 }
 
 /* Adds the row's contributions to the sketch of its group. */
@@ -330,7 +392,7 @@ add_to_sketch(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state, T
 		uint64		exact;
 		uint64		identity;
 
-		if (!contribute(fcinfo, site, &site->figures[i], place.coefficient, &exact, &identity))
+		if (!contribute(fcinfo, site, i, state, place.coefficient, &exact, &identity))
 			continue;
 		cell[0] = twp_guard_add(cell[0], exact);
 		cell[1] = twp_guard_add(cell[1], identity);
@@ -347,7 +409,7 @@ add_to_list(FunctionCallInfo fcinfo, Site *site, TwpGuardState *state, uint64 ke
 		uint64		exact;
 		uint64		identity;
 
-		if (!contribute(fcinfo, site, &site->figures[i], place.coefficient, &exact, &identity))
+		if (!contribute(fcinfo, site, i, state, place.coefficient, &exact, &identity))
 			continue;
 		site->contributions[2 * i] = exact;
 		site->contributions[2 * i + 1] = identity;
@@ -415,11 +477,14 @@ add_row(FunctionCallInfo fcinfo, bool distinct)
 	TwpGuardPlace place;
 
 	if (PG_ARGISNULL(1))
+	{
+		if (!distinct)
+			tally_row(fcinfo, site, state);
 		PG_RETURN_POINTER(state);
+	}
 	key = twp_cohort_key(site->subject_type, PG_GETARG_DATUM(1));
 	place = twp_guard_place(site->secret, key);
 	hash_kinds(fcinfo, site, key);
-	state->rows++;
 	if (state->cells != NULL)
 		add_to_sketch(fcinfo, site, state, place);
 	else
@@ -449,14 +514,16 @@ twp_anonymity_guard_subjects_add(PG_FUNCTION_ARGS)
 static Datum
 finish_state(const TwpGuardState *state)
 {
-	TwpGuardCell header = {.nfigures = state->nfigures,.columns = state->columns,.rows = state->rows};
-	Size		size = state->cells != NULL ? TWP_GUARD_CELLS_SIZE(state) : 0;
-	bytea	   *result = palloc(VARHDRSZ + sizeof(header) + size);
+	TwpGuardCell header = {.nfigures = state->nfigures,.columns = state->columns};
+	Size		tallies = TWP_GUARD_TALLIES_SIZE(state);
+	Size		cells = state->cells != NULL ? TWP_GUARD_CELLS_SIZE(state) : 0;
+	bytea	   *result = palloc(VARHDRSZ + sizeof(header) + tallies + cells);
 
-	SET_VARSIZE(result, VARHDRSZ + sizeof(header) + size);
+	SET_VARSIZE(result, VARHDRSZ + sizeof(header) + tallies + cells);
 	memcpy(VARDATA(result), &header, sizeof(header));
-	if (size > 0)
-		memcpy(VARDATA(result) + sizeof(header), state->cells, size);
+	memcpy(VARDATA(result) + sizeof(header), state->tallies, tallies);
+	if (cells > 0)
+		memcpy(VARDATA(result) + sizeof(header) + tallies, state->cells, cells);
 	PG_RETURN_BYTEA_P(result);
 }
 

@@ -21,6 +21,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 
@@ -48,13 +49,23 @@ typedef struct TwpGuardFigure
 	uint64	   *identity;		/* the same, or NULL */
 } TwpGuardFigure;
 
-/* What the aggregates give for a group; cells follow, [column][2 * figure + (0 exact, 1 identity)]. */
+/*
+ * What the aggregates give for a group; the figures' tallies follow, and cells,
+ * [column][2 * figure + (0 exact, 1 identity)].
+ */
 typedef struct TwpGuardCell
 {
 	int32		nfigures;
 	int32		columns;		/* 0: fewer than k subjects, no cells */
-	int64		rows;			/* of the distinct form: subjects */
 } TwpGuardCell;
+
+/* The figure itself: how many rows count for it, and what they add up to, as sum() would. */
+typedef struct TwpGuardTally
+{
+	int64		n;
+	int64		whole;			/* of int2 and int4 */
+	double		real;			/* of float8 */
+} TwpGuardTally;
 
 /* What a subject is in sketches. */
 typedef struct TwpGuardPlace
@@ -177,6 +188,10 @@ twp_guard_number(Oid type, Datum value)
 {
 	return type == FLOAT8OID ? twp_guard_double(DatumGetFloat8(value)) : twp_guard_other_number(type, value);
 }
+
+/* guard_cell.c */
+/* Raises that bytes given to an internal function were not made by another one. */
+pg_noreturn extern void twp_guard_refuse_bytes(void);
 
 /* guard_store.c */
 /* The releases of a use that this backend knows of. */

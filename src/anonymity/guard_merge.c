@@ -9,10 +9,13 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "anonymity/cohort.h"
 #include "anonymity/guard_state.h"
 #include "base/compat.h"
 #include "libpq/pqformat.h"
+#include "utils/float.h"
 
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_combine);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_serialize);
@@ -72,12 +75,30 @@ copy_state(const TwpGuardState *from, MemoryContext context)
 	TwpGuardState	   *state = MemoryContextAlloc(context, sizeof(TwpGuardState));
 
 	*state = *from;
+	memcpy(state->tallies = MemoryContextAlloc(context, Max(TWP_GUARD_TALLIES_SIZE(from), 1)),
+		   from->tallies, TWP_GUARD_TALLIES_SIZE(from));
 	if (from->entries != NULL)
 		memcpy(state->entries = MemoryContextAlloc(context, TWP_GUARD_LIST_SIZE(from, from->capacity)),
 			   from->entries, TWP_GUARD_LIST_SIZE(from, from->capacity));
 	if (from->cells != NULL)
 		memcpy(state->cells = MemoryContextAlloc(context, TWP_GUARD_CELLS_SIZE(from)), from->cells, TWP_GUARD_CELLS_SIZE(from));
 	return state;
+}
+
+/* Adds figures up. */
+static void
+add_tallies(TwpGuardTally *into, const TwpGuardTally *from, int nfigures)
+{
+	for (int i = 0; i < nfigures; i++)
+	{
+		double		real = into[i].real + from[i].real;
+
+		if (unlikely(isinf(real)) && !isinf(into[i].real) && !isinf(from[i].real))
+			float_overflow_error();
+		into[i].n += from[i].n;
+		into[i].whole += from[i].whole;
+		into[i].real = real;
+	}
 }
 
 /* Merges one state into the running one. */
@@ -93,7 +114,9 @@ merge_state(FunctionCallInfo fcinfo, TwpGuardState *from)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_POINTER(copy_state(from, context));
 	into = (TwpGuardState *) PG_GETARG_POINTER(0);
-	into->rows += from->rows;
+	if (from->k != into->k || from->nfigures != into->nfigures)
+		twp_guard_refuse_bytes();
+	add_tallies(into->tallies, from->tallies, from->nfigures);
 	if (from->cells == NULL)
 	{
 		merge_entries(into, from, context, groups);
@@ -125,9 +148,13 @@ static Datum
 pack_state(const TwpGuardState *state)
 {
 	StringInfoData buf;
+	TwpGuardState header = *state;
 
+	header.tallies = NULL;
+	header.entries = header.cells = NULL;
 	pq_begintypsend(&buf);
-	pq_sendbytes(&buf, (const char *) state, sizeof(TwpGuardState));
+	pq_sendbytes(&buf, (const char *) &header, sizeof(header));
+	pq_sendbytes(&buf, (const char *) state->tallies, TWP_GUARD_TALLIES_SIZE(state));
 	if (state->entries != NULL)
 		pq_sendbytes(&buf, (const char *) state->entries, TWP_GUARD_LIST_SIZE(state, state->nsubjects));
 	else
@@ -147,22 +174,28 @@ static TwpGuardState *
 unpack_state(const bytea *packed)
 {
 	Size		size = VARSIZE_ANY_EXHDR(packed);
+	const char *at = VARDATA_ANY(packed);
 	TwpGuardState	   *state = palloc(sizeof(TwpGuardState));
 	bool		listed;
 
 	if (size < sizeof(TwpGuardState))
-		elog(ERROR, "malformed state of a guarded group");
-	memcpy(state, VARDATA_ANY(packed), sizeof(TwpGuardState));
-	listed = state->entries != NULL;
-	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES ||
-		state->nsubjects < 0 || state->nsubjects > state->k || state->columns < 0 ||
+		twp_guard_refuse_bytes();
+	memcpy(state, at, sizeof(TwpGuardState));
+	at += sizeof(TwpGuardState);
+	listed = state->columns == 0;
+	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES || state->k < 1 || state->k > TWP_COHORT_MAX ||
+		state->nsubjects < 0 || state->nsubjects >= (listed ? state->k : 1) || state->columns < 0 ||
 		(state->columns & (state->columns - 1)) != 0 || state->columns > twp_guard_columns(state->k, false) ||
-		size != sizeof(TwpGuardState) + (listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state)))
-		elog(ERROR, "malformed state of a guarded group");
+		size != sizeof(TwpGuardState) + TWP_GUARD_TALLIES_SIZE(state) +
+		(listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state)))
+		twp_guard_refuse_bytes();
+	memcpy(state->tallies = palloc(Max(TWP_GUARD_TALLIES_SIZE(state), 1)), at, TWP_GUARD_TALLIES_SIZE(state));
+	at += TWP_GUARD_TALLIES_SIZE(state);
 	state->capacity = Max(state->nsubjects, 1);
 	state->entries = listed ? palloc0(TWP_GUARD_LIST_SIZE(state, state->capacity)) : NULL;
 	state->cells = listed ? NULL : palloc(TWP_GUARD_CELLS_SIZE(state));
-	memcpy(listed ? state->entries : state->cells, VARDATA_ANY(packed) + sizeof(TwpGuardState), size - sizeof(TwpGuardState));
+	memcpy(listed ? state->entries : state->cells, at,
+		   listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state));
 	return state;
 }
 

@@ -19,7 +19,7 @@ typedef struct TwpGuardState
 	int32		nsubjects;		/* in entries */
 	int32		capacity;		/* of entries */
 	int32		columns;		/* 0 while there is no sketch */
-	int64		rows;			/* calls: what the distinct form counts */
+	TwpGuardTally *tallies;		/* one a figure */
 	uint64	   *entries;		/* key, coefficient, position, then 2 * nfigures contributions */
 	uint64	   *cells;
 } TwpGuardState;
@@ -27,6 +27,8 @@ typedef struct TwpGuardState
 #define TWP_GUARD_ENTRY_WIDTH(nfigures) (3 + 2 * (nfigures))
 #define TWP_GUARD_LIST_SIZE(state, n) ((Size) (n) * TWP_GUARD_ENTRY_WIDTH((state)->nfigures) * sizeof(uint64))
 #define TWP_GUARD_CELLS_SIZE(state) ((Size) (state)->columns * 2 * (state)->nfigures * sizeof(uint64))
+
+#define TWP_GUARD_TALLIES_SIZE(state) ((Size) (state)->nfigures * sizeof(TwpGuardTally))
 
 /* Adds contributions to the cell of a place. */
 static inline void

@@ -399,13 +399,44 @@ counts_subjects(const Aggref *agg)
 	return agg->aggdistinct != NIL;
 }
 
+/* True for an aggregate that the guard's own gives on the way; value: what it sums as a figure. */
+static bool
+is_tallied(const TwpLevel *level, const Aggref *agg, const Var *value)
+{
+	Node	   *argument = only_argument(agg);
+	TwpData	mark;
+	Var		   *var;
+
+	if (argument != NULL && is_simple_case(argument, find_aggregate(agg, released, lengthof(released)) == PLACE_OF_SUM))
+		argument = (Node *) linitial_node(CaseWhen, ((CaseExpr *) argument)->args)->result;
+	switch (agg->aggfnoid)
+	{
+		case F_COUNT_:
+			return true;
+		case F_COUNT_ANY:
+			/* rows that NULL alone keeps from being counted are no condition of the figure's */
+			if (IsA(argument, Const))
+				return !((Const *) argument)->constisnull;
+			return !twp_anonymity_mark(level, argument, &mark, &var) || mark != TWP_DATA_SUBJECT;
+		case F_SUM_INT2:
+		case F_SUM_INT4:
+		case F_SUM_FLOAT8:
+		case F_AVG_INT2:
+		case F_AVG_INT4:
+		case F_AVG_FLOAT8:
+			return value != NULL && IsA(argument, Var) && ((Var *) argument)->vartype == value->vartype;
+		default:
+			return false;
+	}
+}
+
 /* Guards an aggregate; gives the reference to what the release gives of it. */
 static Node *
 guard_aggregate(TwpLevel *level, Aggref *agg)
 {
 	TwpReleaseFigure figure = {NULL};
 	List	   *conditions = judge_aggregate(level, agg, &figure.value);
-	Node	   *cell = (Node *) agg;
+	Node	   *cell = NULL;
 	int			number = -1;
 
 	if (!counts_subjects(agg))
@@ -422,10 +453,15 @@ guard_aggregate(TwpLevel *level, Aggref *agg)
 		if (counts_subjects(agg))
 		{
 			figure.subjects = twp_anonymity_make_subjects(level, agg);
-			cell = twp_anonymity_make_call("guard_counted", INT8OID, list_make1(copyObject(figure.subjects)));
+			cell = twp_anonymity_make_call("guard_count", INT8OID,
+										   list_make2(copyObject(figure.subjects), twp_anonymity_make_int(0)));
 		}
 		number = twp_anonymity_add_figure(level, &figure);
+		if (!counts_subjects(agg) && is_tallied(level, agg, figure.value))
+			cell = twp_anonymity_tally_figure(level, agg, number);
 	}
+	if (cell == NULL)
+		cell = (Node *) agg;
 	if (figure.shown != NULL)
 		cell = twp_anonymity_make_case(copyObject(figure.shown), cell, NULL);
 	cell = twp_anonymity_release_column(level, cell);

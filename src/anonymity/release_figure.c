@@ -27,6 +27,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
@@ -380,6 +381,50 @@ twp_anonymity_sketch_arguments(TwpLevel *level, List **tags)
 	return list_concat(list_make2(twp_anonymity_subject(level), spec), arguments.values);
 }
 
+/* The aggregate that sketches figures, as it is named before all of these are known. */
+static Aggref *
+make_cell(const TwpLevel *level)
+{
+	return twp_anonymity_make_aggregate("guard_cell", BYTEAOID, list_make1(twp_anonymity_subject(level)));
+}
+
+/*
+ * What the aggregate that sketches figures gives of one by itself: a count, a sum or
+ * a mean; NULL where small groups are merged, which adds up PostgreSQL's.
+ */
+Node *
+twp_anonymity_tally_figure(TwpLevel *level, const Aggref *agg, int number)
+{
+	static const struct
+	{
+		Oid			function;
+		const char *name;
+	}			tallied[] = {
+		{F_COUNT_, "guard_count"}, {F_COUNT_ANY, "guard_count"}, {F_SUM_INT2, "guard_sum_whole"},
+		{F_SUM_INT4, "guard_sum_whole"}, {F_SUM_FLOAT8, "guard_sum_real"}, {F_AVG_INT2, "guard_avg_whole"},
+		{F_AVG_INT4, "guard_avg_whole"}, {F_AVG_FLOAT8, "guard_avg_real"},
+	};
+
+	if (twp_guard_remainder && level->query->groupClause != NIL)
+		return NULL;
+	for (int i = 0; i < lengthof(tallied); i++)
+		if (tallied[i].function == agg->aggfnoid)
+			return twp_anonymity_make_call(tallied[i].name, agg->aggtype,
+										   list_make2(make_cell(level), twp_anonymity_make_int(gate_bit(level, number))));
+	return NULL;
+}
+
+/* Puts the aggregate into the place of its name. */
+static Node *
+fill_in_cell(Node *node, Aggref *cell)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Aggref))
+		return ((Aggref *) node)->aggfnoid == cell->aggfnoid ? copyObject((Node *) cell) : node;
+	return expression_tree_mutator(node, fill_in_cell, cell);
+}
+
 /* Puts the guard in front of the groups; gives the condition on them. */
 Node *
 twp_anonymity_guard_groups(TwpLevel *level)
@@ -391,6 +436,7 @@ twp_anonymity_guard_groups(TwpLevel *level)
 		return (Node *) twp_anonymity_make_aggregate("at_least", BOOLOID,
 													 list_make2(twp_anonymity_subject(level), twp_anonymity_make_k(level)));
 	cell = twp_anonymity_make_aggregate("guard_cell", BYTEAOID, twp_anonymity_sketch_arguments(level, &tags));
+	level->columns = (List *) fill_in_cell((Node *) level->columns, cell);
 	linitial_node(TargetEntry, level->columns)->expr = (Expr *) twp_anonymity_make_gate(level, cell, tags);
 	return twp_anonymity_make_not_null((Node *) cell);
 }

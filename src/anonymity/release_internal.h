@@ -212,6 +212,8 @@ extern int	twp_anonymity_add_figure(TwpLevel *level, const TwpReleaseFigure *fig
 extern Aggref *twp_anonymity_make_subjects(TwpLevel *level, const Aggref *count);
 /* The value of a figure where the guard shows it. */
 extern Node *twp_anonymity_show_figure(TwpLevel *level, int number, Node *column);
+/* What the aggregate that sketches figures gives of one by itself. */
+extern Node *twp_anonymity_tally_figure(TwpLevel *level, const Aggref *agg, int number);
 /* Arguments of the aggregate that sketches a level's figures, and the figures' tags. */
 extern List *twp_anonymity_sketch_arguments(TwpLevel *level, List **tags);
 /* Makes the gate's call: all groups' sketches, and which figures of the group are large enough. */
