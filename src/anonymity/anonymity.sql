@@ -245,6 +245,10 @@ CREATE FUNCTION twin_privacy_internal.guard_shows(bigint, integer) RETURNS boole
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_shows' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION twin_privacy_internal.guard_count(bytea, integer) RETURNS bigint
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_count' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_split(bytea, integer) RETURNS boolean
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_split' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION twin_privacy_internal.guard_trim(numeric, boolean) RETURNS numeric
+AS 'MODULE_PATHNAME', 'twp_anonymity_guard_trim' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION twin_privacy_internal.guard_sum_whole(bytea, integer) RETURNS bigint
 AS 'MODULE_PATHNAME', 'twp_anonymity_guard_sum_whole' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION twin_privacy_internal.guard_sum_real(bytea, integer) RETURNS double precision

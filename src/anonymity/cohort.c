@@ -37,15 +37,7 @@ PG_FUNCTION_INFO_V1(twp_anonymity_at_least_split_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_at_least_parts_final);
 PG_FUNCTION_INFO_V1(twp_anonymity_total_add);
 
-typedef struct Cohort
-{
-	int32		k;
-	Oid			type;			/* of the subject */
-	int32		n[2];			/* [0] misses, [1] hits */
-	uint64		keys[FLEXIBLE_ARRAY_MEMBER];	/* 2 * k */
-} Cohort;
-
-#define COHORT_SIZE(k) (offsetof(Cohort, keys) + 2 * (Size) (k) * sizeof(uint64))
+typedef TwpCohort Cohort;
 
 /* Raises unless a cohort of that size can be counted. */
 void
@@ -68,15 +60,15 @@ create_cohort(FunctionCallInfo fcinfo, int32 k)
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "called outside an aggregate");
 	twp_cohort_check_size(k);
-	cohort = MemoryContextAllocZero(context, COHORT_SIZE(k));
+	cohort = MemoryContextAllocZero(context, TWP_COHORT_SIZE(k));
 	cohort->k = k;
 	cohort->type = getBaseType(get_fn_expr_argtype(fcinfo->flinfo, 1));
 	return cohort;
 }
 
-/* Adds a key to one side. */
-static inline void
-add_key(Cohort *cohort, int side, uint64 key)
+/* Adds a key to a side that is not full. */
+void
+twp_cohort_add_key(TwpCohort *cohort, int side, uint64 key)
 {
 	uint64	   *keys = cohort->keys + side * cohort->k;
 	int32		n = cohort->n[side];
@@ -86,6 +78,15 @@ add_key(Cohort *cohort, int side, uint64 key)
 			return;
 	keys[n] = key;
 	cohort->n[side] = n + 1;
+}
+
+/* Adds what another one has seen. */
+void
+twp_cohort_merge(TwpCohort *into, const TwpCohort *from)
+{
+	for (int side = 0; side < 2; side++)
+		for (int32 i = 0; i < from->n[side]; i++)
+			twp_cohort_add(into, side, from->keys[side * from->k + i]);
 }
 
 /* Adds the subject of a row to one side. */
@@ -98,8 +99,8 @@ add_row(FunctionCallInfo fcinfo, int side, int k_argument)
 		cohort = create_cohort(fcinfo, PG_ARGISNULL(k_argument) ? 0 : PG_GETARG_INT32(k_argument));
 	else
 		cohort = (Cohort *) PG_GETARG_POINTER(0);
-	if (cohort->n[side] < cohort->k && !PG_ARGISNULL(1))
-		add_key(cohort, side, twp_cohort_key(cohort->type, PG_GETARG_DATUM(1)));
+	if (!PG_ARGISNULL(1))
+		twp_cohort_add(cohort, side, twp_cohort_key(cohort->type, PG_GETARG_DATUM(1)));
 	PG_RETURN_POINTER(cohort);
 }
 
@@ -136,14 +137,12 @@ twp_anonymity_cohort_combine(PG_FUNCTION_ARGS)
 	from = (Cohort *) PG_GETARG_POINTER(1);
 	if (PG_ARGISNULL(0))
 	{
-		into = MemoryContextAlloc(context, COHORT_SIZE(from->k));
-		memcpy(into, from, COHORT_SIZE(from->k));
+		into = MemoryContextAlloc(context, TWP_COHORT_SIZE(from->k));
+		memcpy(into, from, TWP_COHORT_SIZE(from->k));
 		PG_RETURN_POINTER(into);
 	}
 	into = (Cohort *) PG_GETARG_POINTER(0);
-	for (int side = 0; side < 2; side++)
-		for (int32 i = 0; i < from->n[side] && into->n[side] < into->k; i++)
-			add_key(into, side, from->keys[side * from->k + i]);
+	twp_cohort_merge(into, from);
 	PG_RETURN_POINTER(into);
 }
 
@@ -155,7 +154,7 @@ twp_anonymity_cohort_serialize(PG_FUNCTION_ARGS)
 	StringInfoData buf;
 
 	pq_begintypsend(&buf);
-	pq_sendbytes(&buf, (const char *) cohort, (int) COHORT_SIZE(cohort->k));
+	pq_sendbytes(&buf, (const char *) cohort, (int) TWP_COHORT_SIZE(cohort->k));
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
 
@@ -168,8 +167,12 @@ twp_anonymity_cohort_deserialize(PG_FUNCTION_ARGS)
 	Cohort	   *cohort = palloc(size);
 
 	memcpy(cohort, VARDATA_ANY(packed), size);
-	if (size < offsetof(Cohort, keys) || cohort->k < 1 || cohort->k > TWP_COHORT_MAX || size != COHORT_SIZE(cohort->k))
-		elog(ERROR, "malformed cohort state");
+	if (size < offsetof(Cohort, keys) || cohort->k < 1 || cohort->k > TWP_COHORT_MAX || size != TWP_COHORT_SIZE(cohort->k) ||
+		cohort->n[0] < 0 || cohort->n[0] > cohort->k || cohort->n[1] < 0 || cohort->n[1] > cohort->k)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("malformed state of a cohort"),
+				 errhint("Queries under an aggregate-only use call this function; nobody else need.")));
 	PG_RETURN_POINTER(cohort);
 }
 
@@ -188,8 +191,7 @@ twp_anonymity_at_least_split_final(PG_FUNCTION_ARGS)
 {
 	Cohort	   *cohort = PG_ARGISNULL(0) ? NULL : (Cohort *) PG_GETARG_POINTER(0);
 
-	PG_RETURN_BOOL(cohort != NULL && cohort->n[1] >= cohort->k &&
-				   (cohort->n[0] == 0 || cohort->n[0] >= cohort->k));
+	PG_RETURN_BOOL(cohort != NULL && twp_cohort_is_split(cohort));
 }
 
 /* at_least_parts: true when each side is empty or large enough. */

@@ -13,10 +13,14 @@
  *
  *   merge(agg(a), agg(b)) == agg(a ++ b), but for the number of columns.
  *
- * spec, numbers of four bytes: the cohort, how many figures and identities; for
- * each identity its first value and how many; for each figure its tag, the
- * identities taken (bits), condition and value (numbers of values, -1: none);
- * behind them the use's code.  Row identities are hashed with the subject
+ * What the figures are it adds up on the way, and whether those of a part of the
+ * group rest on enough subjects; and nothing else when it is told not to sketch.
+ *
+ * spec, numbers of four bytes: the cohort, how many figures and identities,
+ * whether to sketch; for each identity its first value and how many; for each
+ * figure its tag, the identities taken (bits), condition and value (numbers of
+ * values, -1: none), and whether its part of the group is wanted; behind them
+ * the use's code.  Row identities are hashed with the subject
  * and summed, so the order of joins does not count.
  *
  * Memory: the aggregate's context.  Failure: out of memory; TP005 when the
@@ -61,6 +65,7 @@ typedef struct Figure
 	int			value;
 	Oid			type;			/* of the value */
 	int			kind;			/* of what its rows are identified by, -1: nothing */
+	bool		split;			/* who counts for it and who does not is wanted */
 } Figure;
 
 /* What rows are identified by in some of the figures. */
@@ -76,6 +81,7 @@ typedef struct Site
 	const TwpGuardSecret *secret;
 	int32		k;
 	Oid			subject_type;
+	bool		plain;			/* nothing is sketched */
 	int			groups;			/* that got a sketch */
 	int			nidentities;
 	Identity	identities[TWP_GUARD_MAX_IDENTITIES];
@@ -87,7 +93,6 @@ typedef struct Site
 	Oid		   *types;			/* of the values */
 	int16	   *lens;
 	bool	   *byvals;
-	uint64	   *contributions;	/* of a row, 2 a figure */
 	uint64		hashes[TWP_GUARD_MAX_IDENTITIES];
 	uint64		pads[MAX_COLUMNS + 1];
 } Site;
@@ -153,18 +158,19 @@ read_spec(Site *site, const bytea *spec, int nvalues)
 {
 	int			n = VARSIZE_ANY_EXHDR(spec) / sizeof(int32);
 	int32	   *numbers = palloc(VARSIZE_ANY_EXHDR(spec) + 1);
-	int32	   *at = numbers + 3;
+	int32	   *at = numbers + TWP_GUARD_SPEC_HEADER;
 
 	memcpy(numbers, VARDATA_ANY(spec), VARSIZE_ANY_EXHDR(spec));
 	((char *) numbers)[VARSIZE_ANY_EXHDR(spec)] = '\0';
-	if (n >= 3)
+	if (n >= TWP_GUARD_SPEC_HEADER)
 	{
 		site->k = numbers[0];
 		site->nfigures = numbers[1];
 		site->nidentities = numbers[2];
+		site->plain = numbers[3] == 0;
 	}
-	if (n < 3 || site->nidentities < 0 || site->nidentities > TWP_GUARD_MAX_IDENTITIES || site->nfigures < 0 ||
-		site->nfigures > TWP_GUARD_MAX_FIGURES || n < 3 + 2 * site->nidentities + 4 * site->nfigures)
+	if (n < TWP_GUARD_SPEC_HEADER || site->nidentities < 0 || site->nidentities > TWP_GUARD_MAX_IDENTITIES || site->nfigures < 0 ||
+		site->nfigures > TWP_GUARD_MAX_FIGURES || n < TWP_GUARD_SPEC_HEADER + 2 * site->nidentities + TWP_GUARD_SPEC_FIGURE * site->nfigures)
 		twp_guard_refuse_bytes();
 	for (int i = 0; i < site->nidentities; i++, at += 2)
 	{
@@ -178,18 +184,19 @@ read_spec(Site *site, const bytea *spec, int nvalues)
 	site->figures = palloc0(Max(site->nfigures, 1) * sizeof(Figure));
 	site->kinds = palloc0(Max(site->nfigures, 1) * sizeof(Kind));
 	site->kind_hashes = palloc0(Max(site->nfigures, 1) * sizeof(uint64));
-	site->contributions = palloc0(Max(site->nfigures, 1) * 2 * sizeof(uint64));
-	for (int i = 0; i < site->nfigures; i++, at += 4)
+	for (int i = 0; i < site->nfigures; i++, at += TWP_GUARD_SPEC_FIGURE)
 	{
 		site->figures[i] = (Figure)
 		{
-			(uint32) at[0], (uint32) at[1], at[2], at[3]
+			(uint32) at[0], (uint32) at[1], at[2], at[3],.split = at[4] != 0
 		};
 		if (at[2] >= nvalues || at[3] >= nvalues || (at[2] >= 0 && site->types[at[2]] != BOOLOID))
 			twp_guard_refuse_bytes();
 		site->figures[i].type = at[3] >= 0 ? site->types[at[3]] : InvalidOid;
 		site->figures[i].kind = at[0] != 0 ? find_kind(site, (uint32) at[1], at[3]) : -1;
 	}
+	if (site->plain)
+		return;
 	site->secret = twp_guard_secret((char *) at);
 	for (int i = 0; i <= MAX_COLUMNS; i++)
 		site->pads[i] = twp_guard_mix(site->secret->word[0] + i, site->secret->word[1]);
@@ -223,7 +230,6 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 		site->nfigures = 1;
 		site->figures = palloc0(sizeof(Figure));
 		site->figures->condition = site->figures->value = site->figures->kind = -1;
-		site->contributions = palloc0(2 * sizeof(uint64));
 	}
 	else
 	{
@@ -236,20 +242,43 @@ call_site(FunctionCallInfo fcinfo, bool distinct)
 	return site;
 }
 
+/* Makes an empty cohort. */
+TwpCohort *
+twp_guard_create_cohort(MemoryContext context, int32 k)
+{
+	TwpCohort  *cohort = MemoryContextAllocZero(context, TWP_COHORT_SIZE(k));
+
+	cohort->k = k;
+	return cohort;
+}
+
 /* Makes an empty state. */
 static TwpGuardState *
-create_state(MemoryContext context, int32 k, int32 nfigures)
+create_state(MemoryContext context, const Site *site)
 {
 	TwpGuardState *state = MemoryContextAllocZero(context, sizeof(TwpGuardState));
 
-	state->k = k;
-	state->nfigures = nfigures;
-	state->capacity = Min(k, 4);
-	state->entries = MemoryContextAllocZero(context, TWP_GUARD_LIST_SIZE(state, state->capacity));
+	state->k = site->k;
+	state->nfigures = site->nfigures;
+	state->plain = site->plain;
+	if (site->plain)
+		state->people = twp_guard_create_cohort(context, site->k);
+	else
+	{
+		state->capacity = Min(site->k, 4);
+		state->entries = MemoryContextAllocZero(context, TWP_GUARD_LIST_SIZE(state, state->capacity));
+	}
 	state->tallies = MemoryContextAlloc(context, Max(TWP_GUARD_TALLIES_SIZE(state), 1));
-	/* adding to zero below zero keeps the sign of a zero, as sum() does */
-	for (int i = 0; i < nfigures; i++)
+	state->splits = MemoryContextAllocZero(context, Max(site->nfigures, 1) * sizeof(TwpCohort *));
+	for (int i = 0; i < site->nfigures; i++)
+	{
+		/* adding to zero below zero keeps the sign of a zero, as sum() does */
 		state->tallies[i] = (TwpGuardTally) {.real = -0.0};
+		if (!site->figures[i].split)
+			continue;
+		state->splits[i] = twp_guard_create_cohort(context, site->k);
+		state->parts |= UINT64CONST(1) << i;
+	}
 	return state;
 }
 
@@ -350,71 +379,65 @@ add_to_tally(TwpGuardTally *tally, Oid type, Datum value)
 		tally->whole += DatumGetInt16(value);
 }
 
-/* What one figure gets from the row, which is tallied; false when nothing. */
-static inline bool
-contribute(FunctionCallInfo fcinfo, const Site *site, int i, TwpGuardState *state,
-		   uint64 coefficient, uint64 *exact, uint64 *identity)
+/* The value that a row has for a figure. */
+static inline Datum
+value_of(FunctionCallInfo fcinfo, const Figure *figure)
 {
-	const Figure *figure = &site->figures[i];
-	Datum		value;
-
-	if (!counts_for(fcinfo, figure))
-		return false;
-	value = figure->value >= 0 ? PG_GETARG_DATUM(FIRST_VALUE + figure->value) : (Datum) 0;
-	*exact = figure->value < 0 ? coefficient : twp_guard_multiply(coefficient, twp_guard_number(figure->type, value));
-	*identity = figure->kind >= 0 ? site->kind_hashes[figure->kind] : coefficient;
-	add_to_tally(&state->tallies[i], figure->type, value);
-	return true;
+	return figure->value >= 0 ? PG_GETARG_DATUM(FIRST_VALUE + figure->value) : (Datum) 0;
 }
 
-/* Tallies a row of nobody, which no sketch knows of. */
-static void
-tally_row(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state)
+/* Adds a row to the figures themselves, of nobody: key NULL; gives the bits of those that it counts for. */
+static inline uint64
+tally_row(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state, const uint64 *key)
 {
+	uint64		counted = 0;
+
 	for (int i = 0; i < site->nfigures; i++)
 	{
 		const Figure *figure = &site->figures[i];
+		bool		counts = counts_for(fcinfo, figure);
 
-		if (counts_for(fcinfo, figure))
-			add_to_tally(&state->tallies[i], figure->type,
-						 figure->value >= 0 ? PG_GETARG_DATUM(FIRST_VALUE + figure->value) : (Datum) 0);
+		if (figure->split && key != NULL)
+			twp_cohort_add(state->splits[i], counts, *key);
+		if (!counts)
+			continue;
+		add_to_tally(&state->tallies[i], figure->type, value_of(fcinfo, figure));
+		counted |= UINT64CONST(1) << i;
 	}
+	return counted;
 }
 
-/* Adds the row's contributions to the sketch of its group. */
+/* What one figure gets from a row that counts for it. */
 static inline void
-add_to_sketch(FunctionCallInfo fcinfo, const Site *site, TwpGuardState *state, TwpGuardPlace place)
+contribute(FunctionCallInfo fcinfo, const Site *site, const Figure *figure, uint64 coefficient, uint64 *pair)
 {
-	uint64	   *cell = state->cells + (Size) 2 * state->nfigures * (place.position & (state->columns - 1));
+	uint64		exact = figure->value < 0 ? coefficient :
+		twp_guard_multiply(coefficient, twp_guard_number(figure->type, value_of(fcinfo, figure)));
 
-	for (int i = 0; i < site->nfigures; i++, cell += 2)
-	{
-		uint64		exact;
-		uint64		identity;
-
-		if (!contribute(fcinfo, site, i, state, place.coefficient, &exact, &identity))
-			continue;
-		cell[0] = twp_guard_add(cell[0], exact);
-		cell[1] = twp_guard_add(cell[1], identity);
-	}
+	pair[0] = twp_guard_add(pair[0], exact);
+	pair[1] = twp_guard_add(pair[1], figure->kind >= 0 ? site->kind_hashes[figure->kind] : coefficient);
 }
 
-/* Adds the row's contributions to the entry of its subject. */
-static void
-add_to_list(FunctionCallInfo fcinfo, Site *site, TwpGuardState *state, uint64 key, TwpGuardPlace place)
+/* Adds the row's contributions to pairs, one a figure. */
+static inline void
+add_contributions(FunctionCallInfo fcinfo, const Site *site, uint64 counted, uint64 coefficient, uint64 *pair)
 {
-	memset(site->contributions, 0, 2 * site->nfigures * sizeof(uint64));
-	for (int i = 0; i < site->nfigures; i++)
-	{
-		uint64		exact;
-		uint64		identity;
+	for (int i = 0; i < site->nfigures; i++, pair += 2, counted >>= 1)
+		if (counted & 1)
+			contribute(fcinfo, site, &site->figures[i], coefficient, pair);
+}
 
-		if (!contribute(fcinfo, site, i, state, place.coefficient, &exact, &identity))
-			continue;
-		site->contributions[2 * i] = exact;
-		site->contributions[2 * i + 1] = identity;
-	}
-	twp_guard_add_to_entry(state, twp_guard_find_entry(state, key), place, site->contributions);
+/* Adds the row's contributions to the entry of its subject; the cohort makes a sketch. */
+static void
+add_to_list(FunctionCallInfo fcinfo, Site *site, TwpGuardState *state, uint64 counted, uint64 key, TwpGuardPlace place)
+{
+	uint64	   *entry = twp_guard_find_entry(state, key);
+
+	entry[1] = place.coefficient;
+	entry[2] = place.position;
+	add_contributions(fcinfo, site, counted, place.coefficient, entry + 3);
+	if (state->nsubjects == state->k)
+		twp_guard_make_sketch(state, twp_guard_aggregate_context(fcinfo), site->groups++ >= TWP_GUARD_FULL_GROUPS);
 }
 
 /* Puts the kept contributions into a sketch: from now on no subject is known. */
@@ -472,27 +495,31 @@ add_row(FunctionCallInfo fcinfo, bool distinct)
 {
 	Site	   *site = call_site(fcinfo, distinct);
 	TwpGuardState *state = PG_ARGISNULL(0) ?
-		create_state(twp_guard_aggregate_context(fcinfo), site->k, site->nfigures) : (TwpGuardState *) PG_GETARG_POINTER(0);
+		create_state(twp_guard_aggregate_context(fcinfo), site) : (TwpGuardState *) PG_GETARG_POINTER(0);
 	uint64		key;
+	uint64		counted;
 	TwpGuardPlace place;
 
 	if (PG_ARGISNULL(1))
 	{
 		if (!distinct)
-			tally_row(fcinfo, site, state);
+			(void) tally_row(fcinfo, site, state, NULL);
 		PG_RETURN_POINTER(state);
 	}
 	key = twp_cohort_key(site->subject_type, PG_GETARG_DATUM(1));
+	counted = tally_row(fcinfo, site, state, &key);
+	if (site->plain)
+	{
+		twp_cohort_add(state->people, 1, key);
+		PG_RETURN_POINTER(state);
+	}
 	place = twp_guard_place(site->secret, key);
 	hash_kinds(fcinfo, site, key);
 	if (state->cells != NULL)
-		add_to_sketch(fcinfo, site, state, place);
+		add_contributions(fcinfo, site, counted, place.coefficient,
+						  state->cells + (Size) 2 * state->nfigures * (place.position & (state->columns - 1)));
 	else
-	{
-		add_to_list(fcinfo, site, state, key, place);
-		if (state->nsubjects == state->k)
-			twp_guard_make_sketch(state, twp_guard_aggregate_context(fcinfo), site->groups++ >= TWP_GUARD_FULL_GROUPS);
-	}
+		add_to_list(fcinfo, site, state, counted, key, place);
 	PG_RETURN_POINTER(state);
 }
 
@@ -512,13 +539,15 @@ twp_anonymity_guard_subjects_add(PG_FUNCTION_ARGS)
 
 /* What a state gives to the gate. */
 static Datum
-finish_state(const TwpGuardState *state)
+finish_state(TwpGuardState *state)
 {
 	TwpGuardCell header = {.nfigures = state->nfigures,.columns = state->columns};
 	Size		tallies = TWP_GUARD_TALLIES_SIZE(state);
 	Size		cells = state->cells != NULL ? TWP_GUARD_CELLS_SIZE(state) : 0;
 	bytea	   *result = palloc(VARHDRSZ + sizeof(header) + tallies + cells);
 
+	for (int i = 0; i < state->nfigures; i++)
+		state->tallies[i].split = state->splits[i] != NULL && twp_cohort_is_split(state->splits[i]);
 	SET_VARSIZE(result, VARHDRSZ + sizeof(header) + tallies + cells);
 	memcpy(VARDATA(result), &header, sizeof(header));
 	memcpy(VARDATA(result) + sizeof(header), state->tallies, tallies);
@@ -527,13 +556,15 @@ finish_state(const TwpGuardState *state)
 	PG_RETURN_BYTEA_P(result);
 }
 
-/* guard_cell: the sketches of a group with k subjects, else NULL. */
+/* guard_cell: a group with k subjects, else NULL. */
 Datum
 twp_anonymity_guard_cell_final(PG_FUNCTION_ARGS)
 {
-	if (PG_ARGISNULL(0) || ((TwpGuardState *) PG_GETARG_POINTER(0))->cells == NULL)
+	TwpGuardState *state = PG_ARGISNULL(0) ? NULL : (TwpGuardState *) PG_GETARG_POINTER(0);
+
+	if (state == NULL || (state->plain ? state->people->n[1] < state->k : state->cells == NULL))
 		PG_RETURN_NULL();
-	return finish_state((TwpGuardState *) PG_GETARG_POINTER(0));
+	return finish_state(state);
 }
 
 /* guard_subjects: the sketch and the number of subjects. */

@@ -27,6 +27,9 @@
 
 #define TWP_GUARD_PRIME ((UINT64CONST(1) << 61) - 1)
 #define TWP_GUARD_MAX_FIGURES 48
+/* Numbers that a specification begins with, and those of a figure. */
+#define TWP_GUARD_SPEC_HEADER 4
+#define TWP_GUARD_SPEC_FIGURE 5
 /* Tables whose rows one aggregate tells apart. */
 #define TWP_GUARD_MAX_IDENTITIES 16
 /* Differences are told apart up to so many subjects; a larger cohort is treated like it. */
@@ -56,7 +59,7 @@ typedef struct TwpGuardFigure
 typedef struct TwpGuardCell
 {
 	int32		nfigures;
-	int32		columns;		/* 0: fewer than k subjects, no cells */
+	int32		columns;		/* 0: no cells: fewer than k subjects, or nothing is sketched */
 } TwpGuardCell;
 
 /* The figure itself: how many rows count for it, and what they add up to, as sum() would. */
@@ -65,6 +68,7 @@ typedef struct TwpGuardTally
 	int64		n;
 	int64		whole;			/* of int2 and int4 */
 	double		real;			/* of float8 */
+	int64		split;			/* whether the cohort counts for it, and the cohort or nobody does not */
 } TwpGuardTally;
 
 /* What a subject is in sketches. */

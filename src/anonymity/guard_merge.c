@@ -15,6 +15,7 @@
 #include "anonymity/guard_state.h"
 #include "base/compat.h"
 #include "libpq/pqformat.h"
+#include "port/pg_bitutils.h"
 #include "utils/float.h"
 
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_cell_combine);
@@ -44,6 +45,13 @@ shrink(TwpGuardState *state, int columns, MemoryContext context)
 	pfree(state->cells);
 	state->cells = cells;
 	state->columns = columns;
+}
+
+/* Copies a cohort into a context; NULL gives NULL. */
+static TwpCohort *
+copy_cohort(const TwpCohort *from, MemoryContext context)
+{
+	return from == NULL ? NULL : memcpy(MemoryContextAlloc(context, TWP_COHORT_SIZE(from->k)), from, TWP_COHORT_SIZE(from->k));
 }
 
 /* Adds one state that keeps subjects to another state. */
@@ -77,6 +85,10 @@ copy_state(const TwpGuardState *from, MemoryContext context)
 	*state = *from;
 	memcpy(state->tallies = MemoryContextAlloc(context, Max(TWP_GUARD_TALLIES_SIZE(from), 1)),
 		   from->tallies, TWP_GUARD_TALLIES_SIZE(from));
+	state->people = copy_cohort(from->people, context);
+	state->splits = MemoryContextAllocZero(context, Max(from->nfigures, 1) * sizeof(TwpCohort *));
+	for (int i = 0; i < from->nfigures; i++)
+		state->splits[i] = copy_cohort(from->splits[i], context);
 	if (from->entries != NULL)
 		memcpy(state->entries = MemoryContextAlloc(context, TWP_GUARD_LIST_SIZE(from, from->capacity)),
 			   from->entries, TWP_GUARD_LIST_SIZE(from, from->capacity));
@@ -114,9 +126,17 @@ merge_state(FunctionCallInfo fcinfo, TwpGuardState *from)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_POINTER(copy_state(from, context));
 	into = (TwpGuardState *) PG_GETARG_POINTER(0);
-	if (from->k != into->k || from->nfigures != into->nfigures)
+	if (from->k != into->k || from->nfigures != into->nfigures || from->plain != into->plain || from->parts != into->parts)
 		twp_guard_refuse_bytes();
 	add_tallies(into->tallies, from->tallies, from->nfigures);
+	for (int i = 0; i < from->nfigures; i++)
+		if (from->splits[i] != NULL)
+			twp_cohort_merge(into->splits[i], from->splits[i]);
+	if (from->plain)
+	{
+		twp_cohort_merge(into->people, from->people);
+		PG_RETURN_POINTER(into);
+	}
 	if (from->cells == NULL)
 	{
 		merge_entries(into, from, context, groups);
@@ -152,12 +172,19 @@ pack_state(const TwpGuardState *state)
 
 	header.tallies = NULL;
 	header.entries = header.cells = NULL;
+	header.people = NULL;
+	header.splits = NULL;
 	pq_begintypsend(&buf);
 	pq_sendbytes(&buf, (const char *) &header, sizeof(header));
 	pq_sendbytes(&buf, (const char *) state->tallies, TWP_GUARD_TALLIES_SIZE(state));
+	if (state->plain)
+		pq_sendbytes(&buf, (const char *) state->people, TWP_COHORT_SIZE(state->k));
+	for (int i = 0; i < state->nfigures; i++)
+		if (state->splits[i] != NULL)
+			pq_sendbytes(&buf, (const char *) state->splits[i], TWP_COHORT_SIZE(state->k));
 	if (state->entries != NULL)
 		pq_sendbytes(&buf, (const char *) state->entries, TWP_GUARD_LIST_SIZE(state, state->nsubjects));
-	else
+	else if (state->cells != NULL)
 		pq_sendbytes(&buf, (const char *) state->cells, TWP_GUARD_CELLS_SIZE(state));
 	PG_RETURN_BYTEA_P(pq_endtypsend(&buf));
 }
@@ -169,33 +196,72 @@ twp_anonymity_guard_cell_serialize(PG_FUNCTION_ARGS)
 	return pack_state((TwpGuardState *) PG_GETARG_POINTER(0));
 }
 
+/* Raises unless a header could be one of a packed state; gives the size of what follows it. */
+static Size
+check_header(const TwpGuardState *state)
+{
+	bool		listed = state->columns == 0;
+	int			ncohorts;
+
+	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES || state->k < 1 || state->k > TWP_COHORT_MAX ||
+		state->nsubjects < 0 || state->nsubjects >= (listed ? state->k : 1) || state->columns < 0 ||
+		(state->columns & (state->columns - 1)) != 0 || state->columns > twp_guard_columns(state->k, false) ||
+		state->parts >> state->nfigures != 0 || (state->plain && (state->columns > 0 || state->nsubjects > 0)))
+		twp_guard_refuse_bytes();
+	ncohorts = (int) pg_popcount64(state->parts) + (state->plain ? 1 : 0);
+	return TWP_GUARD_TALLIES_SIZE(state) + ncohorts * TWP_COHORT_SIZE(state->k) +
+		(listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state));
+}
+
+/* Takes bytes of a packed state. */
+static void *
+take_bytes(const char **at, Size size)
+{
+	void	   *bytes = memcpy(palloc(Max(size, 1)), *at, size);
+
+	*at += size;
+	return bytes;
+}
+
+/* Takes a cohort of a packed state. */
+static TwpCohort *
+take_cohort(const char **at, int32 k)
+{
+	TwpCohort  *cohort = take_bytes(at, TWP_COHORT_SIZE(k));
+
+	if (cohort->k != k || cohort->n[0] < 0 || cohort->n[0] > k || cohort->n[1] < 0 || cohort->n[1] > k)
+		twp_guard_refuse_bytes();
+	return cohort;
+}
+
 /* Unpacks a state. */
 static TwpGuardState *
 unpack_state(const bytea *packed)
 {
 	Size		size = VARSIZE_ANY_EXHDR(packed);
 	const char *at = VARDATA_ANY(packed);
-	TwpGuardState	   *state = palloc(sizeof(TwpGuardState));
-	bool		listed;
+	TwpGuardState	   *state;
 
 	if (size < sizeof(TwpGuardState))
 		twp_guard_refuse_bytes();
-	memcpy(state, at, sizeof(TwpGuardState));
-	at += sizeof(TwpGuardState);
-	listed = state->columns == 0;
-	if (state->nfigures < 0 || state->nfigures > TWP_GUARD_MAX_FIGURES || state->k < 1 || state->k > TWP_COHORT_MAX ||
-		state->nsubjects < 0 || state->nsubjects >= (listed ? state->k : 1) || state->columns < 0 ||
-		(state->columns & (state->columns - 1)) != 0 || state->columns > twp_guard_columns(state->k, false) ||
-		size != sizeof(TwpGuardState) + TWP_GUARD_TALLIES_SIZE(state) +
-		(listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state)))
+	state = take_bytes(&at, sizeof(TwpGuardState));
+	if (size - sizeof(TwpGuardState) != check_header(state))
 		twp_guard_refuse_bytes();
-	memcpy(state->tallies = palloc(Max(TWP_GUARD_TALLIES_SIZE(state), 1)), at, TWP_GUARD_TALLIES_SIZE(state));
-	at += TWP_GUARD_TALLIES_SIZE(state);
+	state->tallies = take_bytes(&at, TWP_GUARD_TALLIES_SIZE(state));
+	state->people = state->plain ? take_cohort(&at, state->k) : NULL;
+	state->splits = palloc0(Max(state->nfigures, 1) * sizeof(TwpCohort *));
+	for (int i = 0; i < state->nfigures; i++)
+		if ((state->parts >> i) & 1)
+			state->splits[i] = take_cohort(&at, state->k);
+	state->entries = state->cells = NULL;
 	state->capacity = Max(state->nsubjects, 1);
-	state->entries = listed ? palloc0(TWP_GUARD_LIST_SIZE(state, state->capacity)) : NULL;
-	state->cells = listed ? NULL : palloc(TWP_GUARD_CELLS_SIZE(state));
-	memcpy(listed ? state->entries : state->cells, at,
-		   listed ? TWP_GUARD_LIST_SIZE(state, state->nsubjects) : TWP_GUARD_CELLS_SIZE(state));
+	if (state->columns > 0)
+		state->cells = take_bytes(&at, TWP_GUARD_CELLS_SIZE(state));
+	else if (!state->plain)
+	{
+		state->entries = palloc0(TWP_GUARD_LIST_SIZE(state, state->capacity));
+		memcpy(state->entries, at, TWP_GUARD_LIST_SIZE(state, state->nsubjects));
+	}
 	return state;
 }
 

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "anonymity/cohort.h"
 #include "anonymity/guard_internal.h"
 #include "fmgr.h"
 
@@ -19,7 +20,11 @@ typedef struct TwpGuardState
 	int32		nsubjects;		/* in entries */
 	int32		capacity;		/* of entries */
 	int32		columns;		/* 0 while there is no sketch */
+	int32		plain;			/* nothing is sketched: people are counted */
+	uint64		parts;			/* bits of the figures that have a split */
 	TwpGuardTally *tallies;		/* one a figure */
+	TwpCohort  *people;			/* of a plain state */
+	TwpCohort **splits;			/* one a figure, or NULL: subjects that count for it and those that do not */
 	uint64	   *entries;		/* key, coefficient, position, then 2 * nfigures contributions */
 	uint64	   *cells;
 } TwpGuardState;
@@ -41,6 +46,8 @@ twp_guard_add_to_cells(TwpGuardState *state, uint64 position, const uint64 *cont
 		cell[i] = twp_guard_add(cell[i], contributions[i]);
 }
 
+/* Makes an empty cohort. */
+extern TwpCohort *twp_guard_create_cohort(MemoryContext context, int32 k);
 /* The memory context of the running aggregate. */
 extern MemoryContext twp_guard_aggregate_context(FunctionCallInfo fcinfo);
 /* Puts the kept contributions into a sketch: from now on no subject is known. */

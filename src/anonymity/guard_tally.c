@@ -14,6 +14,8 @@
 #include "utils/numeric.h"
 
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_count);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_split);
+PG_FUNCTION_INFO_V1(twp_anonymity_guard_trim);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_sum_whole);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_sum_real);
 PG_FUNCTION_INFO_V1(twp_anonymity_guard_avg_whole);
@@ -48,6 +50,13 @@ Datum
 twp_anonymity_guard_count(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_INT64(read_tally(fcinfo).n);
+}
+
+/* guard_split(cell, figure): has a part of the group the cohort, and what is left of it none or the cohort? */
+Datum
+twp_anonymity_guard_split(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(read_tally(fcinfo).split != 0);
 }
 
 /* guard_sum_whole(cell, figure): sum() of int2 or int4. */
@@ -94,4 +103,23 @@ twp_anonymity_guard_avg_real(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	/* avg() adds to zero */
 	PG_RETURN_FLOAT8((0.0 + tally.real) / (double) tally.n);
+}
+
+/* Digits behind the first of a rounded number: what PostgreSQL's means have at least. */
+#define ROUNDED_DIGITS 15
+
+/*
+ * guard_trim(number, rounded): the number in a form that depends on nothing but
+ * its value.  PostgreSQL's has as many decimals as one of the numbers that it
+ * was made of, be that a zero, and where it is rounded as many digits.
+ */
+Datum
+twp_anonymity_guard_trim(PG_FUNCTION_ARGS)
+{
+	Datum		number = PG_GETARG_DATUM(0);
+
+	if (PG_GETARG_BOOL(1))
+		number = DirectFunctionCall3(numeric_in, CStringGetDatum(numeric_out_sci(DatumGetNumeric(number), ROUNDED_DIGITS)),
+									 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+	return DirectFunctionCall1(numeric_trim_scale, number);
 }

@@ -267,51 +267,12 @@ twp_anonymity_make_k(const TwpLevel *level)
 	return twp_anonymity_make_int(level->analysis->terms->min_cohort);
 }
 
-/* Zero of a number's type. */
-static Const *
-make_zero(Oid type)
-{
-	Datum		zero;
-
-	switch (type)
-	{
-		case INT2OID:
-			zero = Int16GetDatum(0);
-			break;
-		case INT4OID:
-			zero = Int32GetDatum(0);
-			break;
-		case INT8OID:
-			zero = Int64GetDatum(0);
-			break;
-		case FLOAT4OID:
-			zero = Float4GetDatum(0);
-			break;
-		case FLOAT8OID:
-			zero = Float8GetDatum(0);
-			break;
-		default:
-			zero = OidFunctionCall1(F_NUMERIC_INT4, Int32GetDatum(0));
-			break;
-	}
-	return makeConst(type, -1, InvalidOid, get_typlen(type), zero, false, get_typbyval(type));
-}
-
-/* A test that a number is not zero. */
-static Node *
-make_not_zero(Node *expr)
-{
-	Oid			type = exprType(expr);
-	Oid			operator = OpernameGetOprid(list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("<>"))),
-											type, type);
-
-	return (Node *) make_opclause(operator, BOOLOID, false, (Expr *) copyObject(expr), (Expr *) make_zero(type),
-								  InvalidOid, InvalidOid);
-}
-
-/* Judges the value that an aggregate sums, and adds what may make a row not count; *summed: a column that is. */
+/*
+ * Judges the value that an aggregate sums, and adds what may make a row not
+ * count; *summed: a column that is, *adds: that a row adds something to it.
+ */
 static List *
-judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, Var **summed)
+judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, Var **summed, Node **adds)
 {
 	TwpData	mark;
 	Var		   *var;
@@ -337,7 +298,7 @@ judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, V
 		if (!twp_anonymity_is_filled(level, var))
 			conditions = lappend(conditions, twp_anonymity_make_not_null(value));
 		if (mark == TWP_DATA_SUBJECT_VALUE && !counts)
-			conditions = lappend(conditions, make_not_zero(value));
+			*adds = twp_anonymity_make_not_zero(value);
 		return conditions;
 	}
 	if (!counts)
@@ -348,9 +309,12 @@ judge_value(TwpLevel *level, const Aggref *agg, Node *value, List *conditions, V
 	return lappend(conditions, twp_anonymity_make_not_null(value));
 }
 
-/* Judges an aggregate of a release; gives the conditions that split its group, and *summed: the column it sums. */
+/*
+ * Judges an aggregate of a release; gives the conditions that split its group,
+ * *summed: the column it sums, and *adds: a condition on what adds to the sum.
+ */
 static List *
-judge_aggregate(TwpLevel *level, Aggref *agg, Var **summed)
+judge_aggregate(TwpLevel *level, Aggref *agg, Var **summed, Node **adds)
 {
 	Node	   *argument = only_argument(agg);
 	List	   *conditions = NIL;
@@ -389,7 +353,7 @@ judge_aggregate(TwpLevel *level, Aggref *agg, Var **summed)
 		conditions = lappend(conditions, copyObject(when->expr));
 		argument = (Node *) when->result;
 	}
-	return judge_value(level, agg, argument, conditions, summed);
+	return judge_value(level, agg, argument, conditions, summed, adds);
 }
 
 /* True for a count of different subjects. */
@@ -399,9 +363,9 @@ counts_subjects(const Aggref *agg)
 	return agg->aggdistinct != NIL;
 }
 
-/* True for an aggregate that the guard's own gives on the way; value: what it sums as a figure. */
+/* True for an aggregate that the common one gives on the way; value: what it sums as a figure. */
 static bool
-is_tallied(const TwpLevel *level, const Aggref *agg, const Var *value)
+is_tallied(const TwpLevel *level, const Aggref *agg, const Var *value, bool zeros)
 {
 	Node	   *argument = only_argument(agg);
 	TwpData	mark;
@@ -418,16 +382,39 @@ is_tallied(const TwpLevel *level, const Aggref *agg, const Var *value)
 			if (IsA(argument, Const))
 				return !((Const *) argument)->constisnull;
 			return !twp_anonymity_mark(level, argument, &mark, &var) || mark != TWP_DATA_SUBJECT;
-		case F_SUM_INT2:
-		case F_SUM_INT4:
-		case F_SUM_FLOAT8:
 		case F_AVG_INT2:
 		case F_AVG_INT4:
 		case F_AVG_FLOAT8:
+			if (!zeros)
+				return false;
+			/* FALLTHROUGH */
+		case F_SUM_INT2:
+		case F_SUM_INT4:
+		case F_SUM_FLOAT8:
 			return value != NULL && IsA(argument, Var) && ((Var *) argument)->vartype == value->vartype;
 		default:
 			return false;
 	}
+}
+
+/* Has the guard told how many rows a mean or deviation is of; gives whether these are shown. */
+static Node *
+add_rows(TwpLevel *level, const List *conditions)
+{
+	TwpReleaseFigure rows = {NULL};
+
+	if (conditions != NIL)
+		rows.condition = (Node *) make_ands_explicit(copyObject((List *) conditions));
+	return twp_anonymity_figure_shown(level, &rows, twp_anonymity_add_figure(level, &rows));
+}
+
+/* What is shown of a number: its value, not how many decimals those had that it was made of. */
+static Node *
+trim_number(Node *number, const Var *value, bool rounded)
+{
+	if (value == NULL || value->vartype != NUMERICOID || value->vartypmod >= 0)
+		return number;
+	return twp_anonymity_make_call("guard_trim", NUMERICOID, list_make2(number, makeBoolConst(rounded, false)));
 }
 
 /* Guards an aggregate; gives the reference to what the release gives of it. */
@@ -435,37 +422,41 @@ static Node *
 guard_aggregate(TwpLevel *level, Aggref *agg)
 {
 	TwpReleaseFigure figure = {NULL};
-	List	   *conditions = judge_aggregate(level, agg, &figure.value);
-	Node	   *cell = NULL;
+	Node	   *adds = NULL;
+	List	   *conditions = judge_aggregate(level, agg, &figure.value, &adds);
+	bool		moment = find_aggregate(agg, released, lengthof(released)) > PLACE_OF_SUM;
+	Node	   *cell = (Node *) agg;
+	Node	   *rows_shown = NULL;
+	Node	   *shown;
 	int			number = -1;
 
 	if (!counts_subjects(agg))
 		refuse_repeated(level, agg, figure.value);
+	if (moment && twp_guard_enabled)
+		rows_shown = add_rows(level, conditions);
+	if (adds != NULL)
+		conditions = lappend(conditions, adds);
 	if (conditions != NIL)
-	{
 		figure.condition = (Node *) make_ands_explicit(conditions);
-		figure.shown = (Node *) twp_anonymity_make_aggregate("at_least_split", BOOLOID,
-															 list_make3(twp_anonymity_subject(level), figure.condition,
-																		twp_anonymity_make_k(level)));
-	}
-	if (twp_guard_enabled)
+	if (counts_subjects(agg) && twp_guard_enabled)
 	{
-		if (counts_subjects(agg))
-		{
-			figure.subjects = twp_anonymity_make_subjects(level, agg);
-			cell = twp_anonymity_make_call("guard_count", INT8OID,
-										   list_make2(copyObject(figure.subjects), twp_anonymity_make_int(0)));
-		}
-		number = twp_anonymity_add_figure(level, &figure);
-		if (!counts_subjects(agg) && is_tallied(level, agg, figure.value))
-			cell = twp_anonymity_tally_figure(level, agg, number);
+		figure.subjects = twp_anonymity_make_subjects(level, agg);
+		cell = twp_anonymity_make_call("guard_count", INT8OID,
+									   list_make2(copyObject(figure.subjects), twp_anonymity_make_int(0)));
 	}
+	if (!counts_subjects(agg) || twp_guard_enabled)
+		number = twp_anonymity_add_figure(level, &figure);
+	if (!counts_subjects(agg) && number >= 0 && is_tallied(level, agg, figure.value, adds == NULL))
+		cell = twp_anonymity_tally_figure(level, agg, number);
 	if (cell == NULL)
 		cell = (Node *) agg;
-	if (figure.shown != NULL)
-		cell = twp_anonymity_make_case(copyObject(figure.shown), cell, NULL);
-	cell = twp_anonymity_release_column(level, cell);
-	return number >= 0 && figure.value != NULL ? twp_anonymity_show_figure(level, number, cell) : cell;
+	shown = twp_anonymity_figure_shown(level, &figure, number);
+	if (shown != NULL)
+		cell = twp_anonymity_make_case(shown, cell, NULL);
+	if (adds != NULL && rows_shown != NULL)
+		cell = twp_anonymity_make_case(rows_shown, cell, NULL);
+	cell = trim_number(twp_anonymity_release_column(level, cell), figure.value, moment);
+	return twp_guard_enabled && figure.value != NULL ? twp_anonymity_show_figure(level, number, cell) : cell;
 }
 
 /* The reference to a key of the groups that an expression is; NULL when it is none. */

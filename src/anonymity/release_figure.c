@@ -2,7 +2,8 @@
  * release_figure.c - what the differencing guard is told of a release.
  *
  * Every different thing that is counted or summed is a figure.  One aggregate
- * sketches them all and is the groups' cohort at the same time; a window
+ * sketches them all, is the groups' cohort at the same time, and gives counts,
+ * sums and means by the way; with the guard off it sketches nothing.  A window
  * function over all groups, the gate, judges the sketches before the first
  * group leaves.
  *
@@ -48,7 +49,14 @@ typedef struct Arguments
 	int			nidentities;
 } Arguments;
 
-/* Number of a figure; the same for equal ones. */
+/* True when groups below the cohort are put together. */
+bool
+twp_anonymity_merges_small(const TwpLevel *level)
+{
+	return twp_guard_remainder && level->query->groupClause != NIL;
+}
+
+/* Number of a figure, the same for equal ones; -1 when there is none, as nothing is compared. */
 int
 twp_anonymity_add_figure(TwpLevel *level, const TwpReleaseFigure *figure)
 {
@@ -63,6 +71,8 @@ twp_anonymity_add_figure(TwpLevel *level, const TwpReleaseFigure *figure)
 			equal(other->subjects, figure->subjects))
 			return foreach_current_index(lc);
 	}
+	if (!twp_guard_enabled && (twp_anonymity_merges_small(level) || list_length(level->figures) == TWP_GUARD_MAX_FIGURES))
+		return -1;
 	if (list_length(level->figures) == TWP_GUARD_MAX_FIGURES)
 		twp_anonymity_refuse(level->analysis, "Ask for them in several queries.", "more than %d different aggregates",
 							 TWP_GUARD_MAX_FIGURES);
@@ -245,14 +255,16 @@ make_bytes(const int32 *numbers, Size len, const char *text)
 }
 
 /*
- * Writes what the aggregate that sketches figures is told in one constant: the
- * cohort, identities, figures and the use; gives the figures' tags, too.
+ * Writes what the aggregate that sketches figures, or (plain) only gives them, is
+ * told in one constant: the cohort, identities, figures and the use; gives the
+ * figures' tags, too.
  */
 static Node *
-make_spec(const TwpLevel *level, Arguments *arguments, List **tags)
+make_spec(const TwpLevel *level, Arguments *arguments, List **tags, bool plain)
 {
-	int32	   *spec = palloc((3 + 2 * level->nsources + 4 * list_length(level->figures)) * sizeof(int32));
-	int32	   *figures = palloc(4 * Max(list_length(level->figures), 1) * sizeof(int32));
+	int			nfigures_max = Max(list_length(level->figures), 1);
+	int32	   *spec = palloc((TWP_GUARD_SPEC_HEADER + 2 * level->nsources + TWP_GUARD_SPEC_FIGURE * nfigures_max) * sizeof(int32));
+	int32	   *figures = palloc0(TWP_GUARD_SPEC_FIGURE * nfigures_max * sizeof(int32));
 	int			n = 0;
 	int			nfigures = 0;
 	ListCell   *lc;
@@ -260,20 +272,23 @@ make_spec(const TwpLevel *level, Arguments *arguments, List **tags)
 	foreach(lc, level->figures)
 	{
 		const TwpReleaseFigure *figure = lfirst(lc);
-		int32	   *at = figures + 4 * nfigures;
+		int32	   *at = figures + TWP_GUARD_SPEC_FIGURE * nfigures;
 
 		if (figure->subjects != NULL)
 			continue;
-		at[0] = (int32) (figure->value != NULL ? tag_value(level, arguments, figure->value, &at[1]) :
-						 tag_rows(level, arguments, &at[1]));
+		if (!plain)
+			at[0] = (int32) (figure->value != NULL ? tag_value(level, arguments, figure->value, &at[1]) :
+							 tag_rows(level, arguments, &at[1]));
 		at[2] = argument_number(arguments, figure->condition);
 		at[3] = argument_number(arguments, (Node *) figure->value);
+		at[4] = figure->part;
 		*tags = lappend_int(*tags, at[0]);
 		nfigures++;
 	}
 	spec[n++] = level->analysis->terms->min_cohort;
 	spec[n++] = nfigures;
 	spec[n++] = arguments->nidentities;
+	spec[n++] = !plain;
 	for (int number = 0; number < arguments->nidentities; number++)
 		for (int i = 0; i < level->nsources; i++)
 			if (arguments->first[i] >= 0 && arguments->number[i] == number)
@@ -281,8 +296,8 @@ make_spec(const TwpLevel *level, Arguments *arguments, List **tags)
 				spec[n++] = arguments->first[i];
 				spec[n++] = arguments->count[i];
 			}
-	memcpy(spec + n, figures, 4 * nfigures * sizeof(int32));
-	return make_bytes(spec, (n + 4 * nfigures) * sizeof(int32), level->analysis->terms->use_code);
+	memcpy(spec + n, figures, TWP_GUARD_SPEC_FIGURE * nfigures * sizeof(int32));
+	return make_bytes(spec, (n + TWP_GUARD_SPEC_FIGURE * nfigures) * sizeof(int32), level->analysis->terms->use_code);
 }
 
 /* An array of expressions. */
@@ -366,13 +381,13 @@ twp_anonymity_show_figure(TwpLevel *level, int number, Node *column)
 
 /* Arguments of the aggregate that sketches a level's figures, and the figures' tags. */
 List *
-twp_anonymity_sketch_arguments(TwpLevel *level, List **tags)
+twp_anonymity_sketch_arguments(TwpLevel *level, List **tags, bool plain)
 {
 	Arguments	arguments;
 	Node	   *spec;
 
 	init_arguments(level, &arguments);
-	spec = make_spec(level, &arguments, tags);
+	spec = make_spec(level, &arguments, tags, plain);
 	if (arguments.values == NIL)
 		arguments.values = list_make1(makeBoolConst(true, false));
 	/* PostgreSQL's own arrays of types are of that size */
@@ -381,16 +396,47 @@ twp_anonymity_sketch_arguments(TwpLevel *level, List **tags)
 	return list_concat(list_make2(twp_anonymity_subject(level), spec), arguments.values);
 }
 
-/* The aggregate that sketches figures, as it is named before all of these are known. */
+/* The common aggregate, as it is named before all figures are known. */
 static Aggref *
 make_cell(const TwpLevel *level)
 {
 	return twp_anonymity_make_aggregate("guard_cell", BYTEAOID, list_make1(twp_anonymity_subject(level)));
 }
 
+/* Something that the common aggregate gives of a figure. */
+static Node *
+make_of_cell(const TwpLevel *level, const char *function, Oid type, int number)
+{
+	return twp_anonymity_make_call(function, type,
+								   list_make2(make_cell(level), twp_anonymity_make_int(gate_bit(level, number))));
+}
+
+/* Whether a figure's part of the group is large enough to be shown; NULL: it is no part. */
+Node *
+twp_anonymity_figure_shown(TwpLevel *level, const TwpReleaseFigure *figure, int number)
+{
+	TwpReleaseFigure *added = number >= 0 ? list_nth(level->figures, number) : NULL;
+	Node	   *shown;
+
+	if (figure->condition == NULL)
+		return NULL;
+	if (added == NULL || figure->subjects != NULL || twp_anonymity_merges_small(level))
+		shown = (Node *) twp_anonymity_make_aggregate("at_least_split", BOOLOID,
+													  list_make3(twp_anonymity_subject(level), copyObject(figure->condition),
+																 twp_anonymity_make_k(level)));
+	else
+	{
+		added->part = true;
+		shown = make_of_cell(level, "guard_split", BOOLOID, number);
+	}
+	if (added != NULL)
+		added->shown = copyObject(shown);
+	return shown;
+}
+
 /*
- * What the aggregate that sketches figures gives of one by itself: a count, a sum or
- * a mean; NULL where small groups are merged, which adds up PostgreSQL's.
+ * What the common aggregate gives of a figure by itself: a count, a sum or a mean;
+ * NULL where small groups are merged, which adds up PostgreSQL's.
  */
 Node *
 twp_anonymity_tally_figure(TwpLevel *level, const Aggref *agg, int number)
@@ -405,12 +451,11 @@ twp_anonymity_tally_figure(TwpLevel *level, const Aggref *agg, int number)
 		{F_AVG_INT4, "guard_avg_whole"}, {F_AVG_FLOAT8, "guard_avg_real"},
 	};
 
-	if (twp_guard_remainder && level->query->groupClause != NIL)
+	if (twp_anonymity_merges_small(level))
 		return NULL;
 	for (int i = 0; i < lengthof(tallied); i++)
 		if (tallied[i].function == agg->aggfnoid)
-			return twp_anonymity_make_call(tallied[i].name, agg->aggtype,
-										   list_make2(make_cell(level), twp_anonymity_make_int(gate_bit(level, number))));
+			return make_of_cell(level, tallied[i].name, agg->aggtype, number);
 	return NULL;
 }
 
@@ -425,18 +470,16 @@ fill_in_cell(Node *node, Aggref *cell)
 	return expression_tree_mutator(node, fill_in_cell, cell);
 }
 
-/* Puts the guard in front of the groups; gives the condition on them. */
+/* Puts the guard in front of the groups, unless it is off; gives the condition on them. */
 Node *
 twp_anonymity_guard_groups(TwpLevel *level)
 {
 	List	   *tags = NIL;
-	Aggref	   *cell;
+	Aggref	   *cell = twp_anonymity_make_aggregate("guard_cell", BYTEAOID,
+													twp_anonymity_sketch_arguments(level, &tags, !twp_guard_enabled));
 
-	if (!twp_guard_enabled)
-		return (Node *) twp_anonymity_make_aggregate("at_least", BOOLOID,
-													 list_make2(twp_anonymity_subject(level), twp_anonymity_make_k(level)));
-	cell = twp_anonymity_make_aggregate("guard_cell", BYTEAOID, twp_anonymity_sketch_arguments(level, &tags));
+	if (twp_guard_enabled)
+		linitial_node(TargetEntry, level->columns)->expr = (Expr *) twp_anonymity_make_gate(level, cell, tags);
 	level->columns = (List *) fill_in_cell((Node *) level->columns, cell);
-	linitial_node(TargetEntry, level->columns)->expr = (Expr *) twp_anonymity_make_gate(level, cell, tags);
 	return twp_anonymity_make_not_null((Node *) cell);
 }

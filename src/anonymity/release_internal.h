@@ -80,7 +80,8 @@ typedef struct TwpReleaseFigure
 	Node	   *condition;		/* rows that count, or NULL for all */
 	Var		   *value;			/* what is summed; NULL: rows are counted */
 	Aggref	   *subjects;		/* different subjects are counted: the aggregate that does */
-	Node	   *shown;			/* whether the part of the group is large enough, or NULL */
+	bool		part;			/* the common aggregate says whether the part of the group is large enough */
+	Node	   *shown;			/* whether it is, or NULL */
 	Node	   *sketch;			/* of subjects, where it is no longer that aggregate's own */
 } TwpReleaseFigure;
 
@@ -192,6 +193,7 @@ extern Node *twp_anonymity_make_ints(const int32 *values, int n);
 /* CASE WHEN condition THEN result ELSE otherwise (NULL: the NULL) END. */
 extern Node *twp_anonymity_make_case(Node *condition, Node *result, Node *otherwise);
 extern Node *twp_anonymity_make_not_null(Node *expr);
+extern Node *twp_anonymity_make_not_zero(Node *expr);
 
 /* release_split.c: a release becomes a query of its own below the rest of its level. */
 /* Makes an expression on groups a column of the release; gives the reference to it. */
@@ -206,16 +208,20 @@ extern RangeTblEntry *twp_anonymity_make_entry(Query *release);
 extern Query *twp_anonymity_merge_small(TwpLevel *level);
 
 /* release_figure.c: what the differencing guard is told. */
-/* Number of a figure; the same for equal ones. */
+/* True when groups below the cohort are put together. */
+extern bool twp_anonymity_merges_small(const TwpLevel *level);
+/* Number of a figure, the same for equal ones; -1 when there is none, as nothing is compared. */
 extern int	twp_anonymity_add_figure(TwpLevel *level, const TwpReleaseFigure *figure);
+/* Whether a figure's part of the group is large enough to be shown; NULL: it is no part. */
+extern Node *twp_anonymity_figure_shown(TwpLevel *level, const TwpReleaseFigure *figure, int number);
 /* The aggregate that counts different subjects, guarded. */
 extern Aggref *twp_anonymity_make_subjects(TwpLevel *level, const Aggref *count);
 /* The value of a figure where the guard shows it. */
 extern Node *twp_anonymity_show_figure(TwpLevel *level, int number, Node *column);
-/* What the aggregate that sketches figures gives of one by itself. */
+/* What the common aggregate gives of a figure by itself; NULL: nothing. */
 extern Node *twp_anonymity_tally_figure(TwpLevel *level, const Aggref *agg, int number);
 /* Arguments of the aggregate that sketches a level's figures, and the figures' tags. */
-extern List *twp_anonymity_sketch_arguments(TwpLevel *level, List **tags);
+extern List *twp_anonymity_sketch_arguments(TwpLevel *level, List **tags, bool plain);
 /* Makes the gate's call: all groups' sketches, and which figures of the group are large enough. */
 extern Node *twp_anonymity_make_gate(TwpLevel *level, Aggref *cell, List *tags);
 /* Puts the guard in front of the groups; gives the condition on them. */

@@ -154,7 +154,7 @@ twp_anonymity_merge_small(TwpLevel *level)
 	List	   *columns;
 	List	   *tags = NIL;
 	Aggref	   *state = twp_anonymity_make_aggregate("guard_part", BYTEAOID,
-													  twp_anonymity_sketch_arguments(level, &tags));
+													  twp_anonymity_sketch_arguments(level, &tags, false));
 	Aggref	   *merged;
 	Query	   *lower;
 	RangeTblRef *ref = makeNode(RangeTblRef);

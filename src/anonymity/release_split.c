@@ -151,7 +151,7 @@ twp_anonymity_split(TwpLevel *level, Node *having)
 	Query	   *release;
 	RangeTblRef *ref = makeNode(RangeTblRef);
 
-	if (twp_guard_remainder && q->groupClause != NIL)
+	if (twp_anonymity_merges_small(level))
 		release = twp_anonymity_merge_small(level);
 	else
 	{

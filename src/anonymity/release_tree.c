@@ -9,6 +9,7 @@
 #include "anonymity/release_internal.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
@@ -16,6 +17,7 @@
 #include "nodes/nodeFuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 
 /* Makes a call of one of our aggregates. */
@@ -107,4 +109,46 @@ twp_anonymity_make_not_null(Node *expr)
 	test->nulltesttype = IS_NOT_NULL;
 	test->location = -1;
 	return (Node *) test;
+}
+
+/* Zero of a number's type. */
+static Const *
+make_zero(Oid type)
+{
+	Datum		zero;
+
+	switch (type)
+	{
+		case INT2OID:
+			zero = Int16GetDatum(0);
+			break;
+		case INT4OID:
+			zero = Int32GetDatum(0);
+			break;
+		case INT8OID:
+			zero = Int64GetDatum(0);
+			break;
+		case FLOAT4OID:
+			zero = Float4GetDatum(0);
+			break;
+		case FLOAT8OID:
+			zero = Float8GetDatum(0);
+			break;
+		default:
+			zero = OidFunctionCall1(F_NUMERIC_INT4, Int32GetDatum(0));
+			break;
+	}
+	return makeConst(type, -1, InvalidOid, get_typlen(type), zero, false, get_typbyval(type));
+}
+
+/* A test that a number is not zero. */
+Node *
+twp_anonymity_make_not_zero(Node *expr)
+{
+	Oid			type = exprType(expr);
+	Oid			operator = OpernameGetOprid(list_make2(makeString(pstrdup("pg_catalog")), makeString(pstrdup("<>"))),
+											type, type);
+
+	return (Node *) make_opclause(operator, BOOLOID, false, (Expr *) copyObject(expr), (Expr *) make_zero(type),
+								  InvalidOid, InvalidOid);
 }

@@ -24,9 +24,14 @@ $node->safe_psql('postgres', q{
 	INSERT INTO keyed SELECT i, 1 + i % 400, i / 400, CASE WHEN i % 400 = 5 THEN 1000 ELSE i % 97 END FROM generate_series(0, 3999) i;
 	CREATE TABLE keyless AS SELECT person_id, day, value FROM keyed;
 	ALTER TABLE keyless ALTER person_id SET NOT NULL, ALTER day SET NOT NULL, ALTER value SET NOT NULL;
+	-- what one row adds to nothing but the number of rows, and of decimals
+	CREATE TABLE dose (id int PRIMARY KEY, person_id int NOT NULL, day int NOT NULL, whole int NOT NULL, taken numeric NOT NULL);
+	INSERT INTO dose SELECT id, person_id, day, CASE WHEN person_id = 6 AND day = 7 THEN 0 ELSE 1 + value END, CASE WHEN person_id = 6 AND day = 7 THEN 0.000000000000000000000 ELSE 1.5 + day END FROM keyed;
+	CREATE TABLE loose AS SELECT person_id, day, whole, taken FROM dose;
+	ALTER TABLE loose ALTER person_id SET NOT NULL, ALTER day SET NOT NULL, ALTER whole SET NOT NULL, ALTER taken SET NOT NULL;
 	CREATE VIEW clone AS SELECT * FROM keyed WHERE day >= 0;
-	GRANT SELECT ON person, keyed, keyless, clone TO analyst, unguarded;
-	SELECT twin_privacy.protect_table(t, s, 'laboratory') FROM (VALUES ('person'::regclass, 'id'), ('keyed', 'person_id'), ('keyless', 'person_id')) v(t, s);
+	GRANT SELECT ON person, keyed, keyless, dose, loose, clone TO analyst, unguarded;
+	SELECT twin_privacy.protect_table(t, s, 'laboratory') FROM (VALUES ('person'::regclass, 'id'), ('keyed', 'person_id'), ('keyless', 'person_id'), ('dose', 'person_id'), ('loose', 'person_id')) v(t, s);
 	SET SESSION AUTHORIZATION one;
 	SELECT twin_privacy.propose_use('U' || i, purpose => 'HRESCH', recipient => 'u', categories => '{laboratory}', disclosure => 'aggregate') FROM generate_series(1, 150) i;
 	SELECT twin_privacy.record_consent(i::text, decision => 'permit', purpose => 'HRESCH') FROM generate_series(1, 400) i;
@@ -95,6 +100,24 @@ foreach my $table ('keyed', 'keyless')
 			"SELECT $counts{$name} FROM $table WHERE day < 8", "SELECT $counts{$name} FROM $table WHERE day < 8 OR (day = 8 AND person_id IN $hof)");
 	}
 }
+
+# A row that adds nothing to a sum still shows in how many rows a mean is of, and in the decimals of the sum.
+foreach my $rows ('SELECT * FROM loose', 'SELECT person_id, day, whole, taken FROM dose')
+{
+	my ($few, $more) = ("($rows WHERE day < 5) s", "($rows WHERE day < 5 OR (day = 7 AND whole = 0 AND person_id IN $hof)) s");
+
+	attack("differencing a mean of $rows by a row of zero", 2001, sub { sprintf '%.0f', 2000 * $_[0] / $_[1] },
+		"SELECT avg(whole) FROM $few", "SELECT avg(whole) FROM $more");
+	attack("differencing a deviation of $rows by a row of zero", 'differs', sub { $_[0] == $_[1] ? 'equal' : 'differs' },
+		"SELECT stddev(whole) FROM $few", "SELECT stddev(whole) FROM $more");
+	attack("decimals of a sum of $rows by a row of zero", 'differ', sub { length $_[0] == length $_[1] ? 'equal' : 'differ' },
+		"SELECT sum(taken) FROM $few", "SELECT sum(taken) FROM $more");
+	attack("digits of a mean of $rows by a row of zero", 'differ', sub { length $_[0] == length $_[1] ? 'equal' : 'differ' },
+		"SELECT avg(taken) FROM $few WHERE day < 4", "SELECT avg(taken) FROM $more WHERE day < 4 OR day = 7");
+}
+attack('means over people with and without one of zero', 400, sub { sprintf '%.0f', $_[0] / ($_[1] - $_[0]) + 1 },
+	'SELECT avg(n) FROM (SELECT person_id, min(whole) AS n FROM dose WHERE day = 7 GROUP BY 1) s',
+	"SELECT avg(n) FROM (SELECT person_id, min(whole) AS n FROM dose WHERE day = 7 AND NOT person_id IN $hof GROUP BY 1) s");
 attack('differencing groups and their total', 3, sub { my %n = map { split /\|/ } split /\n/, $_[1]; $_[0] - $n{Ulm} - $n{Jena} },
 	'SELECT count(*) FROM person', "SELECT city, count(*) FROM person GROUP BY city HAVING count(*) > 10");
 
