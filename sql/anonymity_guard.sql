@@ -293,6 +293,25 @@ SET SESSION AUTHORIZATION gd_analyst;
 SELECT sum(value) FROM obs WHERE day < 6 AND NOT patient_id IN (SELECT id FROM patient WHERE city = 'Hof');
 SELECT sum(value) FROM obs WHERE day < 6;
 
+-- what is added up on the way is what PostgreSQL adds up
+SET twin_privacy.use = 'U25';
+SELECT count(*), count(value), sum(value), avg(value), avg(day), sum(day), sum(day) FILTER (WHERE day > 3), count(CASE WHEN day > 3 THEN site END), count(CASE WHEN day > 3 THEN NULL END) FROM obs;
+SELECT avg(n), sum(n) FROM (SELECT patient_id, min(day) AS n FROM obs WHERE day > 0 GROUP BY 1) AS s;
+RESET SESSION AUTHORIZATION;
+SET twin_privacy.maintenance = on;
+SELECT count(*), count(value), sum(value), avg(value), avg(day), sum(day), sum(day) FILTER (WHERE day > 3), count(CASE WHEN day > 3 THEN site END), count(CASE WHEN day > 3 THEN NULL END) FROM obs;
+SELECT avg(n), sum(n) FROM (SELECT patient_id, min(day) AS n FROM obs WHERE day > 0 GROUP BY 1) AS s;
+RESET twin_privacy.maintenance;
+-- bytes that no query under such a use made
+RESET twin_privacy.use;
+CREATE FUNCTION gd.state_of(call text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'SELECT twin_privacy_internal.' || call; RETURN '00000'; EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE; END $$;
+SELECT call, array_agg(DISTINCT gd.state_of(replace(call, 'bytes', quote_literal(bytes) || '::bytea')))
+FROM (VALUES ('guard_count(bytes, 0)'), ('guard_split(bytes, -1)'), ('guard_sum_real(bytes, 7)'), ('guard_is_large(bytes)'), ('guard_merge(bytes)'),
+             ('guard_cell(1, bytes, 1)'), ('guard_part(1, bytes, true)'), ('guard_gate(''U1'', 1, ''{0}'', array[bytes], ''{t}'') OVER ()'), ('guard_subjects(1)'), ('bounded(1, bytes, 1, 2)')) AS c(call),
+     unnest(ARRAY['\x', '\x00', '\x' || repeat('01', 64), '\x' || repeat('ff', 200)]) AS bytes
+GROUP BY call ORDER BY call;
+SET SESSION AUTHORIZATION gd_analyst;
+
 -- more than one aggregate is told of: as many tables with several rows a subject, as many arguments
 SET twin_privacy.use = 'U24';
 SET join_collapse_limit = 1;

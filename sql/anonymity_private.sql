@@ -10,6 +10,9 @@ CREATE TABLE noise.obs (patient_id int NOT NULL, code text NOT NULL, value int N
 INSERT INTO noise.obs SELECT 1 + i % 600, (ARRAY['glucose', 'hb1ac'])[1 + i / 600 % 2], 80 + i * 7 % 60, 5 + i % 10 FROM generate_series(0, 5999) AS i;
 -- one patient has more rows than all others together, with values beyond all bounds
 INSERT INTO noise.obs SELECT 600, 'glucose', 2000000000, (ARRAY['Infinity', '-Infinity', 'NaN', '1e300'])[1 + i % 4]::float8 FROM generate_series(1, 20000) AS i;
+-- more people in a group than rows wait at once
+CREATE TABLE noise.many (patient_id int NOT NULL, half boolean NOT NULL, value float8 NOT NULL);
+INSERT INTO noise.many SELECT 1 + i::bigint * 7919 % 20000, i % 2 = 0, i % 10 FROM generate_series(0, 59999) AS i;
 CREATE TABLE noise.codes (code text PRIMARY KEY, display text);
 INSERT INTO noise.codes VALUES ('glucose', 'Glucose'), ('hb1ac', 'HbA1c');
 CREATE TABLE noise.part (id int, patient_id int NOT NULL, v int) PARTITION BY RANGE (id);
@@ -21,10 +24,11 @@ CREATE ROLE noise_officer1 LOGIN; CREATE ROLE noise_officer2 LOGIN; CREATE ROLE 
 GRANT twin_privacy_admin, twin_privacy_officer, twin_privacy_registrar TO noise_officer1, noise_officer2;
 GRANT USAGE, CREATE ON SCHEMA noise TO noise_analyst, noise_outsider;
 GRANT SELECT ON ALL TABLES IN SCHEMA noise TO noise_analyst;
-SELECT twin_privacy.protect_table(t::regclass, s, 'laboratory') FROM (VALUES ('noise.patient', 'id'), ('noise.obs', 'patient_id'), ('noise.part', 'patient_id')) AS v(t, s);
+SELECT twin_privacy.protect_table(t::regclass, s, 'laboratory') FROM (VALUES ('noise.patient', 'id'), ('noise.obs', 'patient_id'), ('noise.part', 'patient_id'), ('noise.many', 'patient_id')) AS v(t, s);
 SELECT twin_privacy.label_column('noise.patient', 'name', 'kind=identifier, mask=redact');
 SELECT twin_privacy.label_column('noise.patient', 'weight', 'kind=plain, bounds=30:130');
 SELECT twin_privacy.label_column('noise.obs', 'value', 'kind=plain, bounds=0:200');
+SELECT twin_privacy.label_column('noise.many', 'value', 'kind=plain, bounds=0:10');
 SELECT twin_privacy.label_column('noise.obs', 'reading', 'kind=plain, bounds=0:20.5');
 
 -- labels of bounds
@@ -96,6 +100,13 @@ WITH s AS (SELECT patient_id, count(*) AS n FROM noise.obs GROUP BY patient_id)
 SELECT avg(LEAST(GREATEST(n, 0), 30)) AS noisy FROM s JOIN noise.patient p ON p.id = s.patient_id WHERE p.sex = 'f' \gset
 \set truth 10
 SELECT :near AS rows_each;
+SELECT sum(value) AS noisy FROM noise.many \gset
+\set truth 270000
+SELECT :near AS sum_of_many;
+SELECT count(DISTINCT patient_id) AS noisy FROM noise.many \gset
+\set truth 20000
+SELECT :near AS many;
+SELECT half, abs(count(*) - 30000) < 1000 AS rows, abs(sum(value) - CASE WHEN half THEN 120000 ELSE 150000 END) < 10000 AS total FROM noise.many GROUP BY half ORDER BY half;
 -- groups: Hof has three patients and stays hidden
 SELECT city FROM noise.patient GROUP BY city ORDER BY city;
 SELECT sex, count(*) BETWEEN 200 AND 400 AS plausible FROM noise.patient GROUP BY sex HAVING count(*) > 20 ORDER BY count(*) > 0, sex LIMIT 5;

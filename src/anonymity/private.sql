@@ -25,7 +25,7 @@ AS 'MODULE_PATHNAME', 'twp_anonymity_bounded_final' LANGUAGE C IMMUTABLE PARALLE
 -- Called only within queries made by private releases; "any" arguments are not packed.
 CREATE AGGREGATE twin_privacy_internal.bounded(bigint, bytea, "any", VARIADIC "any") (
     SFUNC = twin_privacy_internal.bounded_add, STYPE = internal, SSPACE = 65536,
-    FINALFUNC = twin_privacy_internal.bounded_final,
+    FINALFUNC = twin_privacy_internal.bounded_final, FINALFUNC_MODIFY = READ_WRITE,
     COMBINEFUNC = twin_privacy_internal.bounded_combine,
     SERIALFUNC = twin_privacy_internal.bounded_serialize,
     DESERIALFUNC = twin_privacy_internal.bounded_deserialize, PARALLEL = SAFE);
