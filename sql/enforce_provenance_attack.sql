@@ -119,6 +119,14 @@ SELECT attempt('DELETE FROM pa.run_used WHERE stream_id = 2'), attempt('TRUNCATE
 SET SESSION AUTHORIZATION pa_reader;
 SELECT count(*) FROM pa.run;
 
+-- the source goes, and another of its name comes
+SET SESSION AUTHORIZATION pa_owner;
+DROP TABLE pa.stream;
+CREATE TABLE pa.stream (id int PRIMARY KEY, patient_id int);
+SET SESSION AUTHORIZATION pa_reader;
+SELECT attempt('SELECT * FROM pa.run');
+SELECT label FROM labels WHERE "table" = 'pa.run'::regclass;
+
 -- the column of purposes: another takes its place, it is dropped, it is given up, the table is
 SELECT attempt('ALTER TABLE pa.param ADD COLUMN kept_for pa.purpose');
 SELECT twin_privacy.drop_provenance('pa.param', 'its column is gone');

@@ -114,9 +114,9 @@ taken_back(const History *history, int i, const TwpLensQuestion *question)
 	return directive->withdrawn ? outcome.permit : outcome.deny;
 }
 
-/* What of a withdrawn permit was permitted again after, by one that was then withdrawn, too. */
+/* What of a withdrawn permit was permitted again after, by one that was then withdrawn, too; taken: by each directive. */
 static TwpCategorySet
-given_again(const History *history, int i, const TwpLensQuestion *question)
+given_again(const History *history, int i, const TwpCategorySet *taken)
 {
 	const TwpDirective *directive = &history->directives[i];
 	TwpCategorySet again = 0;
@@ -124,8 +124,26 @@ given_again(const History *history, int i, const TwpLensQuestion *question)
 	for (int j = 0; directive->withdrawn && j < history->n; j++)
 		if (history->directives[j].withdrawn && history->directives[j].consent_id > directive->consent_id &&
 			history->directives[j].recorded_at >= directive->withdrawn_at)
-			again |= taken_back(history, j, question);
+			again |= taken[j];
 	return again;
+}
+
+/* Adds to each directive's losses what it took back from one question. */
+static void
+add_taken(const History *history, const TwpLensQuestion *question, TwpCategorySet *lost)
+{
+	TwpCategorySet closed = closed_to(history, question) & twp_vocab_all_categories();
+	TwpCategorySet *taken;
+
+	if (closed == 0)
+		return;
+	taken = palloc(sizeof(TwpCategorySet) * history->n);
+	for (int i = 0; i < history->n; i++)
+		taken[i] = taken_back(history, i, question) & closed;
+	for (int i = 0; i < history->n; i++)
+		if (taken[i] != 0)
+			lost[i] |= taken[i] & ~given_again(history, i, taken);
+	pfree(taken);
 }
 
 /* Adds to a set all that is derived from its members. */
@@ -144,26 +162,22 @@ with_derived(TwpCategorySet set)
 static List *
 add_losses(List *losses, const History *history, const TwpLensQuestion *questions, int n)
 {
-	TwpCategorySet *closed = palloc(sizeof(TwpCategorySet) * n);
+	TwpCategorySet *lost = palloc0(sizeof(TwpCategorySet) * Max(history->n, 1));
 
 	for (int q = 0; q < n; q++)
-		closed[q] = closed_to(history, &questions[q]) & twp_vocab_all_categories();
+		add_taken(history, &questions[q], lost);
 	for (int i = 0; i < history->n; i++)
 	{
-		TwpCategorySet lost = 0;
 		TwpLoss    *loss;
 
-		for (int q = 0; q < n; q++)
-			if (closed[q] != 0)
-				lost |= taken_back(history, i, &questions[q]) & closed[q] & ~given_again(history, i, &questions[q]);
-		if (lost == 0)
+		if (lost[i] == 0)
 			continue;
 		loss = palloc(sizeof(TwpLoss));
 		loss->cause = history->directives[i].consent_id;
 		loss->since = history->directives[i].withdrawn ? history->directives[i].withdrawn_at :
 			history->directives[i].recorded_at;
 		loss->purpose = questions[0].purpose;
-		loss->lost = with_derived(lost);
+		loss->lost = with_derived(lost[i]);
 		losses = lappend(losses, loss);
 	}
 	return losses;
