@@ -13,7 +13,7 @@ END $$;
 SET client_min_messages = warning;
 CREATE ROLE sa_admin LOGIN IN ROLE twin_privacy_admin;
 CREATE ROLE sa_one LOGIN IN ROLE twin_privacy_officer;
-CREATE ROLE sa_two LOGIN IN ROLE twin_privacy_officer;
+CREATE ROLE sa_two LOGIN IN ROLE twin_privacy_officer, twin_privacy_auditor;
 CREATE ROLE sa_insurer LOGIN;
 CREATE SCHEMA sa;
 GRANT USAGE, CREATE ON SCHEMA sa TO PUBLIC;
@@ -181,6 +181,23 @@ FETCH 1 FROM kept;
 CLOSE kept;
 RESET SESSION AUTHORIZATION;
 SELECT kind, detail::jsonb - 'until' AS detail, detail::jsonb ? 'until' AS until FROM twin_privacy.ledger_events WHERE kind = 'scoring_exception.propose' ORDER BY recorded_at;
+-- a record is decided again as it was, and says when an exception that held then does not now
+SET SESSION AUTHORIZATION sa_one;
+SELECT twin_privacy.propose_scoring_exception('SA', 'sa.score', now() + '1 day', 'once more') AS more \gset
+SET SESSION AUTHORIZATION sa_two;
+SELECT twin_privacy.approve_scoring_exception(:more);
+SET SESSION AUTHORIZATION sa_insurer;
+SET twin_privacy.use = 'SA';
+SELECT count(score) FROM sa.score;
+SET SESSION AUTHORIZATION sa_two;
+SELECT count(*) FROM (SELECT max(record_id) AS record FROM twin_privacy.disclosures WHERE use_code = 'SA' AND outcome = 'done') AS d, twin_privacy.audit_replay(d.record) AS r WHERE NOT r.agrees;
+SELECT twin_privacy.end_scoring_exception(:more);
+SELECT r.aspect FROM (SELECT max(record_id) AS record FROM twin_privacy.disclosures WHERE use_code = 'SA' AND outcome = 'done') AS d, twin_privacy.audit_replay(d.record) AS r WHERE NOT r.agrees;
+SET SESSION AUTHORIZATION sa_insurer;
+SELECT count(value) FROM sa.lab;
+SET SESSION AUTHORIZATION sa_two;
+SELECT count(*) FROM (SELECT max(record_id) AS record FROM twin_privacy.disclosures WHERE use_code = 'SA' AND outcome = 'done') AS d, twin_privacy.audit_replay(d.record) AS r WHERE NOT r.agrees;
+
 -- what the tables of the rule hold is written by its functions only
 SET SESSION AUTHORIZATION sa_one;
 SELECT attempt(sql), sql FROM unnest(ARRAY['DELETE FROM twin_privacy_internal.recipient_kind', 'UPDATE twin_privacy_internal.scoring_exception SET approved_by = proposed_by',

@@ -55,6 +55,8 @@ extern void twp_decision_refresh(void);
 /* True when the decision in force is still the session's. */
 extern bool twp_decision_is_current(uint64 stamp);
 extern uint64 twp_decision_stamp(void);
+/* The stamp that a decision under the use, or an emergency (0: none) of it, has now; *until: as long as exceptions hold. */
+extern uint64 twp_decision_stamp_of(const TwpUse *use, int64 emergency, TimestampTz now, TimestampTz *until);
 extern uint64 twp_decision_epoch(void);
 /* The use decided under; valid until the next begin. */
 extern const TwpUse *twp_decision_use(void);

@@ -66,14 +66,18 @@ reset_context(const TwpUse *use)
 									HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
-/* The stamp of a use, or of an emergency under it. */
-static uint64
-make_stamp(const TwpUse *use, const TwpEmergency *emergency)
+/* The stamp of a use, or of an emergency (0: none) under it, and of what is excepted for it; *until that ends. */
+uint64
+twp_decision_stamp_of(const TwpUse *use, int64 emergency, TimestampTz now, TimestampTz *until)
 {
 	uint64		stamp = use->hash;
+	uint64		excepted;
 
-	if (emergency != NULL)
-		stamp = hash_combine64(stamp, (uint64) emergency->event_id + 1);
+	*until = DT_NOEND;
+	if (emergency != 0)
+		stamp = hash_combine64(stamp, (uint64) emergency + 1);
+	if (use->may_score && (excepted = twp_uses_exceptions_stamp(use, now, until)) != 0)
+		stamp = hash_combine64(stamp, excepted);
 	return stamp;
 }
 
@@ -106,10 +110,7 @@ twp_decision_begin(void)
 	decision.uses_epoch = twp_uses_epoch();
 	use = twp_uses_require(now);
 	emergency = twp_uses_emergency();
-	stamp = make_stamp(use, emergency);
-	decision.excepted_until = DT_NOEND;
-	if (use->may_score)
-		stamp = hash_combine64(stamp, twp_uses_exceptions_stamp(use, now, &decision.excepted_until));
+	stamp = twp_decision_stamp_of(use, emergency != NULL ? emergency->event_id : 0, now, &decision.excepted_until);
 	if (decision.verdicts == NULL || decision.stamp != stamp ||
 		decision.generation != twp_protect_generation())
 	{

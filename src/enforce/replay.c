@@ -14,13 +14,13 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(twp_enforce_audit_replay);
@@ -53,11 +53,10 @@ static uint64
 policy_hash_now(const Replay *replay)
 {
 	const TwpIntent *intent = &replay->recorded.intent;
-	uint64		hash = replay->use->hash;
+	TimestampTz until;
+	uint64		hash = twp_decision_stamp_of(replay->use, (int64) intent->break_glass, GetCurrentTimestamp(), &until);
 	ListCell   *lc;
 
-	if (intent->break_glass != 0)
-		hash = hash_combine64(hash, intent->break_glass + 1);
 	foreach(lc, intent->tables)
 	{
 		LOCAL_FCINFO(call, 1);

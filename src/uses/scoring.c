@@ -140,7 +140,7 @@ twp_uses_is_excepted(const TwpUse *use, Oid relid, TimestampTz now)
 	return false;
 }
 
-/* A number that changes when the exceptions of the use's that hold do; *until the first of their ends. */
+/* A number that changes when the exceptions of the use's that hold do (0: none does); *until the first of their ends. */
 uint64
 twp_uses_exceptions_stamp(const TwpUse *use, TimestampTz now, TimestampTz *until)
 {
@@ -154,7 +154,8 @@ twp_uses_exceptions_stamp(const TwpUse *use, TimestampTz now, TimestampTz *until
 
 		if (exception->terms != use->hash || now >= exception->until || strcmp(exception->code, use->code) != 0)
 			continue;
-		stamp = hash_combine64(stamp, (uint64) exception->target + 1);
+		/* whatever their order */
+		stamp += hash_combine64(1, (uint64) exception->target);
 		*until = Min(*until, exception->until);
 	}
 	return stamp;

@@ -105,7 +105,7 @@ extern uint64 twp_uses_epoch(void);
 
 /* True when two officers have excepted a table (or one above it) from the rules against scoring, for the use. */
 extern bool twp_uses_is_excepted(const TwpUse *use, Oid relid, TimestampTz now);
-/* A number that changes when the exceptions that hold for the use do; *until the first of their ends. */
+/* A number that changes when the exceptions that hold for the use do, 0 when none does; *until the first of their ends. */
 extern uint64 twp_uses_exceptions_stamp(const TwpUse *use, TimestampTz now, TimestampTz *until);
 
 /* Emergency: replaces the claim until ended or expired; takes over the texts, palloc'd in TopMemoryContext, and does not fail. */
