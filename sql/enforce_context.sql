@@ -93,5 +93,7 @@ SET SESSION AUTHORIZATION cx_reader;
 SELECT count(*) FROM cx.both;
 RESET SESSION AUTHORIZATION;
 SELECT l.objoid::regclass, l.label FROM pg_seclabel l WHERE l.objsubid = 0 ORDER BY 1;
+-- who labelled what is recorded, and who took it off
+SELECT session_role, object, detail FROM twin_privacy.ledger_events WHERE kind = 'context.label' ORDER BY recorded_at;
 DROP SCHEMA cx CASCADE;
 DROP ROLE cx_admin, cx_one, cx_two, cx_reader;

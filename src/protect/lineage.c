@@ -293,5 +293,8 @@ twp_protect_label_context(PG_FUNCTION_ARGS)
 	}
 	else
 		store_label(relid, label);
+	twp_event_emit("context.label", twp_protect_qualified_name(relid), NULL,
+				   label->context == TWP_CONTEXT_NONE ? "{\"context\": null}" :
+				   psprintf("{\"context\": \"%s\"}", twp_protect_context_name(label->context)));
 	PG_RETURN_VOID();
 }
