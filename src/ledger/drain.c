@@ -91,6 +91,24 @@ twp_ledger_publish_locked(uint64 pos)
 	pg_atomic_write_u64(&shared->flushed_pos, pos);
 }
 
+/*
+ * Fills up what is staged with zeros, which are there already, to the end of
+ * the last page when it is the first time that something is written there:
+ * a page of which only a part is written is read from the disk before, unless
+ * it is in memory, and everybody would wait for that.  Returns the length.
+ */
+static uint32
+fill_new_page(uint32 offset, uint32 staged)
+{
+	uint32		end = offset + staged;
+	uint32		rest = (TWP_SEGMENT_PAGE - end % TWP_SEGMENT_PAGE) % TWP_SEGMENT_PAGE;
+
+	if (offset % TWP_SEGMENT_PAGE != 0 && offset / TWP_SEGMENT_PAGE == end / TWP_SEGMENT_PAGE)
+		return staged;
+	memset(twp_ledger_staging() + staged, 0, rest);
+	return staged + rest;
+}
+
 /* Writes and syncs what is staged, and moves the chain's head over it. */
 static bool
 write_staged(Drain *drain)
@@ -101,7 +119,8 @@ write_staged(Drain *drain)
 		return true;
 	if (!open_segment())
 		return false;
-	if (!twp_spool_write(segment_fd, twp_ledger_staging(), drain->staged, shared->offset))
+	if (!twp_spool_write(segment_fd, twp_ledger_staging(), fill_new_page(shared->offset, drain->staged),
+						 shared->offset))
 	{
 		twp_ledger_fail(TWP_LEDGER_OPEN, "could not write: %s", strerror(errno));
 		return false;

@@ -33,6 +33,7 @@
 #define TWP_SEGMENT_START 256	/* records begin behind the header */
 #define TWP_SEGMENT_MAGIC "TWPLEDG1"
 #define TWP_RECORD_MAGIC 0x52505754 /* "TWPR" */
+#define TWP_SEGMENT_PAGE 4096	/* what the disk's cache is filled by; a segment ends with one */
 #define TWP_RECORD_MAX (64 * 1024)
 #define TWP_COMPLETION_MAX 256	/* room kept for one completion, with its subjects where they are few */
 #define TWP_RECORD_ALIGN(len) (((len) + 7) & ~((uint32) 7))

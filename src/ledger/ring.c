@@ -45,7 +45,7 @@ twp_ledger_ring(void)
 		MAXALIGN(offsetof(TwpLedgerShared, slots) + twp_ledger_shared->slot_count * sizeof(TwpOpenSlot));
 }
 
-/* The drainer's bytes, as many. */
+/* The drainer's bytes, as many and a page of zeros. */
 char *
 twp_ledger_staging(void)
 {
@@ -56,14 +56,15 @@ twp_ledger_staging(void)
 TwpFlushMember *
 twp_ledger_members(void)
 {
-	return (TwpFlushMember *) (twp_ledger_staging() + twp_ledger_shared->ring_size);
+	return (TwpFlushMember *) (twp_ledger_staging() + twp_ledger_shared->ring_size + TWP_SEGMENT_PAGE);
 }
 
 /* All of the ledger's shared memory. */
 static Size
 whole_size(void)
 {
-	return add_size(add_size(shared_size(), (Size) twp_ledger_buffer_kb * 1024 * 2), twp_ledger_group_size());
+	return add_size(add_size(shared_size(), (Size) twp_ledger_buffer_kb * 1024 * 2 + TWP_SEGMENT_PAGE),
+					twp_ledger_group_size());
 }
 
 /* Asks for shared memory and locks; to be called from shmem_request_hook. */
