@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "anonymity/anonymity.h"
+#include "base/catalog.h"
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/errors.h"
@@ -41,6 +42,7 @@ _PG_init(void)
 				 errmsg("twin_privacy must be loaded via shared_preload_libraries"),
 				 errhint("Add twin_privacy to shared_preload_libraries and restart the server.")));
 
+	twp_catalog_init();
 	twp_clock_init();
 	twp_guc_init();
 	twp_vocab_init();

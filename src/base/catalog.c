@@ -35,6 +35,31 @@ static const char *const role_names[] = {
 /* How many of our own SQL calls are running; more than zero opens our tables. */
 static int	internal_depth = 0;
 
+/* Relations of the internal schema found since the catalogs last changed, each in the place its name hashes to. */
+#define KNOWN_RELATIONS 128
+static struct
+{
+	NameData	name;
+	Oid			relid;			/* InvalidOid: nothing here */
+}			known_relations[KNOWN_RELATIONS];
+static uint64 catalog_news = 0;
+
+/* Forgets what was found when a relation or schema changes. */
+static void
+forget_relations(Datum arg, int cache, uint32 hash)
+{
+	catalog_news++;
+	memset(known_relations, 0, sizeof(known_relations));
+}
+
+/* Registers for changes of the catalogs. */
+void
+twp_catalog_init(void)
+{
+	CacheRegisterSyscacheCallback(RELNAMENSP, forget_relations, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_relations, (Datum) 0);
+}
+
 /* True when the extension is installed in this database. */
 bool
 twp_catalog_installed(void)
@@ -64,11 +89,35 @@ require_installed(Oid object)
 	return object;
 }
 
-/* Finds a relation of the internal schema. */
+/* The place of a name among the known relations. */
+static int
+place_of(const char *name)
+{
+	uint32		hash = 0;
+
+	for (; *name != '\0'; name++)
+		hash = hash * 31 + (unsigned char) *name;
+	return hash % KNOWN_RELATIONS;
+}
+
+/* Finds a relation of the internal schema; every statement asks for some, again and again. */
 Oid
 twp_catalog_internal_relid(const char *name)
 {
-	return require_installed(twp_catalog_internal_relid_or_invalid(name));
+	int			place = place_of(name);
+	uint64		news = catalog_news;
+	Oid			relid;
+
+	if (OidIsValid(known_relations[place].relid) && strcmp(NameStr(known_relations[place].name), name) == 0)
+		return known_relations[place].relid;
+	relid = require_installed(twp_catalog_internal_relid_or_invalid(name));
+	/* what changed while we looked may be what we found */
+	if (news == catalog_news)
+	{
+		namestrcpy(&known_relations[place].name, name);
+		known_relations[place].relid = relid;
+	}
+	return relid;
 }
 
 /* Finds a function of the internal schema, which is closed to those about to use it. */

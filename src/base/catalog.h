@@ -1,8 +1,8 @@
 /*
  * catalog.h - our schemas, tables, roles, and SQL run as the extension.
  *
- * Names are looked up through PostgreSQL's syscaches, so nothing here can go
- * stale.  twp_sql_* runs SQL as the bootstrap superuser with search_path
+ * Names are looked up through PostgreSQL's syscaches, and what is remembered of
+ * them goes when those do, so nothing here can go stale.  twp_sql_* runs SQL as the bootstrap superuser with search_path
  * pinned to pg_catalog; only inside it may our own tables be written
  * (twp_sql_is_internal() tells the guard so).
  */
@@ -25,6 +25,8 @@ typedef enum TwpRole
 } TwpRole;
 
 #define TWP_ROLES(a) (1 << (a))
+
+extern void twp_catalog_init(void);
 
 /* True when the extension is installed in this database. */
 extern bool twp_catalog_installed(void);
