@@ -15,8 +15,11 @@
 #include "enforce/enforce_internal.h"
 #include "nodes/parsenodes.h"
 #include "utils/fmgroids.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/portal.h"
+#include "utils/syscache.h"
 
 /* True for functions of PostgreSQL's that carry their arguments somewhere else. */
 static bool
@@ -47,13 +50,26 @@ is_builtin_carrier(Oid function)
 	return false;
 }
 
+/* What is known of a function, until one changes or a schema does. */
+typedef struct Effects
+{
+	Oid			function;		/* hash key */
+	bool		immutable;		/* by its claim */
+	bool		named_carrier;
+	bool		kept_in_session;
+	bool		kept_by_us;
+} Effects;
+
+static HTAB *known_effects = NULL;
+static bool effects_changed = false;
+
 /*
  * True for functions, known by their names alone, that carry their arguments
  * somewhere else: into what they are told to write, or into which object is
  * gone, shorter or further on afterwards.
  */
 static bool
-is_named_carrier(Oid function)
+is_named_carrier(Oid function, const char *name)
 {
 	static const char *const builtin[] = {
 		"pg_logical_emit_message", "pg_create_physical_replication_slot",
@@ -75,49 +91,93 @@ is_named_carrier(Oid function)
 		"dblink", "dblink_exec", "dblink_open", "dblink_send_query", "dblink_connect",
 		"dblink_connect_u", "pg_file_write", "pg_file_rename",
 	};
-	char	   *name = get_func_name(function);
 	bool		found = false;
 
-	if (name == NULL)
-		return false;
 	if (function < FirstNormalObjectId)
 		for (int i = 0; i < lengthof(builtin); i++)
 			found |= strcmp(name, builtin[i]) == 0;
 	else
 		for (int i = 0; i < lengthof(extensions); i++)
 			found |= strcmp(name, extensions[i]) == 0;
-	pfree(name);
 	return found;
 }
 
 /* True for functions whose argument can be read back from the session or the list of locks. */
 static bool
-is_kept_in_session(Oid function)
+is_kept_in_session(Oid function, const char *name)
 {
-	char	   *name = function < FirstNormalObjectId ? get_func_name(function) : NULL;
-	bool		found = name != NULL &&
+	return function < FirstNormalObjectId &&
 		(strcmp(name, "setseed") == 0 || strncmp(name, "pg_advisory_", strlen("pg_advisory_")) == 0 ||
 		 strncmp(name, "pg_try_advisory_", strlen("pg_try_advisory_")) == 0);
-
-	if (name != NULL)
-		pfree(name);
-	return found;
 }
 
 /* True for functions of ours, open to all, that keep their argument: in the ledger, or for an officer to read. */
 static bool
-is_kept_by_us(Oid function)
+is_kept_by_us(Oid function, const char *name)
 {
 	static const char *const ours[] = {"bind_use", "break_glass", "acknowledge_use", "request_unseal", "begin_unseal"};
-	char	   *name = function >= FirstNormalObjectId &&
-		get_func_namespace(function) == get_namespace_oid(TWP_SCHEMA, true) ? get_func_name(function) : NULL;
 	bool		found = false;
 
-	for (int i = 0; name != NULL && i < lengthof(ours); i++)
+	for (int i = 0; function >= FirstNormalObjectId && i < lengthof(ours); i++)
 		found |= strcmp(name, ours[i]) == 0;
-	if (name != NULL)
-		pfree(name);
-	return found;
+	return found && get_func_namespace(function) == get_namespace_oid(TWP_SCHEMA, true);
+}
+
+/* Forgets what was known when a function or a schema changes. */
+static void
+forget_effects(Datum arg, int cache, uint32 hash)
+{
+	effects_changed = true;
+}
+
+/* Begins to remember, with nothing. */
+static void
+begin_effects(void)
+{
+	static bool registered = false;
+	HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(Effects)};
+
+	if (!registered)
+	{
+		CacheRegisterSyscacheCallback(PROCOID, forget_effects, (Datum) 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_effects, (Datum) 0);
+		registered = true;
+	}
+	if (known_effects != NULL)
+		hash_destroy(known_effects);
+	known_effects = NULL;
+	known_effects = hash_create("twin_privacy effects", 256, &ctl, HASH_ELEM | HASH_BLOBS);
+	effects_changed = false;
+}
+
+/* What is known of a function; each expression set up asks, so it is looked up once. */
+static Effects
+effects_of(Oid function)
+{
+	Effects    *known;
+	Effects		effects = {.function = function};
+	char	   *name;
+
+	if (known_effects == NULL || effects_changed)
+		begin_effects();
+	known = hash_search(known_effects, &function, HASH_FIND, NULL);
+	if (known != NULL)
+		return *known;
+	name = get_func_name(function);
+	if (name == NULL)
+		return effects;
+	effects.immutable = func_volatile(function) == PROVOLATILE_IMMUTABLE;
+	effects.named_carrier = is_named_carrier(function, name);
+	effects.kept_in_session = is_kept_in_session(function, name);
+	effects.kept_by_us = is_kept_by_us(function, name);
+	pfree(name);
+	/* what changed while we looked may be what we found */
+	if (!effects_changed)
+	{
+		known = hash_search(known_effects, &function, HASH_ENTER, NULL);
+		*known = effects;
+	}
+	return effects;
 }
 
 /*
@@ -130,27 +190,29 @@ twp_enforce_function_executes(Oid function)
 	bool		holds = twp_enforce_holds_values();
 	bool		in_hand = holds || twp_enforce_has_read();
 	bool		carrier;
+	Effects		effects;
 
 	if (function >= FirstNormalObjectId && !twp_protect_any())
 		return;
+	effects = effects_of(function);
 	if (function >= FirstNormalObjectId)
 	{
 		Node	   *utility = twp_enforce_first_code_of_command();
 
 		if (utility != NULL)
 			twp_enforce_check_again(utility);
-		twp_enforce_note_folding(func_volatile(function) == PROVOLATILE_IMMUTABLE);
+		twp_enforce_note_folding(effects.immutable);
 	}
 	/* what stays in the session a client's program could keep as well */
-	if (function == F_SET_CONFIG || (holds && is_kept_in_session(function)))
+	if (function == F_SET_CONFIG || (holds && effects.kept_in_session))
 		carrier = holds;
 	else if (function == F_NEXTVAL)
 		carrier = holds && !twp_enforce_writes_rows();
-	else if (holds && is_kept_by_us(function))
+	else if (holds && effects.kept_by_us)
 		carrier = true;
 	else
 		carrier = is_builtin_carrier(function) ||
-			((in_hand || function >= FirstNormalObjectId) && is_named_carrier(function));
+			((in_hand || function >= FirstNormalObjectId) && effects.named_carrier);
 	if (carrier || function == F_SET_CONFIG)
 		twp_enforce_note_carrier(carrier);
 	if (!carrier || !in_hand)
