@@ -24,16 +24,32 @@
 void
 twp_enforce_set_mark(RangeTblEntry *rte, TwpMarkMode mode, uint64 stamp, uint64 protection_hash)
 {
-	rte->enrname = psprintf(MARK_PREFIX "%c:%u:%llx:%llx", (char) mode, rte->relid,
+	rte->enrname = psprintf(MARK_PREFIX "%c:%x:%llx:%llx", (char) mode, rte->relid,
 							(unsigned long long) stamp, (unsigned long long) protection_hash);
 }
 
-/* Reads a mark; false when the entry has none.  Every statement reads some, so not by sscanf(). */
+/* Reads a number of a mark and moves behind it; false when something else than the end follows. */
+static inline bool
+read_number(const char **at, char end, uint64 *value)
+{
+	*value = 0;
+	for (;; (*at)++)
+	{
+		if (**at >= '0' && **at <= '9')
+			*value = *value << 4 | (uint64) (**at - '0');
+		else if (**at >= 'a' && **at <= 'f')
+			*value = *value << 4 | (uint64) (**at - 'a' + 10);
+		else
+			return *(*at)++ == end;
+	}
+}
+
+/* Reads a mark; false when the entry has none.  Every statement reads some, so not by strtoull(). */
 bool
 twp_enforce_get_mark(const RangeTblEntry *rte, TwpMark *mark)
 {
 	const char *at = rte->enrname;
-	char	   *end;
+	uint64		relid;
 
 	if (at == NULL || strncmp(at, MARK_PREFIX, sizeof(MARK_PREFIX) - 1) != 0)
 		return false;
@@ -41,14 +57,12 @@ twp_enforce_get_mark(const RangeTblEntry *rte, TwpMark *mark)
 	if (at[0] == '\0' || at[1] != ':')
 		return false;
 	mark->mode = (TwpMarkMode) at[0];
-	mark->relid = (Oid) strtoul(at + 2, &end, 10);
-	if (*end != ':')
+	at += 2;
+	if (!read_number(&at, ':', &relid) || !read_number(&at, ':', &mark->stamp) ||
+		!read_number(&at, '\0', &mark->protection_hash))
 		return false;
-	mark->stamp = strtoull(end + 1, &end, 16);
-	if (*end != ':')
-		return false;
-	mark->protection_hash = strtoull(end + 1, &end, 16);
-	return *end == '\0';
+	mark->relid = (Oid) relid;
+	return true;
 }
 
 /* True for an operator of a superuser's: key types come with such, users' leaky ones are not. */

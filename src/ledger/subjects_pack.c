@@ -93,12 +93,14 @@ window_size(const TwpSubjectSet *set, TwpSetEncoding encoding, uint64 limit)
 static void
 pack_window(TwpPackWriter *writer, const TwpSubjectSet *set)
 {
-	uint64		best_size = window_size(set, TWP_SET_BITMAP, 0);
-	TwpSetEncoding best = TWP_SET_BITMAP;
+	bool		one = set->window_count == 1;
+	/* of one number a delta is the smallest: the way of a point read */
+	TwpSetEncoding best = one ? TWP_SET_DELTAS : TWP_SET_BITMAP;
+	uint64		best_size = window_size(set, best, 1);
 
 	if (set->window_count == 0)
 		return;
-	for (int encoding = TWP_SET_DELTAS; encoding <= TWP_SET_RUNS; encoding++)
+	for (int encoding = TWP_SET_DELTAS; !one && encoding <= TWP_SET_RUNS; encoding++)
 	{
 		uint64		size = window_size(set, encoding, best_size);
 
