@@ -20,6 +20,7 @@
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/guc.h"
+#include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -35,29 +36,55 @@ static const char *const role_names[] = {
 /* How many of our own SQL calls are running; more than zero opens our tables. */
 static int	internal_depth = 0;
 
-/* Relations of the internal schema found since the catalogs last changed, each in the place its name hashes to. */
-#define KNOWN_RELATIONS 128
-static struct
+/* A relation of the internal schema, in the place that its name hashes to. */
+typedef struct KnownRelation
 {
 	NameData	name;
 	Oid			relid;			/* InvalidOid: nothing here */
-}			known_relations[KNOWN_RELATIONS];
-static uint64 catalog_news = 0;
+} KnownRelation;
 
-/* Forgets what was found when a relation or schema changes. */
+/* The quoted name of a relation of any schema. */
+typedef struct KnownName
+{
+	Oid			relid;			/* hash key */
+	char		name[2 * (2 * NAMEDATALEN + 2) + 2];
+} KnownName;
+
+/* Changes of relations and schemas heard of, and how many there were when what is known was found. */
+static uint64 catalog_news = 1;
+static uint64 known_news = 0;
+static KnownRelation known_relations[128];
+static HTAB *known_names = NULL;
+
+/* Notes that a relation or schema changed. */
 static void
-forget_relations(Datum arg, int cache, uint32 hash)
+note_news(Datum arg, int cache, uint32 hash)
 {
 	catalog_news++;
-	memset(known_relations, 0, sizeof(known_relations));
 }
 
 /* Registers for changes of the catalogs. */
 void
 twp_catalog_init(void)
 {
-	CacheRegisterSyscacheCallback(RELNAMENSP, forget_relations, (Datum) 0);
-	CacheRegisterSyscacheCallback(NAMESPACEOID, forget_relations, (Datum) 0);
+	CacheRegisterSyscacheCallback(RELNAMENSP, note_news, (Datum) 0);
+	CacheRegisterSyscacheCallback(NAMESPACEOID, note_news, (Datum) 0);
+}
+
+/* Forgets what was known before the news. */
+static void
+take_news(void)
+{
+	HASHCTL		ctl = {.keysize = sizeof(Oid), .entrysize = sizeof(KnownName)};
+
+	if (known_news == catalog_news)
+		return;
+	if (known_names != NULL)
+		hash_destroy(known_names);
+	known_names = NULL;
+	known_names = hash_create("twin_privacy names of relations", 64, &ctl, HASH_ELEM | HASH_BLOBS);
+	memset(known_relations, 0, sizeof(known_relations));
+	known_news = catalog_news;
 }
 
 /* True when the extension is installed in this database. */
@@ -90,34 +117,54 @@ require_installed(Oid object)
 }
 
 /* The place of a name among the known relations. */
-static int
+static KnownRelation *
 place_of(const char *name)
 {
 	uint32		hash = 0;
 
 	for (; *name != '\0'; name++)
 		hash = hash * 31 + (unsigned char) *name;
-	return hash % KNOWN_RELATIONS;
+	return &known_relations[hash % lengthof(known_relations)];
 }
 
 /* Finds a relation of the internal schema; every statement asks for some, again and again. */
 Oid
 twp_catalog_internal_relid(const char *name)
 {
-	int			place = place_of(name);
-	uint64		news = catalog_news;
+	KnownRelation *known = place_of(name);
 	Oid			relid;
 
-	if (OidIsValid(known_relations[place].relid) && strcmp(NameStr(known_relations[place].name), name) == 0)
-		return known_relations[place].relid;
+	take_news();
+	if (OidIsValid(known->relid) && strcmp(NameStr(known->name), name) == 0)
+		return known->relid;
 	relid = require_installed(twp_catalog_internal_relid_or_invalid(name));
 	/* what changed while we looked may be what we found */
-	if (news == catalog_news)
+	if (known_news == catalog_news)
 	{
-		namestrcpy(&known_relations[place].name, name);
-		known_relations[place].relid = relid;
+		namestrcpy(&known->name, name);
+		known->relid = relid;
 	}
 	return relid;
+}
+
+/* Name of a relation with its schema's, quoted where it must be. */
+char *
+twp_catalog_qualified_name(Oid relid)
+{
+	KnownName  *known;
+	char	   *name;
+
+	take_news();
+	known = hash_search(known_names, &relid, HASH_FIND, NULL);
+	if (known != NULL)
+		return pstrdup(known->name);
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	if (known_news == catalog_news)
+	{
+		known = hash_search(known_names, &relid, HASH_ENTER, NULL);
+		strlcpy(known->name, name, sizeof(known->name));
+	}
+	return name;
 }
 
 /* Finds a function of the internal schema, which is closed to those about to use it. */

@@ -40,6 +40,8 @@ extern Oid	twp_catalog_internal_relid_or_invalid(const char *name);
 extern bool twp_catalog_is_ours(Oid relid);
 /* OID of the internal schema, InvalidOid when not installed. */
 extern Oid	twp_catalog_internal_schema(void);
+/* Name of a relation with its schema's, quoted, palloc'd. */
+extern char *twp_catalog_qualified_name(Oid relid);
 /* Owner of a relation. */
 extern Oid	twp_catalog_owner(Oid relid);
 /* Tells every backend (and standby) that the table's content changed, at commit. */

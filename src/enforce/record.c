@@ -8,12 +8,12 @@
  */
 #include "postgres.h"
 
+#include "base/catalog.h"
 #include "common/hashfn.h"
 #include "consent/consent.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
+#include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
 /* Fills the part of an intent that the session tells. */
@@ -61,18 +61,16 @@ describe_relations(TwpIntent *intent, List *relids)
 		Oid			relid = lfirst_oid(lc);
 		const TwpProtection *p = twp_protect_lookup(relid);
 
-		intent->tables = lappend(intent->tables,
-								 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-															get_rel_name(relid)));
+		intent->tables = lappend(intent->tables, twp_catalog_qualified_name(relid));
 		if (p == NULL)
 			continue;
 		intent->policy_hash = twp_enforce_mix_policy(intent->policy_hash, p);
 		if (p->category >= 0)
 			categories |= TWP_CATEGORY_BIT(p->category);
 	}
-	for (int n = 0; n < TWP_MAX_CATEGORIES; n++)
-		if ((categories & TWP_CATEGORY_BIT(n)) != 0)
-			intent->categories = lappend(intent->categories, pstrdup(twp_vocab_category_code(n)));
+	for (; categories != 0; categories &= categories - 1)
+		intent->categories = lappend(intent->categories,
+									 pstrdup(twp_vocab_category_code(pg_rightmost_one_pos64(categories))));
 }
 
 /* Describes a statement about to read or write the relations. */
