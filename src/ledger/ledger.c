@@ -185,6 +185,14 @@ register_callbacks(void)
 	registered = true;
 }
 
+/* True when a record may not wait for the worker, or there is none to wait for. */
+static bool
+must_be_durable_now(TwpRecordType type)
+{
+	return type == TWP_RECORD_EVENT || commit_mode == COMMIT_STATEMENT ||
+		twp_ledger_shared->worker_latch == NULL;
+}
+
 /*
  * Appends a record whose completion will be owed and waits until it is
  * durable (or, for intents in mode binding, will be within the window).
@@ -217,7 +225,7 @@ begin_record(TwpRecordType type, StringInfo payload, int event_nest)
 		pfree(entry);
 		refuse_unrecorded();
 	}
-	if ((type == TWP_RECORD_EVENT || commit_mode == COMMIT_STATEMENT) && !twp_ledger_flush(end))
+	if (must_be_durable_now(type) && !twp_ledger_flush(end))
 	{
 		/* It may reach the disk later: then it must say that nothing was given. */
 		settle_outcome(entry, TWP_OUTCOME_REFUSED);
@@ -431,7 +439,7 @@ twp_ledger_refuse(const TwpIntent *intent, const char *sqlstate)
 	twp_field_put_text(&buf, TWP_FIELD_SQLSTATE, sqlstate);
 	if (buf.len <= TWP_RECORD_MAX - (int) sizeof(TwpRecordHeader) &&
 		twp_ledger_append(TWP_RECORD_REFUSAL, 0, buf.data, buf.len, NULL, &end) != 0 &&
-		commit_mode == COMMIT_STATEMENT)
+		must_be_durable_now(TWP_RECORD_REFUSAL))
 		(void) twp_ledger_flush(end);
 	pfree(buf.data);
 }

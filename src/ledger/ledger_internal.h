@@ -194,7 +194,7 @@ typedef struct TwpLedgerShared
 	pg_atomic_uint64 shipped_segno; /* own segments before it are on the primary, too */
 	pg_atomic_uint64 counters[TWP_COUNTERS];
 	char		reason[256];
-	Latch	   *worker_latch;	/* under the append lock */
+	Latch	   *worker_latch;	/* set under the append lock; NULL while the worker is not there */
 
 	TwpOpenSlot slots[FLEXIBLE_ARRAY_MEMBER];
 } TwpLedgerShared;

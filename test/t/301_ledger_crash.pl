@@ -55,5 +55,15 @@ is($node->safe_psql('postgres', q{
 	SELECT count(*) > 0 FROM twin_privacy.disclosures WHERE outcome IN ('crashed', 'cancelled', 'error', 'aborted')}),
 	't', 'outcomes other than done were recorded');
 
+# Without the worker (no process is left for it) nobody would write in time what mode binding records later.
+$node->append_conf('postgresql.conf', "max_worker_processes = 0\ntwin_privacy.ledger_commit = binding");
+$node->restart;
+is($node->safe_psql('postgres', q{
+	SET SESSION AUTHORIZATION nurse; SET twin_privacy.use = 'CARE';
+	BEGIN; DECLARE c CURSOR FOR SELECT name FROM patient WHERE id = 7; FETCH 1 FROM c;
+	RESET SESSION AUTHORIZATION;
+	SELECT worker_running, waiting_bytes FROM twin_privacy_internal.ledger_figures()}),
+	"patient 7\nf|0", 'without a worker the reader itself makes its record durable');
+
 $node->stop;
 done_testing();
