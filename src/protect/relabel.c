@@ -291,6 +291,19 @@ replace_lineage(Oid relid, const char *old, const TwpTableLabel *label)
 	twp_protect_depend_on_provenance(relid, label);
 }
 
+/* Records that a table or column has another label. */
+static void
+emit_relabel(Oid relid, AttrNumber attno)
+{
+	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+
+	if (attno == 0)
+		twp_event_emit("protect.table", table, NULL, NULL);
+	else
+		twp_event_emit("protect.column", psprintf("%s.%s", table, quote_identifier(get_attname(relid, attno, false))),
+					   NULL, NULL);
+}
+
 /* Checks one SECURITY LABEL statement before PostgreSQL stores it. */
 void
 twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
@@ -346,13 +359,7 @@ twp_protect_check_relabel(const ObjectAddress *object, const char *seclabel)
 		if (!twp_in_maintenance())
 			check_column_label(relid, attno, label);
 	}
-	twp_event_emit(attno == 0 ? "protect.table" : "protect.column",
-				   attno == 0 ? quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-														   get_rel_name(relid)) :
-				   psprintf("%s.%s", quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-																get_rel_name(relid)),
-							quote_identifier(get_attname(relid, attno, false))),
-				   NULL, NULL);
+	emit_relabel(relid, attno);
 	CacheInvalidateRelcacheByRelid(relid);
 }
 
