@@ -181,7 +181,7 @@ twp_decision_use(void)
 	return &decision.use;
 }
 
-/* Rules one column; the order of the tests is the contract's. */
+/* Rules one column; the order of the tests decides what it is refused for. */
 void
 twp_decision_rule_column(const TwpUse *use, const TwpProtection *p, AttrNumber attno, TwpColumnVerdict *v)
 {

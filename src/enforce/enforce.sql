@@ -91,7 +91,7 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION twin_privacy.audit_replay(bigint) IS
 'Decides a recorded disclosure again (auditor): the use, the policy hash as it is now, and every subject from the directives of the recorded consent '
 'revision at the recorded time; subjects that do not agree are named. A policy changed since does not agree by its hash. record_id: from disclosures. '
-'NULL: error 22004. Errors: 42501 not an auditor, 42704 no such record. Source: contract of twin_privacy, section 9.';
+'NULL: error 22004. Errors: 42501 not an auditor, 42704 no such record.';
 REVOKE ALL ON FUNCTION twin_privacy.audit_replay(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.audit_replay(bigint) TO twin_privacy_auditor;
 

@@ -28,7 +28,7 @@ typedef enum TwpOutcome
 	TWP_OUTCOME_CRASHED,
 } TwpOutcome;
 
-/* All strings may be NULL where the contract's column may be. */
+/* All strings may be NULL where the column of disclosures may be. */
 typedef struct TwpIntent
 {
 	const char *session_role;

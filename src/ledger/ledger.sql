@@ -20,7 +20,7 @@ CREATE VIEW twin_privacy.disclosures AS
 COMMENT ON VIEW twin_privacy.disclosures IS
     'Every read of protected data in this database and every refusal (all: an auditor sees everything, a person what their own login did). '
     'row_count, subject_count and subjects_exact are NULL while a statement is open and after a crash. subjects_exact false: an upper bound. '
-    'policy_hash and query_fingerprint are 16 hexadecimal digits. Source: contract of twin_privacy, section 9; GDPR article 30.';
+    'policy_hash and query_fingerprint are 16 hexadecimal digits. Source: GDPR article 30.';
 GRANT SELECT ON twin_privacy.disclosures TO PUBLIC;
 
 CREATE FUNCTION twin_privacy_internal.ledger_events(
@@ -36,7 +36,7 @@ CREATE VIEW twin_privacy.ledger_events AS
 COMMENT ON VIEW twin_privacy.ledger_events IS
     'Every recorded change of policy, consent, keys and protection in this database, and what the server went through (auditor): crashes (ledger.gap) and '
     'steps of its clock (ledger.clock), without session_role. outcome follows the transaction: done, aborted, open while it runs, crashed. '
-    'Error: 42501 not an auditor. Source: contract of twin_privacy, section 9.';
+    'Error: 42501 not an auditor.';
 GRANT SELECT ON twin_privacy.ledger_events TO twin_privacy_auditor;
 
 CREATE FUNCTION twin_privacy.subjects_of(record_id bigint) RETURNS SETOF text
@@ -44,7 +44,7 @@ CREATE FUNCTION twin_privacy.subjects_of(record_id bigint) RETURNS SETOF text
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION twin_privacy.subjects_of(bigint) IS
     'The data subjects a recorded statement was told of, as canonical text (auditor); no rows for statements that only count. '
-    'record_id: from disclosures. NULL: error 22004. Errors: 42501 not an auditor, 22023 not positive. Source: contract of twin_privacy, section 9.';
+    'record_id: from disclosures. NULL: error 22004. Errors: 42501 not an auditor, 22023 not positive.';
 REVOKE ALL ON FUNCTION twin_privacy.subjects_of(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.subjects_of(bigint) TO twin_privacy_auditor;
 
@@ -61,7 +61,7 @@ CREATE FUNCTION twin_privacy.disclosures_of(subject text,
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION twin_privacy.disclosures_of(text) IS
     'The recorded statements that were told of a data subject (auditor), in the row-level forms. subject: canonical text of the key. '
-    'NULL: error 22004. Error: 42501 not an auditor. Source: contract of twin_privacy, section 9; GDPR article 15(1)(c).';
+    'NULL: error 22004. Error: 42501 not an auditor. Source: GDPR article 15(1)(c).';
 REVOKE ALL ON FUNCTION twin_privacy.disclosures_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.disclosures_of(text) TO twin_privacy_auditor;
 
@@ -73,7 +73,7 @@ CREATE FUNCTION twin_privacy.verify_ledger(head text DEFAULT NULL,
 COMMENT ON FUNCTION twin_privacy.verify_ledger(text) IS
     'Recomputes every hash chain of the ledger (auditor): one row a finding, none when intact. head: a text that ledger_head() once gave, '
     'to prove that today''s chain continues that one; NULL: compare with the running server and the anchor file only. '
-    'Errors: 42501 not an auditor, 22023 not a head, TP005 library not preloaded. Source: contract of twin_privacy, section 9.';
+    'Errors: 42501 not an auditor, 22023 not a head, TP005 library not preloaded.';
 REVOKE ALL ON FUNCTION twin_privacy.verify_ledger(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.verify_ledger(text) TO twin_privacy_auditor;
 
@@ -82,7 +82,7 @@ CREATE FUNCTION twin_privacy.ledger_head() RETURNS text
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION twin_privacy.ledger_head() IS
     'A digest of everything recorded so far (auditor), to keep elsewhere and give to verify_ledger() later: twp1:node:seq:SHA-256. '
-    'Errors: 42501 not an auditor, TP004 the ledger is closed. Source: contract of twin_privacy, section 9.';
+    'Errors: 42501 not an auditor, TP004 the ledger is closed.';
 REVOKE ALL ON FUNCTION twin_privacy.ledger_head() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.ledger_head() TO twin_privacy_auditor;
 
@@ -239,7 +239,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_privacy.disclosure_report(text) IS
     'Who was given data about a data subject, in plain words to hand to a patient (auditor). subject: canonical text of the key. '
-    'NULL: error 22004. Error: 42501 not an auditor. Source: contract of twin_privacy, section 9; GDPR article 15(1)(c), HIPAA 45 CFR 164.528.';
+    'NULL: error 22004. Error: 42501 not an auditor. Source: GDPR article 15(1)(c), HIPAA 45 CFR 164.528.';
 REVOKE ALL ON FUNCTION twin_privacy.disclosure_report(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.disclosure_report(text) TO twin_privacy_auditor;
 

@@ -190,7 +190,7 @@ $$;
 COMMENT ON FUNCTION twin_privacy.status() IS
     'How the extension is doing in this database, one row a check: check_name, state (ok, warning, error), detail with what to do (the four roles and pg_monitor). '
     'Checks: preload, version, master_key, ledger, ledger_worker, ledger_lag, consent_map, protection, four_eyes, uses, break_glass, replication, maintenance. '
-    'Works without the library, too. Source: contract of twin_privacy, section 12.';
+    'Works without the library, too.';
 REVOKE ALL ON FUNCTION twin_privacy.status() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.status()
     TO twin_privacy_admin, twin_privacy_officer, twin_privacy_registrar, twin_privacy_auditor, pg_monitor;

@@ -78,8 +78,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_privacy.export_policy() IS
     'The policy of this database as one document (admin, officer, auditor): own purposes, prohibitions and categories, derivations, labels of tables and columns, recipients that insure or employ people, uses with their grants. '
-    'No consents, no keys, no approvals: a use imported elsewhere arrives as proposed. Uses of prohibited purposes are left out. The same policy gives the same text. '
-    'Source: contract of twin_privacy, section 12.';
+    'No consents, no keys, no approvals: a use imported elsewhere arrives as proposed. Uses of prohibited purposes are left out. The same policy gives the same text.';
 REVOKE ALL ON FUNCTION twin_privacy.export_policy() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.export_policy() TO twin_privacy_admin, twin_privacy_officer, twin_privacy_auditor;
 
@@ -504,6 +503,6 @@ COMMENT ON FUNCTION twin_privacy.import_policy(jsonb, boolean) IS
     'Makes this database as a policy says, and lists what it did as compare_policy() does; dry_run only lists (admin, officer; dry_run also auditor). Each step needs the role it needs by hand: an admin '
     'imports policy - ''{purposes,prohibitions,recipients,uses}''::text[], an officer the rest. All or nothing, recorded step by step; twice is once. '
     'A use arrives as proposed and takes another officer''s approval; an approved one with other terms is an error. NULL: error 22004. '
-    'Errors: those of compare_policy() and of the functions it calls, 55000 in conflict, 42501 not the caller''s task. Source: contract of twin_privacy, section 12.';
+    'Errors: those of compare_policy() and of the functions it calls, 55000 in conflict, 42501 not the caller''s task.';
 REVOKE ALL ON FUNCTION twin_privacy.import_policy(jsonb, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.import_policy(jsonb, boolean) TO twin_privacy_admin, twin_privacy_officer, twin_privacy_auditor;

@@ -332,11 +332,11 @@ AS 'MODULE_PATHNAME', 'twp_vocab_declare_derivation' LANGUAGE C VOLATILE PARALLE
 REVOKE ALL ON FUNCTION twin_privacy.declare_derivation(text, text[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.declare_derivation(text, text[]) TO twin_privacy_admin;
 COMMENT ON FUNCTION twin_privacy.declare_derivation(text, text[]) IS
-'Says that data of category is made from data of from_categories (admin): from the next statement on, reading it needs consent for those as well, and for what they are made from. Replaces the category''s earlier declaration. Errors: 22004 an argument or element is NULL, 22023 unknown category or no element, 42P17 a category would be made from itself, 42501 not an admin. Source: contract of twin_privacy, section 14.';
+'Says that data of category is made from data of from_categories (admin): from the next statement on, reading it needs consent for those as well, and for what they are made from. Replaces the category''s earlier declaration. Errors: 22004 an argument or element is NULL, 22023 unknown category or no element, 42P17 a category would be made from itself, 42501 not an admin.';
 
 CREATE FUNCTION twin_privacy.drop_derivation(category text) RETURNS void
 AS 'MODULE_PATHNAME', 'twp_vocab_drop_derivation' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION twin_privacy.drop_derivation(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.drop_derivation(text) TO twin_privacy_admin;
 COMMENT ON FUNCTION twin_privacy.drop_derivation(text) IS
-'Takes the declaration of a category back (admin). Errors: 22004 NULL, 22023 unknown category, 55000 nothing declared of it, 42501 not an admin. Source: contract of twin_privacy, section 14.';
+'Takes the declaration of a category back (admin). Errors: 22004 NULL, 22023 unknown category, 55000 nothing declared of it, 42501 not an admin.';
