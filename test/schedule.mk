@@ -139,3 +139,4 @@ TAP += test/t/600_attack.pl
 TAP += test/t/605_works.pl
 TAP += test/t/610_fails_closed.pl
 TAP += test/t/620_neighbours.pl
+TAP += test/t/630_portals.pl

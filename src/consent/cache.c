@@ -61,6 +61,13 @@ twp_consent_changes(void)
 	return changes;
 }
 
+/* Gives the counter as it is. */
+uint64
+twp_consent_changes_heard(void)
+{
+	return changes;
+}
+
 /* Counts a change of what decisions depend on beside the tables. */
 void
 twp_consent_count_change(void)

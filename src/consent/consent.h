@@ -155,6 +155,8 @@ extern bool twp_consent_denies_by_name(const char *subject, const char *purpose,
 extern uint64 twp_consent_revision(void);
 /* Grows, in this backend, whenever consents or the vocabulary they are read by may have changed. */
 extern uint64 twp_consent_changes(void);
+/* The same of what was heard until now, where nothing may be looked up. */
+extern uint64 twp_consent_changes_heard(void);
 
 /*
  * Kinds of subject keys in use, told by the room below that knows the

@@ -47,6 +47,7 @@ extern bool twp_enforce_keeps_function(Oid function);
 typedef struct TwpRun
 {
 	struct TwpRun *outer;
+	struct PortalData *portal;	/* in which it runs, or NULL */
 	struct TwpStatement *statement; /* protected data is being read or written, or NULL */
 	bool		holds;			/* what the statement reads may not be exported */
 	bool		writes;			/* its plan writes rows */

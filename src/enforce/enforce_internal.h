@@ -241,11 +241,19 @@ extern void twp_enforce_filter_statistics(RangeTblEntry *rte, int rti);
 
 /* held.c */
 extern void twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export);
+extern void twp_enforce_note_fetched(const char *cursor);
+extern void twp_enforce_hear(void);
 extern void twp_enforce_note_horizon(TimestampTz horizon);
 extern void twp_enforce_close_held(void);
 extern void twp_enforce_check_held(void);
 extern void twp_enforce_check_portal(const QueryDesc *query);
 extern bool twp_enforce_rows_are_held(void);
+
+/* rouse.c: news for sessions that keep rows. */
+extern Size twp_enforce_rouse_size(void);
+extern void twp_enforce_rouse_startup(void);
+extern void twp_enforce_rouse_init(void);
+extern void twp_enforce_keep_rows(bool keeps);
 
 /* explain.c */
 extern bool twp_enforce_explain_starts(QueryDesc *query, int eflags);

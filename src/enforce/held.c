@@ -1,15 +1,18 @@
 /*
  * held.c - portals that keep rows already decided upon.
  *
- * A cursor WITH HOLD whose transaction committed, one over UPDATE ...
- * RETURNING, and a query over a function that read protected rows keep what
- * they gave or gathered: fetching from them asks nobody.  So each portal that
- * keeps protected rows is remembered.  Where PostgreSQL stores its rows, it is
- * closed for good (marked failed) as soon as the binding, a consent or a label
- * is not what it was; where it runs on, it is refused the next time it is
- * fetched from.  News is looked at before every command and every run, and at
- * once when it concerns this session's own binding; a suspended portal that the
- * protocol executes again is neither.
+ * A cursor WITH HOLD whose transaction committed, a portal over UPDATE ...
+ * RETURNING, EXECUTE or FETCH, and a query over a function that read protected
+ * rows keep what they gave or gathered: fetching from them asks nobody.  So each
+ * portal that keeps protected rows is remembered, also where they came through
+ * a portal within it.  Where PostgreSQL stores its rows, it is closed for good
+ * (marked failed) as soon as the binding, a consent or a label is not what it
+ * was; where it runs on, it is refused the next time it is fetched from.
+ *
+ * All is looked at before every command and every run, and after the client's
+ * own.  The protocol may execute a suspended portal again without either: so
+ * the session's own binding closes it at once, and others' news of consents and
+ * uses wakes the session (rouse.c).
  *
  * Memory: entries live in their portals' contexts and go with them; the list
  * of them is in TopMemoryContext.
@@ -45,6 +48,7 @@ typedef struct HeldPortal
 	uint64		generation;		/* at which the tables were protected so */
 	List	   *tables;			/* HeldTable */
 	uint64		changes;		/* of consents and vocabulary */
+	uint64		uses_news;		/* of uses, their grants and acknowledgements */
 	TimestampTz horizon;		/* when something decided may be decided otherwise */
 } HeldPortal;
 
@@ -55,16 +59,18 @@ static void
 forget(void *entry)
 {
 	held = list_delete_ptr(held, entry);
+	if (held == NIL)
+		twp_enforce_keep_rows(false);
 }
 
-/* The entry of the portal being run, or NULL. */
+/* The entry of a portal, or NULL. */
 static HeldPortal *
-active_entry(void)
+entry_of(const PortalData *portal)
 {
 	ListCell   *lc;
 
 	foreach(lc, held)
-		if (((HeldPortal *) lfirst(lc))->portal == ActivePortal)
+		if (((HeldPortal *) lfirst(lc))->portal == portal)
 			return lfirst(lc);
 	return NULL;
 }
@@ -124,53 +130,104 @@ protects_as_before(HeldPortal *entry)
 	return true;
 }
 
-/* Remembers the portal being run if it keeps what this query of it gives. */
-void
-twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
+/* Makes the entry of a portal. */
+static HeldPortal *
+add_entry(Portal portal)
 {
+	HeldPortal *entry = MemoryContextAllocZero(portal->portalContext, sizeof(HeldPortal));
 	MemoryContext old;
-	HeldPortal *entry;
-	bool		gathers;
 
-	if (ActivePortal == NULL)
-		return;
-	gathers = ActivePortal->queryDesc != query;
-	/* a procedure's loop over a query is held without being asked to when the procedure commits */
-	if (!gathers && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) == 0 && ActivePortal->holdStore == NULL)
-		return;
-	entry = active_entry();
-	if (entry != NULL)
-	{
-		entry->gathers |= gathers;
-		add_tables(entry, query);
-		return;
-	}
-	entry = MemoryContextAllocZero(ActivePortal->portalContext, sizeof(HeldPortal));
-	entry->portal = ActivePortal;
+	entry->portal = portal;
 	entry->gone.func = forget;
 	entry->gone.arg = entry;
-	entry->gathers = gathers;
-	entry->may_export = may_export;
-	entry->stamp = stamp;
-	entry->uses_epoch = twp_uses_epoch();
-	entry->generation = twp_protect_generation();
-	entry->changes = twp_consent_changes();
-	entry->horizon = DT_NOEND;
+	twp_enforce_keep_rows(true);
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	held = lappend(held, entry);
 	MemoryContextSwitchTo(old);
-	MemoryContextRegisterResetCallback(ActivePortal->portalContext, &entry->gone);
+	MemoryContextRegisterResetCallback(portal->portalContext, &entry->gone);
+	return entry;
+}
+
+/* Remembers one portal that keeps what a query gives. */
+static void
+note_portal(Portal portal, bool gathers, const QueryDesc *query, uint64 stamp, bool may_export)
+{
+	HeldPortal *entry = entry_of(portal);
+
+	if (entry == NULL)
+	{
+		entry = add_entry(portal);
+		entry->may_export = true;
+		entry->stamp = stamp;
+		entry->uses_epoch = twp_uses_epoch();
+		entry->generation = twp_protect_generation();
+		entry->changes = twp_consent_changes();
+		entry->uses_news = twp_uses_news();
+		entry->horizon = DT_NOEND;
+	}
+	entry->gathers |= gathers;
+	entry->may_export &= may_export;
 	add_tables(entry, query);
 }
 
-/* Something decided for the portal being run may be decided otherwise from then on. */
+/* Remembers the portal being run if it keeps what this query gives, and those it is run within. */
+void
+twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
+{
+	bool		gathers = ActivePortal != NULL && ActivePortal->queryDesc != query;
+
+	/* a procedure's loop over a query is held without being asked to when the procedure commits */
+	if (ActivePortal != NULL &&
+		(gathers || (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0 || ActivePortal->holdStore != NULL))
+		note_portal(ActivePortal, gathers, query, stamp, may_export);
+	for (TwpRun *run = twp_enforce_innermost(); run != NULL; run = run->outer)
+		if (run->portal != NULL && run->portal != ActivePortal)
+			note_portal(run->portal, run->portal->holdStore == NULL, query, stamp, may_export);
+}
+
+/* Remembers the portal in which FETCH copied the rows of one that keeps them: no query ran for it. */
+void
+twp_enforce_note_fetched(const char *cursor)
+{
+	const HeldPortal *from = held != NIL ? entry_of(GetPortalByName(cursor)) : NULL;
+	HeldPortal *entry;
+	MemoryContext old;
+	ListCell   *lc;
+
+	if (from == NULL || ActivePortal == NULL || ActivePortal->holdStore == NULL || entry_of(ActivePortal) != NULL)
+		return;
+	entry = add_entry(ActivePortal);
+	entry->may_export = from->may_export;
+	entry->stamp = from->stamp;
+	entry->uses_epoch = from->uses_epoch;
+	entry->generation = from->generation;
+	entry->changes = from->changes;
+	entry->uses_news = from->uses_news;
+	entry->horizon = from->horizon;
+	old = MemoryContextSwitchTo(entry->portal->portalContext);
+	foreach(lc, from->tables)
+	{
+		HeldTable  *table = palloc(sizeof(HeldTable));
+
+		*table = *(const HeldTable *) lfirst(lc);
+		entry->tables = lappend(entry->tables, table);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Something decided for the portals being run may be decided otherwise from then on. */
 void
 twp_enforce_note_horizon(TimestampTz horizon)
 {
-	HeldPortal *entry = active_entry();
+	ListCell   *lc;
 
-	if (entry != NULL)
-		entry->horizon = Min(entry->horizon, horizon);
+	foreach(lc, held)
+	{
+		HeldPortal *entry = lfirst(lc);
+
+		if (entry->portal->status == PORTAL_ACTIVE)
+			entry->horizon = Min(entry->horizon, horizon);
+	}
 }
 
 /* Closes a portal for good: whoever fetches from it gets PostgreSQL's error. */
@@ -189,6 +246,25 @@ twp_enforce_close_held(void)
 
 	foreach(lc, held)
 		close_portal(((HeldPortal *) lfirst(lc))->portal);
+}
+
+/*
+ * Closes the portals that news of consents and uses overtakes; called wherever
+ * PostgreSQL takes news in, so it looks at nothing but what has been counted.
+ */
+void
+twp_enforce_hear(void)
+{
+	ListCell   *lc;
+
+	foreach(lc, held)
+	{
+		const HeldPortal *entry = lfirst(lc);
+
+		if (entry->stamp != 0 &&
+			(entry->changes != twp_consent_changes_heard() || entry->uses_news != twp_uses_news()))
+			close_portal(entry->portal);
+	}
 }
 
 /* True when the acting role might still be given an entry's rows, and consents and time are what they were. */
@@ -225,7 +301,7 @@ twp_enforce_check_held(void)
 void
 twp_enforce_check_portal(const QueryDesc *query)
 {
-	HeldPortal *entry = held != NIL ? active_entry() : NULL;
+	HeldPortal *entry = held != NIL ? entry_of(ActivePortal) : NULL;
 
 	if (entry == NULL || !entry->gathers || ActivePortal->queryDesc != query)
 		return;

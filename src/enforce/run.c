@@ -241,6 +241,7 @@ push(TwpRun *run, struct TwpStatement *statement, bool stores)
 		twp_enforce_command_begins();
 	memset(run, 0, sizeof(TwpRun));
 	run->outer = stack;
+	run->portal = ActivePortal;
 	run->statement = statement;
 	run->foreign_key = InNoForceRLSOperation();
 	run->stores = stores;

@@ -142,6 +142,7 @@ twp_enforce_init(void)
 	twp_uses_on_change(twp_enforce_close_held);
 	twp_enforce_scan_init();
 	twp_enforce_claims_init();
+	twp_enforce_rouse_init();
 }
 
 /* Starts keeping a record of a statement. */
@@ -374,6 +375,9 @@ twp_enforce_leave(TwpRun *run, QueryDesc *query)
 	}
 	if (query->estate != NULL)
 		twp_enforce_explain_ran(query, statement != NULL && statement->own_plan);
+	/* it may have changed the acting role */
+	if (twp_enforce_innermost() == NULL)
+		twp_enforce_check_held();
 }
 
 /* Leaves an execution that failed, records how, and lets the error go on without values. */

@@ -239,6 +239,10 @@ twp_enforce_utility_after(PlannedStmt *pstmt, void *state)
 
 	twp_enforce_adding_foreign_key = false;
 	twp_enforce_check_again(node);
+	if (IsA(node, FetchStmt))
+		twp_enforce_note_fetched(((FetchStmt *) node)->portalname);
+	if (!IsA(node, TransactionStmt))
+		twp_enforce_check_held();
 	if (mine != NULL && (mine->labels != NIL || mine->detached != NIL))
 	{
 		CommandCounterIncrement();

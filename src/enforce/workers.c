@@ -56,7 +56,7 @@ shared_size(void)
 void
 twp_enforce_shmem_request(void)
 {
-	RequestAddinShmemSpace(shared_size());
+	RequestAddinShmemSpace(add_size(shared_size(), twp_enforce_rouse_size()));
 	RequestNamedLWLockTranche(TRANCHE, 1);
 }
 
@@ -74,6 +74,7 @@ twp_enforce_shmem_startup(void)
 		shared->lock = &GetNamedLWLockTranche(TRANCHE)[0].lock;
 		shared->nslots = MaxBackends;
 	}
+	twp_enforce_rouse_startup();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -102,6 +102,8 @@ extern const char *twp_uses_form_name(TwpForm form);
 extern void twp_uses_on_change(void (*callback) (void));
 /* Grows whenever the session's binding may have changed, and with news about uses. */
 extern uint64 twp_uses_epoch(void);
+/* Grows when anything about uses may have changed, the binding apart. */
+extern uint64 twp_uses_news(void);
 
 /* True when two officers have excepted a table (or one above it) from the rules against scoring, for the use. */
 extern bool twp_uses_is_excepted(const TwpUse *use, Oid relid, TimestampTz now);

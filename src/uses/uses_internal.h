@@ -42,8 +42,6 @@ extern List *twp_uses_all(void);
 extern bool twp_uses_is_granted(const TwpUse *use, Oid role);
 /* True when the login has acknowledged the use's present statement, or it has none. */
 extern bool twp_uses_is_acknowledged(const TwpUse *use, Oid login);
-/* Grows when anything about uses may have changed. */
-extern uint64 twp_uses_news(void);
 /* -1 when unknown */
 extern int	twp_uses_form_by_name(const char *name);
 extern int	twp_uses_basis_by_name(const char *name);
