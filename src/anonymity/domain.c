@@ -50,7 +50,8 @@ twp_private_known_groups(const TwpRelease *release, const TwpGroup *met, int nme
 	TwpGroup   *groups;
 	TwpGroup   *sorted = palloc(Max(nmet, 1) * sizeof(TwpGroup));
 
-	memcpy(sorted, met, nmet * sizeof(TwpGroup));
+	if (nmet > 0)
+		memcpy(sorted, met, nmet * sizeof(TwpGroup));
 	qsort_arg(sorted, nmet, sizeof(TwpGroup), twp_private_compare_groups, &nkeys);
 	*ngroups = 1;
 	for (int k = 0; k < nkeys; k++)
