@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "base/catalog.h"
+#include "base/news.h"
 #include "consent/consent_internal.h"
 #include "utils/inval.h"
 
@@ -41,7 +42,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 twp_consent_cache_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	twp_news_listen(relcache_callback);
 }
 
 /* Gives the counter, after taking in what other backends have announced. */

@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/news.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -99,7 +100,7 @@ hear(Datum arg, Oid relid)
 void
 twp_enforce_rouse_init(void)
 {
-	CacheRegisterRelcacheCallback(hear, (Datum) 0);
+	twp_news_listen(hear);
 	RegisterXactCallback(at_transaction_end, NULL);
 	RegisterResourceReleaseCallback(at_release, NULL);
 }

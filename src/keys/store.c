@@ -16,6 +16,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/news.h"
 #include "keys/keys_internal.h"
 #include "port/pg_bswap.h"
 #include "storage/ipc.h"
@@ -127,7 +128,7 @@ cache_prepare(void)
 void
 twp_keys_store_init(void)
 {
-	CacheRegisterRelcacheCallback(cache_invalidate, (Datum) 0);
+	twp_news_listen(cache_invalidate);
 }
 
 /* Numbers a domain name: the first 31 bits of its SHA-256, never zero. */

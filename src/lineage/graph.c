@@ -6,9 +6,9 @@
  */
 #include "postgres.h"
 
+#include "base/news.h"
 #include "common/hashfn.h"
 #include "lineage/graph_internal.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 
 static List *graphs = NIL;		/* TwpGraph * that have been handed out */
@@ -32,7 +32,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 twp_lineage_graph_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	twp_news_listen(relcache_callback);
 }
 
 /* Mixes what is declared of some tables. */

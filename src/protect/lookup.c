@@ -17,6 +17,7 @@
 #include "access/table.h"
 #include "access/transam.h"
 #include "base/catalog.h"
+#include "base/news.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_seclabel.h"
@@ -27,7 +28,6 @@
 #include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -77,7 +77,7 @@ void
 twp_protect_init(void)
 {
 	register_label_provider("twin_privacy", twp_protect_check_relabel);
-	CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+	twp_news_listen(invalidate_relation);
 }
 
 /* Grows whenever any protection may have changed. */

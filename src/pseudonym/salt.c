@@ -27,10 +27,10 @@
 #include "access/table.h"
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/news.h"
 #include "port/pg_bswap.h"
 #include "pseudonym/pseudonym_internal.h"
 #include "utils/hsearch.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -71,7 +71,7 @@ salts_invalidate(Datum arg, Oid relid)
 void
 twp_pseudonym_salt_init(void)
 {
-	CacheRegisterRelcacheCallback(salts_invalidate, (Datum) 0);
+	twp_news_listen(salts_invalidate);
 }
 
 /* Copies a bytea column of known length. */

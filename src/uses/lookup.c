@@ -15,6 +15,7 @@
 #include "access/table.h"
 #include "base/catalog.h"
 #include "base/errors.h"
+#include "base/news.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
@@ -22,7 +23,6 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/rangetypes.h"
@@ -88,7 +88,7 @@ note_news(Datum arg, Oid relid)
 void
 twp_uses_lookup_init(void)
 {
-	CacheRegisterRelcacheCallback(note_news, (Datum) 0);
+	twp_news_listen(note_news);
 }
 
 /* Grows when anything about uses may have changed. */

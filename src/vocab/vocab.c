@@ -22,6 +22,7 @@
 #include "base/catalog.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/news.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/array.h"
@@ -119,7 +120,7 @@ relcache_callback(Datum arg, Oid relid)
 void
 twp_vocab_init(void)
 {
-	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
+	twp_news_listen(relcache_callback);
 }
 
 /* Reads a text column as a C string in the copy's context; NULL for NULL. */

@@ -22,6 +22,7 @@ foreach my $order (
 		conf => qq{
 shared_preload_libraries = '$order'
 compute_query_id = on
+wal_level = logical
 pg_stat_statements.track = all
 auto_explain.log_min_duration = 0
 auto_explain.log_analyze = on
@@ -31,6 +32,17 @@ auto_explain.log_nested_statements = on
 });
 	TwinPrivacy::Attack::set_up($node, $dir);
 	$node->safe_psql('closed', 'CREATE EXTENSION pg_stat_statements');
+
+	# PostgreSQL has few places for who listens to changes of the catalogs, and needs some itself
+	is( $node->safe_psql('closed', q{
+			CREATE TABLE public.plain (x int);
+			CREATE PUBLICATION plain FOR TABLE public.plain;
+			DO $$BEGIN PERFORM pg_create_logical_replication_slot('plain', 'pgoutput'); END$$;
+			INSERT INTO public.plain VALUES (1);
+			SELECT row(1, 'a') = row(1, 'b'), pg_filenode_relation(0, 0) IS NULL, count(*) > 0
+			FROM pg_logical_slot_get_binary_changes('plain', NULL, NULL, 'proto_version', '1', 'publication_names', 'plain')}),
+		'f|t|t', "$name: changes of other tables are replicated");
+	$node->safe_psql('closed', "DO \$\$BEGIN PERFORM pg_drop_replication_slot('plain'); END\$\$; DROP PUBLICATION plain; DROP TABLE public.plain");
 
 	my $offset = -s $node->logfile;
 	my $out = TwinPrivacy::Attack::say_sql($node, 'closed', 'att_analyst', q{
