@@ -56,7 +56,7 @@ typedef struct MapControl
 	bool		area_made;
 	dsa_handle	area;
 	int			tranche;
-	uint64		last_version;
+	volatile uint64 last_version;	/* of the maps published */
 	pg_atomic_uint64 counters[TWP_MAP_COUNTERS];
 	MapSlot		slots[SLOTS];
 } MapControl;
@@ -70,6 +70,7 @@ int			twp_consent_map_threshold = 1000;
 /* This process's view. */
 static int	my_slot = -1;
 static Oid	my_relid = InvalidOid;	/* the directive table the slot was found for */
+static uint64 my_version = 0;	/* of the map published last when it was looked for */
 static TwpMap pinned;
 static dsa_pointer pinned_header = InvalidDsaPointer;
 static bool is_pinned = false;
@@ -230,8 +231,12 @@ find_slot(bool make)
 	if (my_slot >= 0 && control->slots[my_slot].database == MyDatabaseId &&
 		control->slots[my_slot].relid == relid)
 		return my_slot;
+	/* where there was none there is none before somebody publishes a map, in a slot taken before */
+	if (my_slot < 0 && !make && my_relid == relid && my_version == control->last_version)
+		return -1;
 	my_slot = -1;
 	my_relid = relid;
+	my_version = control->last_version;
 	LWLockAcquire(&locks[0].lock, make ? LW_EXCLUSIVE : LW_SHARED);
 	for (int i = 0; i < SLOTS; i++)
 	{

@@ -21,7 +21,8 @@ static void
 describe_session(TwpIntent *intent)
 {
 	intent->session_role = GetUserNameFromId(GetSessionUserId(), true);
-	intent->acting_role = GetUserNameFromId(GetOuterUserId(), true);
+	intent->acting_role = GetOuterUserId() == GetSessionUserId() ? intent->session_role :
+		GetUserNameFromId(GetOuterUserId(), true);
 	intent->actor = twp_uses_actor();
 	intent->justification = twp_uses_justification();
 	intent->use_code = twp_uses_claimed();

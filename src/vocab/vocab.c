@@ -63,6 +63,7 @@ typedef struct Vocab
 {
 	MemoryContext context;
 	HTAB	   *purposes;
+	struct Purpose *recent[2];	/* asked for last: a statement asks for the same few */
 	HTAB	   *categories;
 	HTAB	   *labels;
 	TwpCategorySet all;
@@ -525,13 +526,31 @@ lies_below(Purpose *purpose, Purpose *ancestor)
 	return false;
 }
 
+/* Finds a purpose, one asked for lately without hashing. */
+static Purpose *
+find_purpose(Vocab *vocab, const char *code)
+{
+	Purpose    *purpose;
+
+	for (int i = 0; i < lengthof(vocab->recent); i++)
+		if (vocab->recent[i] != NULL && strcmp(vocab->recent[i]->code, code) == 0)
+			return vocab->recent[i];
+	purpose = find(vocab->purposes, code);
+	if (purpose != NULL)
+	{
+		vocab->recent[1] = vocab->recent[0];
+		vocab->recent[0] = purpose;
+	}
+	return purpose;
+}
+
 /* True when both exist and code is ancestor or lies below it. */
 bool
 twp_vocab_purpose_covers(const char *ancestor, const char *code)
 {
 	Vocab	   *vocab = get_vocab();
-	Purpose    *above = find(vocab->purposes, ancestor);
-	Purpose    *below = find(vocab->purposes, code);
+	Purpose    *above = find_purpose(vocab, ancestor);
+	Purpose    *below = find_purpose(vocab, code);
 
 	return above != NULL && below != NULL && lies_below(below, above);
 }
@@ -552,7 +571,7 @@ find_prohibition(Purpose *purpose)
 bool
 twp_vocab_purpose_prohibited(const char *code, const char **reason)
 {
-	Purpose    *purpose = find(get_vocab()->purposes, code);
+	Purpose    *purpose = find_purpose(get_vocab(), code);
 	const char *why = purpose == NULL ? "unknown purpose" : find_prohibition(purpose);
 
 	if (reason != NULL)
