@@ -34,6 +34,15 @@ typedef struct TwpSubject
 	}			key;
 } TwpSubject;
 
+/* Numbers that somebody has given to data subjects. */
+typedef struct TwpNumbering
+{
+	uint64		version;		/* 0: nobody has one */
+	uint64		n;				/* all are below */
+	int64		first;			/* those below nintegers stand for the integers from this one on */
+	uint64		nintegers;
+} TwpNumbering;
+
 /* Kind for a column type (domains looked through); TWP_SUBJECT_INVALID when unfit. */
 extern TwpSubjectKind twp_subject_kind(Oid type);
 /* Fills *subject from a non-null datum of the (base) type; text points into a detoasted copy or the datum. */

@@ -89,14 +89,13 @@ extern TwpCategorySet twp_consent_open(TwpLens *lens, const TwpSubject *subject)
  * The same for many at once (up to TWP_CONSENT_MANY), which is faster; a
  * subject of kind TWP_SUBJECT_INVALID has nothing open, and one for whom not all
  * that is needed is open may be said to have nothing open.  Who has gets a
- * token: a number that stands for the subject, below twp_consent_tokens() and
- * good for that version, or TWP_NO_TOKEN.
+ * token: the subject's number under twp_consent_tokens(), or TWP_NO_TOKEN.
  */
 #define TWP_CONSENT_MANY 300
 #define TWP_NO_TOKEN PG_UINT32_MAX
 extern void twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCategorySet needs,
 								  TwpCategorySet *open, uint32 *tokens);
-extern uint64 twp_consent_tokens(const TwpLens *lens, uint64 *version);
+extern TwpNumbering twp_consent_tokens(const TwpLens *lens);
 /* Estimated share of the subjects with directives for whom all the categories are open; negative: not known. */
 extern double twp_consent_share(TwpLens *lens, TwpCategorySet needs);
 

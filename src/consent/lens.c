@@ -528,14 +528,20 @@ twp_consent_open_many(TwpLens *lens, const TwpSubject *subjects, int n, TwpCateg
 	twp_sieve_consider(lens, map, needs, n, nopen);
 }
 
-/* Gives the number that tokens lie below, and the version of the map they are of. */
-uint64
-twp_consent_tokens(const TwpLens *lens, uint64 *version)
+/* Says what tokens stand for. */
+TwpNumbering
+twp_consent_tokens(const TwpLens *lens)
 {
 	const TwpMap *map = twp_lens_map(lens);
 
-	*version = map == NULL ? 0 : map->version;
-	return map == NULL ? 0 : twp_map_places(map);
+	if (map == NULL)
+		return (TwpNumbering) {0};
+	return (TwpNumbering) {
+		.version = map->version,
+		.n = twp_map_places(map),
+		.first = map->dense_min,
+		.nintegers = map->dense == NULL ? 0 : map->dense_n,
+	};
 }
 
 /* True when some directive of the subject asks something of the row. */

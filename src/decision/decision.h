@@ -83,7 +83,7 @@ extern TwpCategorySet twp_decision_open(const TwpSubject *subject);
 /* The same for many at once, with tokens, as consent.h says. */
 extern void twp_decision_open_many(const TwpSubject *subjects, int n, TwpCategorySet needs, TwpCategorySet *open,
 								   uint32 *tokens);
-extern uint64 twp_decision_tokens(uint64 *version);
+extern TwpNumbering twp_decision_tokens(void);
 /* Which category closes one for the subject: itself or one it is derived from; -1 when none does. */
 extern int	twp_decision_closed_by(const char *subject, int category);
 /* True when some consent of the subject asks something of the row; then the row's own answer is this. */

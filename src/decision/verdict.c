@@ -415,12 +415,11 @@ twp_decision_open_row(const TwpSubject *subject, const TwpRowFacts *facts)
 	return twp_consent_open_row(decision.lens, subject, facts) & decision.use.categories;
 }
 
-/* Number that tokens lie below. */
-uint64
-twp_decision_tokens(uint64 *version)
+/* What tokens stand for. */
+TwpNumbering
+twp_decision_tokens(void)
 {
-	*version = 0;
-	return decision.emergency ? 0 : twp_consent_tokens(decision.lens, version);
+	return decision.emergency ? (TwpNumbering) {0} : twp_consent_tokens(decision.lens);
 }
 
 /* Estimates for the planner how many subjects the relation is open for. */

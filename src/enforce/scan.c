@@ -159,7 +159,8 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		node->ss.ps.resultopsfixed = node->ss.ps.resultopsset = true;
 	}
 	/* called for each row: without the executor's step between */
-	node->ss.ps.ExecProcNode = state->columns != NULL && node->ss.ps.qual == NULL ? give_columns : give_row;
+	state->page.in_order = state->columns != NULL && node->ss.ps.qual == NULL;
+	node->ss.ps.ExecProcNode = state->page.in_order ? give_columns : give_row;
 }
 
 /* Begins the heap scan of a process that reads alone. */
@@ -181,7 +182,7 @@ turn_page(ConsentScan *state)
 	TableScanDesc table_scan = open_scan(ss);
 	HeapScanDesc scan = (HeapScanDesc) table_scan;
 
-	state->page.n = state->page.next = 0;
+	twp_enforce_page_leave(&state->page);
 	while (table_scan_getnextslot(table_scan, ForwardScanDirection, ss->ss_ScanTupleSlot))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -246,7 +247,7 @@ give_columns(PlanState *ps)
 
 	if (unlikely(i < 0))
 		return ExecClearTuple(ps->ps_ResultTupleSlot);
-	twp_enforce_page_note(&state->page, i);
+	twp_enforce_page_note(&state->page, i, true);
 	return fill_columns(state, state->page.rows[i]);
 }
 
@@ -283,7 +284,7 @@ give_row(PlanState *ps)
 			InstrCountFiltered1(ps, 1);
 			continue;
 		}
-		twp_enforce_page_note(&state->page, i);
+		twp_enforce_page_note(&state->page, i, false);
 		if (state->columns != NULL)
 			return fill_columns(state, state->page.rows[i]);
 		return ps->ps_ProjInfo != NULL ? ExecProject(ps->ps_ProjInfo) : ss->ss_ScanTupleSlot;
@@ -310,7 +311,7 @@ end_scan(CustomScanState *node)
 static void
 rescan(CustomScanState *node)
 {
-	((ConsentScan *) node)->page.n = ((ConsentScan *) node)->page.next = 0;
+	twp_enforce_page_leave(&((ConsentScan *) node)->page);
 	if (node->ss.ss_currentScanDesc != NULL)
 		table_rescan(node->ss.ss_currentScanDesc, NULL);
 	ExecScanReScan(&node->ss);

@@ -42,6 +42,12 @@ typedef struct TwpScanPage
 	TwpSubjectSet *noting;		/* whom the statement was told of, if it keeps a set for us */
 	uint64	   *numbered;		/* bits by token: those in it */
 	uint64		nnumbers;
+	uint64		nintegers;		/* of them, those that need no more than their bit */
+	bool		in_order;		/* every row kept is given out, one after the other */
+	bool		by_value;		/* a subject is kept, not pointed to */
+	bool		later;			/* who is given out may be noted later */
+	int			noted;			/* rows kept up to here are noted, where they are given out in order; */
+	int			given;			/* else the first so many are given out and still to be noted */
 	int			n;				/* rows that are open */
 	int			next;			/* of them, the first not given out */
 	int			nrows;			/* rows the heap scan found */
@@ -53,6 +59,8 @@ typedef struct TwpScanPage
 	/* of tables whose rows are traced */
 	TwpSubject	traced_keys[MaxHeapTuplesPerPage];
 	TransactionId born[MaxHeapTuplesPerPage];
+	struct TwpScanPage *other;	/* next of the pages that scans of this process are on */
+	MemoryContextCallback gone;
 } TwpScanPage;
 
 /* scan_page.c */
@@ -60,7 +68,10 @@ extern int	twp_enforce_fixed_offset(TupleDesc desc, AttrNumber attno);
 extern void twp_enforce_page_init(TwpScanPage *page, const FuncExpr *rule, Relation relation);
 extern void twp_enforce_page_judge(TwpScanPage *page, HeapScanDesc scan);
 extern void twp_enforce_page_judge_rest(TwpScanPage *page);
-extern void twp_enforce_page_note_new(TwpScanPage *page, int i);
+extern void twp_enforce_page_note_now(TwpScanPage *page, int i);
+extern void twp_enforce_page_leave(TwpScanPage *page);
+/* Notes whoever was given out and is not noted yet among those who are noted in the set, which goes then. */
+extern void twp_enforce_pages_leave(const TwpSubjectSet *noting);
 extern Datum twp_enforce_page_column(const TwpScanPage *page, HeapTupleHeader row, AttrNumber attno, bool *isnull);
 
 /* True when a row has its column number attno at the place that twp_enforce_fixed_offset() gave. */
@@ -70,20 +81,19 @@ twp_enforce_row_is_plain(HeapTupleHeader row, AttrNumber attno, int offset)
 	return (row->t_infomask & HEAP_HASNULL) == 0 && HeapTupleHeaderGetNatts(row) >= attno && offset >= 0;
 }
 
-/* Tells the running statement that it is given row i's subject, once a subject where that can be told cheaply. */
+/*
+ * Tells the running statement that it is given row i's subject.  The rows of
+ * a page are noted together before the scan leaves it, which costs less than
+ * one by one between the executor's steps; in order, not even their numbers
+ * need to be kept.
+ */
 static inline void
-twp_enforce_page_note(TwpScanPage *page, int i)
+twp_enforce_page_note(TwpScanPage *page, int i, bool in_order)
 {
-	uint32		token = page->tokens[i];
-	uint64		bit = UINT64CONST(1) << (token % 64);
-
-	if (likely(token < page->nnumbers))
-	{
-		if (likely((page->numbered[token / 64] & bit) != 0))
-			return;
-		page->numbered[token / 64] |= bit;
-	}
-	twp_enforce_page_note_new(page, i);
+	if (unlikely(!page->later))
+		twp_enforce_page_note_now(page, i);
+	else if (!in_order)
+		page->kept[page->given++] = (uint16) i;
 }
 
 #endif							/* TWP_ENFORCE_SCAN_INTERNAL_H */

@@ -26,6 +26,9 @@
 
 StaticAssertDecl(MaxHeapTuplesPerPage <= TWP_CONSENT_MANY, "a page is judged at once");
 
+/* Those that scans of this process are on. */
+static TwpScanPage *pages = NULL;
+
 /* Gives the place of a column in every row without NULLs; -1 when rows differ. */
 int
 twp_enforce_fixed_offset(TupleDesc desc, AttrNumber attno)
@@ -61,6 +64,66 @@ find_column(const FuncExpr *rule, int arg, Relation relation)
 	};
 }
 
+/* Notes the subjects of the rows given out since the last time. */
+static void
+note_given(TwpScanPage *page)
+{
+	int			from = page->in_order ? page->noted : 0;
+	int			to = page->in_order ? page->next : page->given;
+	uint64	   *numbered = page->numbered;
+	uint64		nintegers = page->nintegers;
+	uint64		nnumbers = page->nnumbers;
+	uint16		fresh[MaxHeapTuplesPerPage];
+	int			n = 0;
+
+	/* first: should memory run out, nobody comes here again with the same rows */
+	page->noted = page->next;
+	page->given = 0;
+	if (!page->later)
+		return;
+	for (int k = from; k < to; k++)
+	{
+		uint16		i = page->kept[k];
+		uint32		token = page->tokens[i];
+		uint64		bit = UINT64CONST(1) << (token % 64);
+
+		if (token < nintegers)
+			numbered[token / 64] |= bit;
+		else if (token < nnumbers)
+		{
+			/* which subjects are new cannot be foretold: no branch */
+			fresh[n] = i;
+			n += (numbered[token / 64] & bit) == 0;
+			numbered[token / 64] |= bit;
+		}
+		else
+			twp_ledger_subjects_add(page->noting, &page->subjects[i]);
+	}
+	for (int k = 0; k < n; k++)
+		twp_ledger_subjects_add_numbered(page->noting, &page->subjects[fresh[k]], page->tokens[fresh[k]]);
+}
+
+/* Leaves a page, or what there was of one. */
+void
+twp_enforce_page_leave(TwpScanPage *page)
+{
+	note_given(page);
+	page->n = page->next = page->noted = 0;
+}
+
+/* Notes what is left of a page and forgets it when its scan's memory goes. */
+static void
+forget_page(void *arg)
+{
+	note_given(arg);
+	for (TwpScanPage **link = &pages; *link != NULL; link = &(*link)->other)
+		if (*link == arg)
+		{
+			*link = (*link)->other;
+			break;
+		}
+}
+
 /* Prepares to judge pages of a relation for a row rule. */
 void
 twp_enforce_page_init(TwpScanPage *page, const FuncExpr *rule, Relation relation)
@@ -69,9 +132,15 @@ twp_enforce_page_init(TwpScanPage *page, const FuncExpr *rule, Relation relation
 	page->stamp = (uint64) DatumGetInt64(lsecond_node(Const, rule->args)->constvalue);
 	page->subject = find_column(rule, 2, relation);
 	page->traced = find_column(rule, TWP_FIRST_FACT_ARG + TWP_ROW_KEY, relation);
+	page->by_value = twp_subject_kind(page->subject.type) != TWP_SUBJECT_TEXT;
 	page->relation = relation;
 	page->context = AllocSetContextCreate(CurrentMemoryContext, "twin_privacy page", ALLOCSET_SMALL_SIZES);
-	page->n = page->next = page->nrows = 0;
+	page->n = page->next = page->nrows = page->noted = page->given = 0;
+	page->other = pages;
+	pages = page;
+	page->gone.func = forget_page;
+	page->gone.arg = page;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, &page->gone);
 }
 
 /* Gives a column of a row of the page. */
@@ -136,17 +205,19 @@ static TwpCategorySet
 ask(TwpScanPage *page)
 {
 	TwpCategorySet needs;
-	uint64		version;
-	uint64		n;
+	TwpNumbering tokens;
 
 	twp_enforce_require_decision(page->stamp);
 	needs = twp_decision_table(page->relid)->needs;
 	page->epoch = twp_decision_epoch();
 	twp_decision_open_many(page->subjects, page->nrows, needs, page->open, page->tokens);
-	n = twp_decision_tokens(&version);
+	tokens = twp_decision_tokens();
 	page->noting = twp_enforce_noting();
-	page->nnumbers = page->noting != NULL ? n : 0;
-	page->numbered = page->nnumbers == 0 ? NULL : twp_ledger_subjects_numbered(page->noting, version, n);
+	page->nnumbers = page->noting != NULL ? tokens.n : 0;
+	page->later = page->by_value && page->noting != NULL && page->traced.attno == 0;
+	page->nintegers = 0;
+	page->numbered = page->nnumbers == 0 ? NULL :
+		twp_ledger_subjects_numbered(page->noting, &tokens, &page->nintegers);
 	return needs;
 }
 
@@ -216,8 +287,11 @@ twp_enforce_page_judge(TwpScanPage *page, HeapScanDesc scan)
 void
 twp_enforce_page_judge_rest(TwpScanPage *page)
 {
-	TwpCategorySet needs = ask(page);
+	TwpCategorySet needs;
 	int			n = page->next;
+
+	note_given(page);
+	needs = ask(page);
 
 	if (page->traced.attno != 0)
 		ask_pooled(page, needs);
@@ -229,15 +303,35 @@ twp_enforce_page_judge_rest(TwpScanPage *page)
 	page->n = page->next + keep_traced(page, page->next, n - page->next);
 }
 
-/* Tells the running statement that it is given a subject it does not know to have been given. */
+/* Tells the running statement that it is given row i's subject. */
 void
-twp_enforce_page_note_new(TwpScanPage *page, int i)
+twp_enforce_page_note_now(TwpScanPage *page, int i)
 {
+	uint32		token = page->tokens[i];
+	uint64		bit = UINT64CONST(1) << (token % 64);
+
 	if (page->subjects[i].kind == TWP_SUBJECT_INVALID)
 		twp_lineage_visit_subjects(twp_decision_table(page->relid)->protection, &page->traced_keys[i], page->born[i],
 								   twp_enforce_note_subject);
-	else if (page->tokens[i] < page->nnumbers)
-		twp_ledger_subjects_add_numbered(page->noting, &page->subjects[i], page->tokens[i]);
-	else
+	else if (token >= page->nnumbers)
 		twp_enforce_note_subject(&page->subjects[i]);
+	else if ((page->numbered[token / 64] & bit) == 0)
+	{
+		page->numbered[token / 64] |= bit;
+		twp_ledger_subjects_add_numbered(page->noting, &page->subjects[i], token);
+	}
+}
+
+/* Notes what is left to be noted in a set that is about to go. */
+void
+twp_enforce_pages_leave(const TwpSubjectSet *noting)
+{
+	for (TwpScanPage *page = pages; page != NULL; page = page->other)
+		if (page->noting == noting)
+		{
+			note_given(page);
+			page->noting = NULL;
+			page->nnumbers = 0;
+			page->later = false;
+		}
 }

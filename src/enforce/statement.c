@@ -62,6 +62,8 @@ finish_statement(Statement *statement, TwpOutcome outcome)
 
 	if (statement->parallel && twp_enforce_has_workers_part())
 		twp_enforce_take_workers_part(twp_enforce_subjects_of(statement));
+	if (statement->subjects != NULL)
+		twp_enforce_pages_leave(statement->subjects);
 	completion.subjects = statement->subjects;
 	for (Statement **link = &statements; *link != NULL; link = &(*link)->next)
 		if (*link == statement)

@@ -17,6 +17,7 @@
 
 #include "access/parallel.h"
 #include "enforce/enforce_internal.h"
+#include "enforce/scan_internal.h"
 #include "enforce/workers.h"
 #include "miscadmin.h"
 #include "storage/dsm.h"
@@ -150,6 +151,7 @@ twp_enforce_hand_over(void)
 
 	if (seen == NULL || leader == NULL)
 		return;
+	twp_enforce_pages_leave(seen);
 	LWLockAcquire(shared->lock, LW_EXCLUSIVE);
 	fill_slot(leader->pid);
 	LWLockRelease(shared->lock);

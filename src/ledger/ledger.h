@@ -109,12 +109,12 @@ extern TwpSubjectSet *twp_ledger_subjects_create(MemoryContext context);
 /* Adds a subject; adding twice changes nothing.  Cheap for integers near each other. */
 extern void twp_ledger_subjects_add(TwpSubjectSet *set, const TwpSubject *subject);
 /*
- * For who adds many: bits below n, by a number that stands for a subject under
- * a numbering (a version, not 0).  A bit that is set says that the subject was
- * added; who finds it unset sets it and adds the subject by the second.
- * Another numbering begins with no bit set.
+ * For who adds many: bits by the number of a subject.  A bit that is set says
+ * that the subject was added; who finds it unset sets it and, unless its number
+ * is below *nintegers, adds the subject by the second.  Another numbering
+ * begins with no bit set.
  */
-extern uint64 *twp_ledger_subjects_numbered(TwpSubjectSet *set, uint64 numbering, uint64 n);
+extern uint64 *twp_ledger_subjects_numbered(TwpSubjectSet *set, const TwpNumbering *numbering, uint64 *nintegers);
 extern void twp_ledger_subjects_add_numbered(TwpSubjectSet *set, const TwpSubject *subject, uint32 number);
 /* Number of distinct subjects. */
 extern uint64 twp_ledger_subjects_count(TwpSubjectSet *set);
@@ -123,7 +123,7 @@ extern char *twp_ledger_subjects_pack(TwpSubjectSet *set, uint32 *len);
 /* Adds all subjects of a packed set. */
 extern void twp_ledger_subjects_merge(TwpSubjectSet *set, const char *packed, uint32 len);
 /* To hand a set to another process of the same server: its size, itself, and adding what was handed over. */
-extern Size twp_ledger_subjects_hand_size(const TwpSubjectSet *set);
+extern Size twp_ledger_subjects_hand_size(TwpSubjectSet *set);
 extern void twp_ledger_subjects_hand(const TwpSubjectSet *set, void *place);
 extern void twp_ledger_subjects_take(TwpSubjectSet *set, const void *place);
 

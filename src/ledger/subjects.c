@@ -96,6 +96,23 @@ absorb_members(TwpSubjectSet *set)
 	pfree(moved);
 }
 
+/* Makes the window another that holds it. */
+static void
+move_window(TwpSubjectSet *set, int64 base, uint64 bits)
+{
+	uint64	   *words = MemoryContextAllocExtended(set->context, bits / 8, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	if (set->words != NULL)
+	{
+		memcpy(words + ((uint64) set->base - (uint64) base) / 64, set->words, set->bits / 8);
+		pfree(set->words);
+	}
+	set->words = words;
+	set->base = base;
+	set->bits = bits;
+	absorb_members(set);
+}
+
 /* Widens the window to hold a number if it stays dense enough; false when it does not. */
 static bool
 grow_window(TwpSubjectSet *set, int64 number)
@@ -104,7 +121,6 @@ grow_window(TwpSubjectSet *set, int64 number)
 	uint64		allowed = Min(WINDOW_MAX_BYTES, WINDOW_BYTES_FREE +
 							  WINDOW_BYTES_A_SUBJECT * rough_count(set)) * 8;
 	uint64		span = WINDOW_FIRST_BITS;
-	uint64	   *words;
 
 	if (set->bits > 0)
 	{
@@ -126,16 +142,33 @@ grow_window(TwpSubjectSet *set, int64 number)
 		else
 			span = distance + set->bits;
 	}
-	words = MemoryContextAllocExtended(set->context, span / 8, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	if (set->words != NULL)
+	move_window(set, low, span);
+	return true;
+}
+
+/* Widens the window to hold n numbers, however dense; false where it would hold many more. */
+static bool
+cover(TwpSubjectSet *set, int64 first, uint64 n)
+{
+	int64		low = first - (first & (WINDOW_FIRST_BITS - 1));
+	uint64		span = TYPEALIGN64(WINDOW_FIRST_BITS, (uint64) first - (uint64) low + n);
+
+	if (set->bits > 0)
 	{
-		memcpy(words + ((uint64) set->base - (uint64) low) / 64, set->words, set->bits / 8);
-		pfree(set->words);
+		int64		lowest = Min(low, set->base);
+		uint64		mine = (uint64) set->base - (uint64) lowest;
+		uint64		theirs = (uint64) low - (uint64) lowest;
+
+		/* first alone: a sum could pass 2^64 */
+		if (Max(mine, theirs) > 2 * (n + set->bits))
+			return false;
+		span = Max(mine + set->bits, theirs + span);
+		low = lowest;
 	}
-	set->words = words;
-	set->base = low;
-	set->bits = span;
-	absorb_members(set);
+	if (span / 8 > WINDOW_MAX_BYTES || span > 4 * (n + set->bits) + WINDOW_FIRST_BITS)
+		return false;
+	if (low != set->base || span != set->bits)
+		move_window(set, low, span);
 	return true;
 }
 
@@ -182,18 +215,38 @@ twp_ledger_subjects_add(TwpSubjectSet *set, const TwpSubject *subject)
 	add_member(set, subject);
 }
 
+/* Lets bits stand for integers, where the window has room for them all. */
+static void
+count_integers(TwpSubjectSet *set, const TwpNumbering *numbering)
+{
+	TwpCountedIntegers *counted;
+
+	if (numbering->nintegers == 0 || !cover(set, numbering->first, numbering->nintegers))
+		return;
+	counted = MemoryContextAlloc(set->context, sizeof(TwpCountedIntegers));
+	counted->bits = set->numbered;
+	counted->first = numbering->first;
+	counted->n = set->nintegers = numbering->nintegers;
+	counted->next = set->counted;
+	set->counted = counted;
+}
+
 /* Gives the bits by number of a numbering; another one than before begins with none. */
 uint64 *
-twp_ledger_subjects_numbered(TwpSubjectSet *set, uint64 numbering, uint64 n)
+twp_ledger_subjects_numbered(TwpSubjectSet *set, const TwpNumbering *numbering, uint64 *nintegers)
 {
-	if (set->numbering == numbering && set->nnumbers == n)
-		return set->numbered;
-	/* who uses the bits of an earlier numbering may go on doing so: they are not freed */
-	set->repeats |= set->nlisted > 0 || set->numbering != 0;
-	set->numbered = MemoryContextAllocExtended(set->context, (n / 64 + 1) * sizeof(uint64),
-											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	set->numbering = numbering;
-	set->nnumbers = n;
+	if (set->numbering != numbering->version || set->nnumbers != numbering->n)
+	{
+		/* who uses the bits of an earlier numbering may go on doing so: they are not freed */
+		set->repeats |= set->nlisted > 0 || set->numbering != 0;
+		set->numbered = MemoryContextAllocExtended(set->context, (numbering->n / 64 + 1) * sizeof(uint64),
+												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+		set->numbering = numbering->version;
+		set->nnumbers = numbering->n;
+		set->nintegers = 0;
+		count_integers(set, numbering);
+	}
+	*nintegers = set->nintegers;
 	return set->numbered;
 }
 
@@ -231,12 +284,54 @@ compare_listed(const void *a, const void *b)
 				  sizeof(((const TwpListedUuid *) a)->uuid));
 }
 
-/* Removes repetitions from the list. */
+/* Marks those of 64 numbers from an offset of the window on that a word has. */
+static inline void
+mark_word(TwpSubjectSet *set, uint64 offset, uint64 word)
+{
+	int			shift = offset % 64;
+	uint64	   *place = &set->words[offset / 64];
+	uint64		parts[] = {word << shift, shift == 0 ? 0 : word >> (64 - shift)};
+
+	for (int i = 0; i < lengthof(parts); i++)
+		if (parts[i] != 0)
+		{
+			set->window_count += pg_popcount64(parts[i] & ~place[i]);
+			place[i] |= parts[i];
+		}
+}
+
+/* Adds those of n integers from a number on whose bits are set. */
+static void
+take_integers(TwpSubjectSet *set, int64 first, const uint64 *bits, uint64 n)
+{
+	for (uint64 i = 0; i < n; i += 64)
+	{
+		uint64		offset = (uint64) first + i - (uint64) set->base;
+		uint64		word = bits[i / 64];
+
+		if (n - i < 64)
+			word &= (UINT64CONST(1) << (n - i)) - 1;
+		if (offset < set->bits && set->bits - offset >= 64)
+			mark_word(set, offset, word);
+		else
+			for (; word != 0; word &= word - 1)
+			{
+				TwpSubject	subject = {.kind = TWP_SUBJECT_INT};
+
+				subject.key.number = (int64) ((uint64) first + i + pg_rightmost_one_pos64(word));
+				twp_ledger_subjects_add(set, &subject);
+			}
+	}
+}
+
+/* Takes in integers that were only marked, and removes repetitions from the list. */
 void
 twp_subjects_settle(TwpSubjectSet *set)
 {
 	uint64		kept = 0;
 
+	for (const TwpCountedIntegers *counted = set->counted; counted != NULL; counted = counted->next)
+		take_integers(set, counted->first, counted->bits, counted->n);
 	if (!set->repeats)
 		return;
 	qsort(set->listed, set->nlisted, sizeof(TwpListedUuid), compare_listed);
@@ -342,8 +437,9 @@ hand_members(const TwpSubjectSet *set, char *place)
 
 /* Bytes a set takes when it is handed over. */
 Size
-twp_ledger_subjects_hand_size(const TwpSubjectSet *set)
+twp_ledger_subjects_hand_size(TwpSubjectSet *set)
 {
+	twp_subjects_settle(set);
 	return sizeof(HandedSet) + set->bits / 8 + set->nlisted * sizeof(TwpListedUuid) + hand_members(set, NULL);
 }
 
@@ -369,29 +465,17 @@ twp_ledger_subjects_hand(const TwpSubjectSet *set, void *place)
 	handed->members_len = hand_members(set, at);
 }
 
-/* Adds the integers of a window. */
-static void
-take_window(TwpSubjectSet *set, int64 base, const uint64 *words, uint64 nwords)
-{
-	for (uint64 i = 0; i < nwords; i++)
-		for (uint64 word = words[i]; word != 0; word &= word - 1)
-		{
-			TwpSubject	subject = {.kind = TWP_SUBJECT_INT};
-
-			subject.key.number = (int64) ((uint64) base + i * 64 + pg_rightmost_one_pos64(word));
-			twp_ledger_subjects_add(set, &subject);
-		}
-}
-
 /* Adds listed uuids; by their numbers where both sets count alike. */
 static void
 take_list(TwpSubjectSet *set, const HandedSet *handed, const TwpListedUuid *listed)
 {
 	bool		alike = set->numbering == 0 || set->numbering == handed->numbering;
+	TwpNumbering numbering = {.version = handed->numbering,.n = handed->nnumbers};
 	uint64	   *numbered = NULL;
+	uint64		nintegers;
 
 	if (alike && !handed->repeats)
-		numbered = twp_ledger_subjects_numbered(set, handed->numbering, handed->nnumbers);
+		numbered = twp_ledger_subjects_numbered(set, &numbering, &nintegers);
 	else
 		set->repeats = true;
 	for (uint64 i = 0; i < handed->nlisted; i++)
@@ -418,7 +502,7 @@ twp_ledger_subjects_take(TwpSubjectSet *set, const void *place)
 	const char *at = (const char *) (listed + handed->nlisted);
 	const char *end = at + handed->members_len;
 
-	take_window(set, handed->base, words, handed->bits / 64);
+	take_integers(set, handed->base, words, handed->bits);
 	if (handed->nlisted > 0)
 		take_list(set, handed, listed);
 	while (at < end)

@@ -21,6 +21,15 @@ typedef struct TwpListedUuid
 	uint32		number;
 } TwpListedUuid;
 
+/* Bits that stand for the integers from first on; the window has room for them. */
+typedef struct TwpCountedIntegers
+{
+	const uint64 *bits;
+	int64		first;
+	uint64		n;
+	struct TwpCountedIntegers *next;
+} TwpCountedIntegers;
+
 /* Every subject is in one of three places: the window, the list, or the hash table. */
 struct TwpSubjectSet
 {
@@ -33,6 +42,8 @@ struct TwpSubjectSet
 	uint64		numbering;		/* version of the numbers, 0: none yet */
 	uint64		nnumbers;
 	uint64	   *numbered;		/* bits by number */
+	uint64		nintegers;		/* numbers below it need no adding */
+	struct TwpCountedIntegers *counted; /* what such bits stand for, under this and earlier numberings */
 	TwpListedUuid *listed;
 	uint64		nlisted;
 	uint64		list_room;
@@ -52,7 +63,7 @@ extern void twp_pack_put_bytes(TwpPackWriter *writer, const void *data, uint64 l
 extern void twp_pack_begin_part(TwpPackWriter *writer, TwpSubjectKind kind, TwpSetEncoding encoding,
 								uint64 count, uint64 len);
 
-/* Removes repetitions from the list. */
+/* Takes in what was only marked by a number, and removes repetitions from the list; raises nothing. */
 extern void twp_subjects_settle(TwpSubjectSet *set);
 /* Copies the hash table's members, sorted; NULL when out of memory. */
 extern TwpSubject *twp_subjects_sorted_members(const TwpSubjectSet *set, uint64 *n);

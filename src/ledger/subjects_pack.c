@@ -36,6 +36,22 @@ next_in_window(const TwpSubjectSet *set, uint64 *offset)
 	return true;
 }
 
+/* Gives the offset behind the run that a number of the window begins. */
+static uint64
+end_of_run(const TwpSubjectSet *set, uint64 offset)
+{
+	uint64		word_index = offset / 64;
+	uint64		gaps = ~set->words[word_index] & (~UINT64CONST(0) << (offset % 64));
+
+	while (gaps == 0)
+	{
+		if (++word_index * 64 >= set->bits)
+			return set->bits;
+		gaps = ~set->words[word_index];
+	}
+	return word_index * 64 + pg_rightmost_one_pos64(gaps);
+}
+
 /* Writes the window's numbers as deltas, or as runs. */
 static void
 write_window(TwpPackWriter *writer, const TwpSubjectSet *set, TwpSetEncoding encoding)
@@ -56,8 +72,7 @@ write_window(TwpPackWriter *writer, const TwpSubjectSet *set, TwpSetEncoding enc
 		twp_pack_put_varint(writer, offset - behind);
 		if (encoding == TWP_SET_RUNS)
 		{
-			while (run < set->bits && (set->words[run / 64] & (UINT64CONST(1) << (run % 64))) != 0)
-				run++;
+			run = end_of_run(set, offset);
 			twp_pack_put_varint(writer, run - offset - 1);
 		}
 		behind = offset = run;

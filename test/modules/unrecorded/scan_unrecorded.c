@@ -6,6 +6,6 @@
 
 #include "enforce/scan_internal.h"
 
-#define twp_enforce_page_note(page, i) ((void) 0)
+#define twp_enforce_page_note(page, i, in_order) ((void) 0)
 
 #include "../../../src/enforce/scan.c"

@@ -20,6 +20,7 @@ REPLACES(twp_ledger_complete);
 REPLACES(twp_enforce_describe);
 REPLACES(twp_enforce_planned);
 REPLACES(twp_enforce_note_subject);
+REPLACES(twp_enforce_noting);
 
 /* Takes an intent and forgets it. */
 uint64
@@ -53,4 +54,11 @@ __wrap_twp_enforce_planned(PlannedStmt *plan)
 void
 __wrap_twp_enforce_note_subject(const TwpSubject *subject)
 {
+}
+
+/* Keeps no set of those to be noted. */
+TwpSubjectSet *
+__wrap_twp_enforce_noting(void)
+{
+	return NULL;
 }
