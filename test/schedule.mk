@@ -116,6 +116,7 @@ REGRESS += enforce_purpose
 REGRESS += enforce_rows
 REGRESS += enforce_scoring
 REGRESS += enforce_scoring_attack
+REGRESS += enforce_told
 REGRESS += enforce_writes
 
 # operations
