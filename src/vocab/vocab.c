@@ -63,7 +63,6 @@ typedef struct Vocab
 {
 	MemoryContext context;
 	HTAB	   *purposes;
-	struct Purpose *recent[2];	/* asked for last: a statement asks for the same few */
 	HTAB	   *categories;
 	HTAB	   *labels;
 	TwpCategorySet all;
@@ -526,31 +525,13 @@ lies_below(Purpose *purpose, Purpose *ancestor)
 	return false;
 }
 
-/* Finds a purpose, one asked for lately without hashing. */
-static Purpose *
-find_purpose(Vocab *vocab, const char *code)
-{
-	Purpose    *purpose;
-
-	for (int i = 0; i < lengthof(vocab->recent); i++)
-		if (vocab->recent[i] != NULL && strcmp(vocab->recent[i]->code, code) == 0)
-			return vocab->recent[i];
-	purpose = find(vocab->purposes, code);
-	if (purpose != NULL)
-	{
-		vocab->recent[1] = vocab->recent[0];
-		vocab->recent[0] = purpose;
-	}
-	return purpose;
-}
-
 /* True when both exist and code is ancestor or lies below it. */
 bool
 twp_vocab_purpose_covers(const char *ancestor, const char *code)
 {
 	Vocab	   *vocab = get_vocab();
-	Purpose    *above = find_purpose(vocab, ancestor);
-	Purpose    *below = find_purpose(vocab, code);
+	Purpose    *above = find(vocab->purposes, ancestor);
+	Purpose    *below = find(vocab->purposes, code);
 
 	return above != NULL && below != NULL && lies_below(below, above);
 }
@@ -571,7 +552,7 @@ find_prohibition(Purpose *purpose)
 bool
 twp_vocab_purpose_prohibited(const char *code, const char **reason)
 {
-	Purpose    *purpose = find_purpose(get_vocab(), code);
+	Purpose    *purpose = find(get_vocab()->purposes, code);
 	const char *why = purpose == NULL ? "unknown purpose" : find_prohibition(purpose);
 
 	if (reason != NULL)
