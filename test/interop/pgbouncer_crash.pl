@@ -58,7 +58,7 @@ for my $round (1 .. $rounds)
 	$node->start if $what eq 'postmaster' || $what eq 'immediate';
 	usleep(500_000);
 	$pool->stop('KILL');
-	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'nurse'"),
+	ok(TwinPrivacy::Cluster::await($node, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'nurse'"),
 		"round $round: up again after the $what was killed");
 	$load->finish($node, 'statement');
 }

@@ -24,7 +24,7 @@ for my $round (1 .. $rounds)
 	$load->begin($round);
 	$load->kill_something($what);
 	$node->start if $what eq 'postmaster' || $what eq 'immediate';
-	ok($node->poll_query_until('postgres', 'SELECT true'), "round $round: up again after the $what was killed");
+	ok(TwinPrivacy::Cluster::await($node, 'SELECT true'), "round $round: up again after the $what was killed");
 	$load->finish($node, $mode);
 }
 
@@ -40,9 +40,9 @@ $there->begin($rounds + 1);
 $load->begin($rounds + 2);
 $load->kill_server;
 $standby->promote;
-ok($standby->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()'), 'the primary was killed: its standby takes over');
+ok(TwinPrivacy::Cluster::await($standby, 'SELECT NOT pg_is_in_recovery()'), 'the primary was killed: its standby takes over');
 $there->kill_something('backend');
-ok($standby->poll_query_until('postgres', 'SELECT true'), 'and loses a backend at once');
+ok(TwinPrivacy::Cluster::await($standby, 'SELECT true'), 'and loses a backend at once');
 $there->finish($standby, $mode);
 $standby->stop;
 $node->start;

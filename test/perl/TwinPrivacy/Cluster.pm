@@ -32,4 +32,21 @@ sub new_node
 	return $node;
 }
 
+# Waits until a query on a node that may just be restarting gives true.  A psql
+# whose connection breaks before it has read the query ends poll_query_until
+# with a broken pipe: then it is begun again.
+sub await
+{
+	my ($node, $query) = @_;
+
+	for my $try (1 .. 20)
+	{
+		my $met = eval { $node->poll_query_until('postgres', $query) };
+
+		return $met if $@ eq '';
+		die $@ unless $@ =~ /Broken pipe/;
+	}
+	return 0;
+}
+
 1;
