@@ -107,6 +107,15 @@ SELECT count(DISTINCT patient_id) AS noisy FROM noise.many \gset
 \set truth 20000
 SELECT :near AS many;
 SELECT half, abs(count(*) - 30000) < 1000 AS rows, abs(sum(value) - CASE WHEN half THEN 120000 ELSE 150000 END) < 10000 AS total FROM noise.many GROUP BY half ORDER BY half;
+-- nothing else says how many rows there are
+BEGIN;
+SELECT seq_tup_read AS before FROM pg_stat_xact_user_tables WHERE relid = 'noise.patient'::regclass \gset
+SELECT abs(count(*) - 600) < 1000 AS near FROM noise.patient WHERE city <> 'Nowhere';
+SELECT seq_tup_read - :before AS read FROM pg_stat_xact_user_tables WHERE relid = 'noise.patient'::regclass;
+COMMIT;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT count(*) FROM noise.patient WHERE city <> 'Nobody''s';
+ROLLBACK;
 -- groups: Hof has three patients and stays hidden
 SELECT city FROM noise.patient GROUP BY city ORDER BY city;
 SELECT sex, count(*) BETWEEN 200 AND 400 AS plausible FROM noise.patient GROUP BY sex HAVING count(*) > 20 ORDER BY count(*) > 0, sex LIMIT 5;

@@ -15,6 +15,7 @@
 #include "base/compat.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
@@ -268,18 +269,30 @@ twp_anonymity_judge_from(TwpLevel *level, Node *node, bool nullable)
 		twp_anonymity_refuse(level->analysis, NULL, "a FROM of this kind");
 }
 
-/* The two sides of an equality, seen through casts that change nothing. */
+/* True when values of a type that differ differ as an operator's arguments, too: as bpchar texts lose blanks. */
+static bool
+keeps_apart(Oid type, Oid declared)
+{
+	type = getBaseType(type);
+	return type == declared || IsPolymorphicType(declared) || (type == VARCHAROID && declared == TEXTOID);
+}
+
+/* The two sides of an equality of whole values, seen through casts that change nothing. */
 static bool
 split_equality(Node *expr, Node **left, Node **right)
 {
 	OpExpr	   *op = (OpExpr *) expr;
+	Oid			left_type;
+	Oid			right_type;
 
 	if (!IsA(expr, OpExpr) || list_length(op->args) != 2 || op->opno >= FirstNormalObjectId ||
-		!op_mergejoinable(op->opno, exprType(linitial(op->args))))
+		!op_mergejoinable(op->opno, exprType(linitial(op->args))) ||
+		(OidIsValid(op->inputcollid) && !get_collation_isdeterministic(op->inputcollid)))
 		return false;
+	op_input_types(op->opno, &left_type, &right_type);
 	*left = strip_implicit_coercions(linitial(op->args));
 	*right = strip_implicit_coercions(lsecond(op->args));
-	return true;
+	return keeps_apart(exprType(*left), left_type) && keeps_apart(exprType(*right), right_type);
 }
 
 /* True when an expression is the subject of an owned source of the level; gives which. */

@@ -60,6 +60,7 @@ typedef struct TwpRun
 	bool		scrolls;		/* and plans for a cursor that goes both ways */
 	bool		starts;			/* a plan is being started */
 	bool		temporary;		/* a command that makes a table of the session's own */
+	int			quiet;			/* level of settings at which nothing is counted, or 0 */
 	Node	   *utility;		/* the command that runs, until it was checked again */
 } TwpRun;
 

@@ -260,4 +260,11 @@ extern bool twp_enforce_explain_starts(QueryDesc *query, int eflags);
 extern void twp_enforce_explain_ran(QueryDesc *query, bool own_plan);
 extern void twp_enforce_explain_planned(void);
 
+/* quiet.c */
+/* Refuses what would show how many rows a statement meets, where the bound use gives figures only. */
+extern void twp_enforce_refuse_counting(const QueryDesc *query, int eflags);
+/* Begins a run of which nothing is counted, where the bound use gives figures only; gives what ends it. */
+extern int	twp_enforce_begin_quiet(const QueryDesc *query);
+extern void twp_enforce_end_quiet(int level);
+
 #endif							/* TWP_ENFORCE_INTERNAL_H */

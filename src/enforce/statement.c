@@ -165,20 +165,6 @@ open_statement(QueryDesc *query, bool maintenance, bool own_plan)
 	statements = statement;
 }
 
-/* Refuses EXPLAIN under forms that give figures only: it counts and estimates rows of any group. */
-static void
-refuse_explain(QueryDesc *query, int eflags)
-{
-	TwpForm		form = twp_decision_use()->form;
-
-	if ((form == TWP_FORM_AGGREGATE || form == TWP_FORM_PRIVATE) &&
-		((eflags & EXEC_FLAG_EXPLAIN_ONLY) != 0 || query->instrument_options != 0))
-		ereport(ERROR,
-				(errcode(ERRCODE_TWP_OUTSIDE_USE),
-				 errmsg("EXPLAIN is not available under use \"%s\"", twp_decision_use()->code),
-				 errhint("Its row counts tell of groups below the cohort.")));
-}
-
 /* Checks marks and the binding of a protected plan; returns how it was treated. */
 static TwpMarkMode
 check_plan(QueryDesc *query, int eflags)
@@ -192,7 +178,7 @@ check_plan(QueryDesc *query, int eflags)
 	{
 		if (!twp_decision_is_current(twp_decision_stamp()))
 			twp_decision_begin();
-		refuse_explain(query, eflags);
+		twp_enforce_refuse_counting(query, eflags);
 		twp_enforce_refuse_write_down(query);
 		twp_enforce_refuse_folding();
 	}
@@ -349,13 +335,17 @@ void
 twp_enforce_enter_run(TwpRun *run, QueryDesc *query)
 {
 	Statement  *statement = find_statement(query);
+	int			quiet = 0;
 
 	twp_enforce_check_held();
 	twp_enforce_check_portal(query);
 	check_meeting(query);
 	if (statement != NULL)
 		check_run(statement, query);
+	if (statement != NULL && !statement->maintenance)
+		quiet = twp_enforce_begin_quiet(query);
 	twp_enforce_push_run(run, query, statement, statement != NULL && !statement->may_export);
+	run->quiet = quiet;
 }
 
 /* Leaves an execution that went well, counting its rows. */
@@ -364,6 +354,7 @@ twp_enforce_leave(TwpRun *run, QueryDesc *query)
 {
 	Statement  *statement = run->statement;
 
+	twp_enforce_end_quiet(run->quiet);
 	twp_enforce_pop_run(run, statement != NULL && !statement->may_export &&
 						(query->operation == CMD_SELECT || query->plannedstmt->hasReturning));
 	if (statement != NULL)
