@@ -126,11 +126,16 @@ mix_tag(uint32 tag, uint32 value)
 	return hash_combine(tag, murmurhash32(value));
 }
 
-/* A tag for rows of a relation as they are told apart. */
+/*
+ * A tag for rows of a relation as they are told apart.  It is keyed, so that nobody
+ * can look for joins of tables that have one tag, whose rows would be compared
+ * by identities that they do not share.
+ */
 static uint32
-tag_relation(const RangeTblEntry *rte, const Bitmapset *columns)
+tag_relation(const TwpLevel *level, const RangeTblEntry *rte, const Bitmapset *columns)
 {
-	uint32		tag = mix_tag(1, rte->relid);
+	const TwpGuardSecret *secret = twp_guard_secret(level->analysis->terms->use_code);
+	uint32		tag = mix_tag((uint32) twp_guard_mix(secret->word[0] ^ secret->word[3], secret->word[1]), rte->relid);
 
 	for (int attno = -1; (attno = bms_next_member(columns, attno)) >= 0;)
 		tag = mix_tag(tag, attno);
@@ -159,13 +164,13 @@ add_identity(const TwpLevel *level, Arguments *arguments, int rti, int32 *identi
 		return false;
 	if (level->sources[rti - 1].once)
 	{
-		*tag = tag_relation(rte, NULL);
+		*tag = tag_relation(level, rte, NULL);
 		return true;
 	}
 	key = key_columns(rte);
 	if (key == NULL)
 		return false;
-	*tag = tag_relation(rte, key);
+	*tag = tag_relation(level, rte, key);
 	if (arguments->first[rti - 1] < 0)
 	{
 		if (arguments->nidentities == TWP_GUARD_MAX_IDENTITIES)

@@ -82,7 +82,9 @@ extern void twp_enforce_enter_run(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_enter_finish(TwpRun *run, QueryDesc *query);
 extern void twp_enforce_leave(TwpRun *run, QueryDesc *query);
 pg_noreturn extern void twp_enforce_failed(TwpRun *run, QueryDesc *query);
-extern void twp_enforce_end(QueryDesc *query);
+/* Before PostgreSQL ends a plan; gives what twp_enforce_end_quiet() is told afterwards. */
+extern int	twp_enforce_end(QueryDesc *query);
+extern void twp_enforce_end_quiet(int level);
 /* A plan was started, perhaps only to be printed: empties figures about hidden rows. */
 extern void twp_enforce_explain_started(QueryDesc *query, int eflags);
 /* A function is about to be set up for execution. */

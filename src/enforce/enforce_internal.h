@@ -263,8 +263,9 @@ extern void twp_enforce_explain_planned(void);
 /* quiet.c */
 /* Refuses what would show how many rows a statement meets, where the bound use gives figures only. */
 extern void twp_enforce_refuse_counting(const QueryDesc *query, int eflags);
-/* Begins a run of which nothing is counted, where the bound use gives figures only; gives what ends it. */
-extern int	twp_enforce_begin_quiet(const QueryDesc *query);
-extern void twp_enforce_end_quiet(int level);
+/* Begins something of which nothing is counted or logged to the client; gives what ends it. */
+extern int	twp_enforce_begin_quiet(void);
+/* Begins a run likewise, where the bound use gives figures only; gives 0 elsewhere. */
+extern int	twp_enforce_begin_quiet_run(const QueryDesc *query);
 
 #endif							/* TWP_ENFORCE_INTERNAL_H */

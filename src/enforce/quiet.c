@@ -5,10 +5,11 @@
  * PostgreSQL counts for everybody how many rows of which table and index were
  * read (pg_stat_xact_user_tables), of an analyst's own table that protected rows
  * were joined to, too; EXPLAIN counts them, and a serializable transaction shows
- * a lock for each (pg_locks).  So such statements are not explained, run in no
- * serializable transaction, and are not counted.
+ * a lock for each (pg_locks).  It also logs how much it sorts (trace_sort), to the
+ * client where that asks for it.  So such statements are not explained, run in no
+ * serializable transaction, are not counted, and log nothing to the client.
  *
- * Failure: TP003.  The setting that stops the counting ends with the run or its
+ * Failure: TP003.  The settings that see to it end with the run or its
  * (sub)transaction.
  */
 #include "postgres.h"
@@ -67,17 +68,28 @@ open_uncounted(Oid relid)
 	table_close(relation, NoLock);
 }
 
-/* Begins a run of which nothing is counted, where the bound use gives figures only; gives what ends it. */
+/* Begins something of which nothing is counted or logged to the client; gives what ends it. */
 int
-twp_enforce_begin_quiet(const QueryDesc *query)
+twp_enforce_begin_quiet(void)
+{
+	int			level = NewGUCNestLevel();
+
+	(void) set_config_option("track_counts", "off", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (client_min_messages < NOTICE)
+		(void) set_config_option("client_min_messages", "notice", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+/* Begins a run likewise, where the bound use gives figures only; gives 0 elsewhere. */
+int
+twp_enforce_begin_quiet_run(const QueryDesc *query)
 {
 	int			level;
 	ListCell   *lc;
 
 	if (!gives_figures())
 		return 0;
-	level = NewGUCNestLevel();
-	(void) set_config_option("track_counts", "off", PGC_SUSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	level = twp_enforce_begin_quiet();
 	foreach(lc, query->plannedstmt->rtable)
 	{
 		const RangeTblEntry *rte = lfirst(lc);

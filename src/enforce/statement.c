@@ -343,9 +343,11 @@ twp_enforce_enter_run(TwpRun *run, QueryDesc *query)
 	if (statement != NULL)
 		check_run(statement, query);
 	if (statement != NULL && !statement->maintenance)
-		quiet = twp_enforce_begin_quiet(query);
+		quiet = twp_enforce_begin_quiet_run(query);
 	twp_enforce_push_run(run, query, statement, statement != NULL && !statement->may_export);
 	run->quiet = quiet;
+	if (quiet > 0)
+		statement->quiet = true;
 }
 
 /* Leaves an execution that went well, counting its rows. */
@@ -394,16 +396,18 @@ twp_enforce_failed(TwpRun *run, QueryDesc *query)
 	twp_enforce_rethrow_discreetly(twp_enforce_touches_protected(query->plannedstmt));
 }
 
-/* Records the end of a statement. */
-void
+/* Records the end of a statement, before PostgreSQL ends its plan. */
+int
 twp_enforce_end(QueryDesc *query)
 {
 	Statement  *statement = find_statement(query);
+	bool		quiet = statement != NULL && statement->quiet;
 
 	if (statement != NULL)
 		finish_statement(statement, TWP_OUTCOME_DONE);
 	else if (IsParallelWorker())
 		twp_enforce_hand_over();
+	return quiet ? twp_enforce_begin_quiet() : 0;
 }
 
 /* True when the transaction wrote protected rows, so that its constraints may quote them. */

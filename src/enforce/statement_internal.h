@@ -19,6 +19,7 @@ typedef struct TwpStatement
 	uint64		rows;
 	bool		maintenance;
 	bool		own_plan;		/* a copy, to be printed */
+	bool		quiet;			/* nothing says how many rows it meets */
 	bool		parallel;		/* workers may have seen subjects we have not */
 	TwpOutcome	outcome;		/* of a failed one whose workers are not gone yet */
 	MemoryContext context;		/* of the subjects */

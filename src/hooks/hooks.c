@@ -147,11 +147,13 @@ finish_executor(QueryDesc *query)
 static void
 end_executor(QueryDesc *query)
 {
-	twp_enforce_end(query);
+	int			quiet = twp_enforce_end(query);
+
 	if (next_executor_end != NULL)
 		next_executor_end(query);
 	else
 		standard_ExecutorEnd(query);
+	twp_enforce_end_quiet(quiet);
 }
 
 /* Lets utility commands through, changed or not at all. */

@@ -167,6 +167,25 @@ foreach my $counted ([ 'rows of the analyst', 'idx_tup_fetch', 'spellings' ], [ 
 attack('locks of single rows', 1, sub { (split /\n/, $_[0])[-1] },
 	"$one_by_one; BEGIN ISOLATION LEVEL SERIALIZABLE; $met; SELECT count(*) FROM pg_locks WHERE mode = 'SIReadLock' AND locktype = 'tuple' AND relation = 'spellings'::regclass; COMMIT");
 
+# Logs to the client: how much is sorted, of rows as wide as a column of the analyst's.
+$node->safe_psql('postgres', q{
+	CREATE TABLE wide (city text PRIMARY KEY, long text NOT NULL);
+	INSERT INTO wide SELECT city, repeat(md5(city), 60) FROM unnest('{Ulm,Jena,Hof}'::text[]) city;
+	GRANT SELECT ON wide TO PUBLIC},
+	extra_params => [ '-U', 'analyst' ]);
+my %logged;
+foreach my $role ('postgres', 'analyst')
+{
+	my $setting = $role eq 'postgres' ? 'twin_privacy.maintenance = on' : "twin_privacy.use = 'U" . ++$next . "'";
+	my ($rc, $out, $err) = $node->psql('postgres', "SET $setting; SET client_min_messages = log; SET trace_sort = on; SET enable_hashagg = off;
+		BEGIN; DECLARE c CURSOR FOR SELECT w.long, count(*) FROM person p JOIN wide w ON w.city = p.city WHERE p.city = 'Hof' GROUP BY w.long; FETCH c;
+		RESET twin_privacy.use; CLOSE c; COMMIT", extra_params => [ '-U', $role ]);
+
+	$logged{$role} = $err =~ /sort .*ended, \d+ KB used/;
+}
+ok($logged{postgres}, 'logs of sorting: tell of rows of the bare table');
+ok(!$logged{analyst}, 'logs of sorting: tell an analyst nothing');
+
 # Empty sets: nobody and too few look the same, in whatever is asked of them.
 foreach my $figures ('count(*)', 'sum(score), avg(score)', 'count(DISTINCT id)', 'count(*) FILTER (WHERE score > 0)', 'count(*) = 0')
 {
