@@ -119,6 +119,23 @@ SELECT attempt(sql), sql FROM unnest(ARRAY[
     $$INSERT INTO ew.lab (id, s, value) VALUES (2, 2, 102) ON CONFLICT (id) DO UPDATE SET s = 3$$]) AS sql;
 INSERT INTO ew.lab (id, s, value) VALUES (2, 2, 102) ON CONFLICT (id) DO UPDATE SET value = EXCLUDED.value RETURNING *;
 :raw
+-- by a key of another category: found where that is open, and where it is not nobody is told whose it is
+RESET SESSION AUTHORIZATION;
+ALTER TABLE ew.lab ADD CONSTRAINT lab_gene UNIQUE (gene);
+CREATE UNIQUE INDEX lab_lower ON ew.lab (lower(gene)) WHERE value IS NOT NULL;
+SET SESSION AUTHORIZATION ew_doctor;
+INSERT INTO ew.lab (id, s, gene) VALUES (50, 1, 'A1') ON CONFLICT (gene) DO UPDATE SET value = 201 RETURNING id, s, value, gene;
+INSERT INTO ew.lab (id, s, gene) VALUES (50, 1, 'A1') ON CONFLICT ON CONSTRAINT lab_gene DO UPDATE SET value = 202 RETURNING id, s, value, gene;
+INSERT INTO ew.lab (id, s, value, gene) VALUES (50, 1, 1, 'a1') ON CONFLICT (lower(gene)) WHERE value IS NOT NULL DO UPDATE SET value = 203 RETURNING id, s, value, gene;
+SELECT attempt(sql), sql FROM unnest(ARRAY[
+    $$INSERT INTO ew.lab (id, s, gene) VALUES (50, 1, 'A2') ON CONFLICT (gene) DO UPDATE SET value = 201$$,
+    $$INSERT INTO ew.lab (id, s, gene) VALUES (50, 1, 'A2') ON CONFLICT ON CONSTRAINT lab_gene DO UPDATE SET value = 201$$,
+    $$INSERT INTO ew.lab (id, s, value, gene) VALUES (50, 1, 1, 'a2') ON CONFLICT (lower(gene)) WHERE value IS NOT NULL DO UPDATE SET value = 203$$]) AS sql;
+RESET SESSION AUTHORIZATION;
+ALTER TABLE ew.lab DROP CONSTRAINT lab_gene;
+DROP INDEX ew.lab_lower;
+SET SESSION AUTHORIZATION ew_doctor;
+:raw
 
 -- MERGE
 :refill

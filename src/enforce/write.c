@@ -9,18 +9,22 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "enforce/enforce_internal.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 typedef struct ReplaceContext
 {
@@ -215,6 +219,46 @@ check_inserted_cells(Query *query, int rti, const TwpTableVerdict *v, const Bitm
 	}
 }
 
+/* The columns by which ON CONFLICT finds the row that is there, shifted as in pull_varattnos. */
+static Bitmapset *
+arbiter_columns(const OnConflictExpr *conflict, int rti)
+{
+	Bitmapset  *columns = NULL;
+	HeapTuple	tuple;
+
+	pull_varattnos((Node *) conflict->arbiterElems, rti, &columns);
+	pull_varattnos(conflict->arbiterWhere, rti, &columns);
+	if (!OidIsValid(conflict->constraint))
+		return columns;
+	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(get_constraint_index(conflict->constraint)));
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+		for (int i = 0; i < index->indnkeyatts; i++)
+			columns = bms_add_member(columns, index->indkey.values[i] - FirstLowInvalidHeapAttributeNumber);
+		ReleaseSysCache(tuple);
+	}
+	return columns;
+}
+
+/* Adds the checks for the row that is there: what it was found by must be open, or it would tell whose a guessed key is. */
+static void
+check_conflicting_row(Query *query, int rti, const TwpTableVerdict *v)
+{
+	Bitmapset  *columns = arbiter_columns(query->onConflict, rti);
+	int			member = -1;
+
+	while ((member = bms_next_member(columns, member)) >= 0)
+	{
+		Node	   *check = twp_enforce_cell_check(v, rti, member + FirstLowInvalidHeapAttributeNumber);
+
+		if (check != NULL)
+			add_check(query, v, WCO_RLS_CONFLICT_CHECK, check);
+	}
+	add_check(query, v, WCO_RLS_CONFLICT_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+}
+
 /*
  * Adds the check of rows that decide whose other tables' rows are, where they
  * are deleted: among what the rows that passed all conditions give, or last
@@ -240,11 +284,16 @@ check_deleted(Query *query, int rti, const TwpTableVerdict *v)
 	}
 }
 
-/* Replaces column references everywhere but in the relation's own security quals and checks. */
+/*
+ * Replaces column references everywhere but in the relation's own security
+ * quals and checks, and in what names a unique index for ON CONFLICT: that is
+ * compared with the index and never run.
+ */
 static void
 replace_everywhere(Query *query, int rti, const TwpTableVerdict *v)
 {
 	RangeTblEntry *rte = rt_fetch(rti, query->rtable);
+	OnConflictExpr arbiter = {0};
 	ReplaceContext lenient = {.v = v,.rti = rti,.function = TWP_FN_CELL};
 	List	   *security = rte->securityQuals;
 	List	   *checks = query->withCheckOptions;
@@ -263,7 +312,12 @@ replace_everywhere(Query *query, int rti, const TwpTableVerdict *v)
 			check->qual = replace_vars(check->qual, &lenient);
 	}
 	if (query->onConflict != NULL)
+	{
+		arbiter = *query->onConflict;
+		query->onConflict->arbiterElems = NIL;
+		query->onConflict->arbiterWhere = NULL;
 		query->onConflict->onConflictSet = guard_assignments(query->onConflict->onConflictSet, v, rti);
+	}
 	foreach(lc, query->mergeActionList)
 	{
 		MergeAction *action = lfirst(lc);
@@ -272,6 +326,11 @@ replace_everywhere(Query *query, int rti, const TwpTableVerdict *v)
 			action->targetList = guard_assignments(action->targetList, v, rti);
 	}
 	(void) query_tree_mutator(query, replace_vars, &lenient, QTW_DONT_COPY_QUERY);
+	if (query->onConflict != NULL)
+	{
+		query->onConflict->arbiterElems = arbiter.arbiterElems;
+		query->onConflict->arbiterWhere = arbiter.arbiterWhere;
+	}
 	rt_fetch(rti, query->rtable)->securityQuals = security;
 	query->withCheckOptions = checks;
 	query->targetList = query->commandType == CMD_UPDATE ?
@@ -336,6 +395,6 @@ twp_enforce_protect_write(Query *query, int rti, const TwpTableVerdict *v)
 	if (updates)
 		add_check(query, v, WCO_RLS_UPDATE_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
 	if (query->onConflict != NULL && query->onConflict->action == ONCONFLICT_UPDATE)
-		add_check(query, v, WCO_RLS_CONFLICT_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+		check_conflicting_row(query, rti, v);
 	twp_enforce_set_mark(rte, TWP_MARK_USE, twp_decision_stamp(), v->protection_hash);
 }
