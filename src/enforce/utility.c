@@ -15,6 +15,7 @@
 #include "catalog/pg_trigger.h"
 #include "enforce/enforce_internal.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 
 typedef struct UtilityState
 {
@@ -245,9 +246,16 @@ twp_enforce_utility_after(PlannedStmt *pstmt, void *state)
 		twp_enforce_check_held();
 	if (mine != NULL && (mine->labels != NIL || mine->detached != NIL))
 	{
+		/* DETACH CONCURRENTLY has ended its transaction, and the snapshot with it */
+		bool		bare = !ActiveSnapshotSet();
+
+		if (bare)
+			PushActiveSnapshot(GetTransactionSnapshot());
 		CommandCounterIncrement();
 		twp_protect_rewrite_labels(mine->labels);
 		twp_enforce_protect_detached(mine->detached);
+		if (bare)
+			PopActiveSnapshot();
 	}
 	if (IsA(node, CreateStmt) || IsA(node, CreateForeignTableStmt))
 		twp_enforce_protect_created((CreateStmt *) node);
