@@ -18,7 +18,8 @@
 TwpSubjectKind
 twp_subject_kind(Oid type)
 {
-	switch (getBaseType(type))
+	/* a table that is asked about without a lock may be dropped meanwhile */
+	switch (OidIsValid(type) ? getBaseType(type) : InvalidOid)
 	{
 		case INT2OID:
 		case INT4OID:

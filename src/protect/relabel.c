@@ -116,7 +116,7 @@ check_relation(Oid relid, bool context_only)
 const char *
 twp_protect_fact_problem(TwpRowFact fact, const TwpPath *path)
 {
-	Oid			type = getBaseType(path->type);
+	Oid			type = OidIsValid(path->type) ? getBaseType(path->type) : InvalidOid;
 
 	if (path->nhops > 0)
 		return "what tells something of a row is a column of its own table";
