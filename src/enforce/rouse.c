@@ -49,7 +49,7 @@ twp_enforce_rouse_startup(void)
 void
 twp_enforce_keep_rows(bool keeps)
 {
-	int			slot = MyProc - ProcGlobal->allProcs;
+	int			slot = MyProc != NULL ? MyProc - ProcGlobal->allProcs : -1;
 
 	if (keepers != NULL && slot >= 0 && slot < MaxBackends)
 		pg_atomic_write_u32(&keepers[slot], keeps ? (uint32) MyProcPid : 0);

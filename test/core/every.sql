@@ -16,6 +16,10 @@ DECLARE
 BEGIN
     IF subject IS NOT NULL THEN
         PERFORM twin_privacy.protect_table(target::regclass, subject => quote_ident(subject), category => 'clinical');
+        IF current_setting('core_every.gated', true) = 'on' THEN
+            PERFORM twin_privacy.label_column(target::regclass, attname, 'category=imaging, kind=plain')
+            FROM pg_attribute WHERE attrelid = target AND attnum > 0 AND NOT attisdropped AND attname <> subject;
+        END IF;
     END IF;
 EXCEPTION WHEN OTHERS THEN
     RAISE LOG 'core_every: %: %', target::regclass, SQLERRM;
