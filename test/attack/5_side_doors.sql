@@ -751,6 +751,7 @@ CREATE TABLE lair.g (v text REFERENCES clinic.patient (extra)); DO $$BEGIN INSER
 --! canary GUESSED
 
 --! attack unique_index_under_a_lax_collation
+--! icu
 CREATE COLLATION lair.lax (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
 CREATE UNIQUE INDEX ON clinic.patient (genome COLLATE lair.lax);
 SELECT 'MA' || 'DE' FROM pg_index WHERE indrelid = 'clinic.patient'::regclass AND NOT indisprimary;

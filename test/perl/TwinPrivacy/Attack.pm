@@ -12,6 +12,7 @@
 #                          `as`; maintenance:none is the superuser in maintenance
 #   --! body               ends before or after
 #   --! since N            of servers from version N on
+#   --! icu                of servers with collations of ICU's
 #
 # In the protected database no try may show a canary, in results, errors,
 # notices or the server's log.  In the open twin at least one try must, or the
@@ -50,9 +51,9 @@ sub read_units
 		{
 			$unit->{$1} = $2;
 		}
-		elsif ($line =~ /^--! commit$/)
+		elsif ($line =~ /^--! (commit|icu)$/)
 		{
-			$unit->{commit} = 1;
+			$unit->{$1} = 1;
 		}
 		elsif ($line =~ /^--! (before|after|body)$/)
 		{
@@ -125,6 +126,7 @@ sub canary_lines
 sub test_file
 {
 	my ($node, $file) = @_;
+	my $icu = $node->safe_psql('postgres', q{SELECT count(*) FROM pg_collation WHERE collprovider = 'i'});
 
 	foreach my $unit (read_units($file))
 	{
@@ -133,7 +135,7 @@ sub test_file
 		my $seen = 0;
 
 		next if $ENV{ATTACK} && $unit->{name} !~ /$ENV{ATTACK}/;
-		next if $node->pg_version < ($unit->{since} // 15);
+		next if $node->pg_version < ($unit->{since} // 15) || ($unit->{icu} && !$icu);
 		foreach my $who (@who)
 		{
 			my (undef, $use) = split /:/, $who;
