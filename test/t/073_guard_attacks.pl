@@ -142,14 +142,19 @@ attack('row multiplication by UNION ALL', 777, sub { $_[0] / 3 },
 
 # ... by texts that one equality keeps apart and another does not, all of them keys of the analyst's table.
 $node->safe_psql('postgres', q{
-	CREATE COLLATION loose_case (provider = icu, locale = 'und-u-ks-level1', deterministic = false);
 	CREATE TABLE spellings (city varchar COLLATE "C" PRIMARY KEY);
 	INSERT INTO spellings SELECT city FROM unnest('{Ulm,Jena,Hof,HOF,hOF,HoF}'::text[]) city;
 	INSERT INTO spellings SELECT 'Hof' || repeat(' ', i) FROM generate_series(1, 3) i;
 	GRANT SELECT ON spellings TO PUBLIC},
 	extra_params => [ '-U', 'analyst' ]);
-attack('row multiplication by a collation', 3, sub { ($_[0] - 397) / 4 },
-	'SELECT count(*) FROM person p JOIN spellings s ON s.city = p.city COLLATE loose_case');
+# a server without ICU has no such collations, and so no such attack
+if ($node->safe_psql('postgres', q{SELECT count(*) FROM pg_collation WHERE collprovider = 'i'}) > 0)
+{
+	$node->safe_psql('postgres', q{CREATE COLLATION loose_case (provider = icu, locale = 'und-u-ks-level1', deterministic = false)},
+		extra_params => [ '-U', 'analyst' ]);
+	attack('row multiplication by a collation', 3, sub { ($_[0] - 397) / 4 },
+		'SELECT count(*) FROM person p JOIN spellings s ON s.city = p.city COLLATE loose_case');
+}
 attack('row multiplication by blanks', 3, sub { ($_[0] - 397) / 4 },
 	'SELECT count(*) FROM (SELECT id, city::bpchar AS city FROM person) p JOIN spellings s ON s.city = p.city');
 

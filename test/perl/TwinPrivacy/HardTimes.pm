@@ -33,7 +33,8 @@ sub order
 sub start
 {
 	my ($self, $node) = @_;
-	local $ENV{LD_PRELOAD} = $self->{library};
+	# a sanitizer's runtime must be the first
+	local $ENV{LD_PRELOAD} = join ':', grep { defined } $ENV{TWIN_PRIVACY_PRELOAD}, $self->{library};
 	local $ENV{HARD_TIMES} = $self->{file};
 	local $ENV{HARD_TIMES_DISK} = $self->{disk};
 
