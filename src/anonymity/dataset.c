@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "anonymity/anonymity_internal.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -285,8 +286,7 @@ subject_expression(const TwpProtection *p)
 
 		expression = psprintf("(SELECT h.%s FROM %s AS h WHERE h.%s OPERATOR(pg_catalog.=) %s)",
 							  quote_identifier(get_attname(hop->relid, hop->value_attno, false)),
-							  quote_qualified_identifier(get_namespace_name(get_rel_namespace(hop->relid)),
-														 get_rel_name(hop->relid)),
+							  twp_catalog_qualified_name(hop->relid),
 							  quote_identifier(get_attname(hop->relid, hop->key_attno, false)),
 							  expression);
 	}
@@ -312,8 +312,7 @@ append_query(StringInfo sql, const TwpDatasetSpec *spec, Oid relid, const char *
 	if (mark)
 		appendStringInfo(sql, ", %s", relid == spec->source ? "true" : "false");
 	appendStringInfo(sql, " FROM %s AS t",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-												get_rel_name(relid)));
+					 twp_catalog_qualified_name(relid));
 }
 
 /* Refuses names that are no columns of the relation. */

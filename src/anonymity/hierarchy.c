@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "anonymity/anonymity_internal.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/namespace.h"
@@ -77,8 +78,7 @@ read_labels(TwpAttribute *attribute, Oid table, int *nlevels)
 	};
 	qsort(known, attribute->nvalues, sizeof(TextCode), compare_texts);
 	if (SPI_execute(psprintf("SELECT * FROM %s",
-							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)),
-														get_rel_name(table))), false, 0) != SPI_OK_SELECT)
+							 twp_catalog_qualified_name(table)), false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "reading the hierarchy failed");
 	/* SPI leaves us in its own context */
 	MemoryContextSwitchTo(context);

@@ -53,8 +53,7 @@ read_sample(Oid relid, const char *column, MemoryContext context, Sample *sample
 							 "pg_catalog.count(s.v), pg_catalog.count(DISTINCT s.v) FROM "
 							 "(SELECT pg_catalog.\"left\"(CAST(t.%s AS pg_catalog.text), 200) AS v FROM %s AS t "
 							 "WHERE t.%s IS NOT NULL LIMIT %d) AS s", name,
-							 quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-														get_rel_name(relid)), name, SAMPLE_ROWS),
+							 twp_catalog_qualified_name(relid), name, SAMPLE_ROWS),
 					false, 0) != SPI_OK_SELECT || SPI_processed != 1)
 		elog(ERROR, "reading the table failed");
 	value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);

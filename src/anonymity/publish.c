@@ -19,6 +19,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "anonymity/anonymity_internal.h"
+#include "base/catalog.h"
 #include "base/compat.h"
 #include "catalog/namespace.h"
 #include "executor/spi.h"
@@ -174,7 +175,7 @@ create_table(const TwpDataset *ds, Oid source, const char *target)
 	if (ds->sensitive >= 0)
 		appendStringInfo(&sql, ", t.%s", quote_identifier(ds->attributes[ds->sensitive].name));
 	appendStringInfo(&sql, " FROM %s AS t LIMIT 0",
-					 quote_qualified_identifier(get_namespace_name(get_rel_namespace(source)), get_rel_name(source)));
+					 twp_catalog_qualified_name(source));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute(sql.data, false, 0) < 0)

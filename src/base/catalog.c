@@ -158,7 +158,13 @@ twp_catalog_qualified_name(Oid relid)
 	known = hash_search(known_names, &relid, HASH_FIND, NULL);
 	if (known != NULL)
 		return pstrdup(known->name);
-	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	name = get_rel_name(relid);
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid),
+				 errhint("Name an existing table.")));
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
 	if (known_news == catalog_news)
 	{
 		known = hash_search(known_names, &relid, HASH_ENTER, NULL);

@@ -2,9 +2,9 @@
  * catalog.h - our schemas, tables, roles, and SQL run as the extension.
  *
  * Names are looked up through PostgreSQL's syscaches, and what is remembered of
- * them goes when those do, so nothing here can go stale.  twp_sql_* runs SQL as the bootstrap superuser with search_path
- * pinned to pg_catalog; only inside it may our own tables be written
- * (twp_sql_is_internal() tells the guard so).
+ * them goes when those do, so nothing here can go stale.  twp_sql_* runs SQL as
+ * the bootstrap superuser with search_path pinned to pg_catalog; only inside it
+ * may our own tables be written (twp_sql_is_internal() tells the guard so).
  */
 #ifndef TWP_BASE_CATALOG_H
 #define TWP_BASE_CATALOG_H
@@ -40,7 +40,7 @@ extern Oid	twp_catalog_internal_relid_or_invalid(const char *name);
 extern bool twp_catalog_is_ours(Oid relid);
 /* OID of the internal schema, InvalidOid when not installed. */
 extern Oid	twp_catalog_internal_schema(void);
-/* Name of a relation with its schema's, quoted, palloc'd. */
+/* Name of a relation with its schema's, quoted, palloc'd; raises 42P01 when it is gone. */
 extern char *twp_catalog_qualified_name(Oid relid);
 /* Owner of a relation. */
 extern Oid	twp_catalog_owner(Oid relid);

@@ -35,20 +35,6 @@ twp_protect_register_protected(TwpProtectedListener listener)
 	protected_listener = listener;
 }
 
-/* Schema-qualified, quoted name of a relation. */
-char *
-twp_protect_qualified_name(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-
-	if (name == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid),
-				 errhint("Name an existing table.")));
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
-}
-
 /* Reads a text argument, refusing NULL and blank. */
 char *
 twp_protect_required_text(FunctionCallInfo fcinfo, int n, const char *name)
@@ -92,8 +78,8 @@ refuse_open_parent(Oid relid)
 	if (parents != NIL && !twp_protect_is_protected(linitial_oid(parents)))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s is part of %s, which is not protected", twp_protect_qualified_name(relid),
-						twp_protect_qualified_name(linitial_oid(parents))),
+				 errmsg("%s is part of %s, which is not protected", twp_catalog_qualified_name(relid),
+						twp_catalog_qualified_name(linitial_oid(parents))),
 				 errhint("Protect the parent: protection covers partitions and children.")));
 }
 
@@ -150,7 +136,7 @@ twp_protect_table(PG_FUNCTION_ARGS)
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "protect a table");
 	TWP_REQUIRE_ARG(0, "target");
 	relid = PG_GETARG_OID(0);
-	name = twp_protect_qualified_name(relid);
+	name = twp_catalog_qualified_name(relid);
 	label.subject = twp_protect_required_text(fcinfo, 1, "subject");
 	label.category = twp_protect_required_text(fcinfo, 2, "category");
 	check_item(label.subject, "subject");
@@ -197,7 +183,7 @@ twp_protect_unprotect_table(PG_FUNCTION_ARGS)
 	twp_role_require(TWP_ROLES(TWP_ROLE_ADMIN), "end a table's protection");
 	TWP_REQUIRE_ARG(0, "target");
 	relid = PG_GETARG_OID(0);
-	name = twp_protect_qualified_name(relid);
+	name = twp_catalog_qualified_name(relid);
 	reason = twp_protect_required_text(fcinfo, 1, "reason");
 
 	LockRelationOid(relid, AccessExclusiveLock);
@@ -234,7 +220,7 @@ twp_protect_label_column(PG_FUNCTION_ARGS)
 	TWP_REQUIRE_ARG(0, "target");
 	TWP_REQUIRE_ARG(1, "column_name");
 	relid = PG_GETARG_OID(0);
-	name = twp_protect_qualified_name(relid);
+	name = twp_catalog_qualified_name(relid);
 	column = NameStr(*PG_GETARG_NAME(1));
 	if (get_attnum(relid, column) <= 0)
 		ereport(ERROR,
@@ -251,7 +237,7 @@ twp_protect_label_column(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("column \"%s\" of %s is the parent's", column, name),
-				 errhint("Label it on %s.", twp_protect_qualified_name(p->source))));
+				 errhint("Label it on %s.", twp_catalog_qualified_name(p->source))));
 	twp_protect_set_label(psprintf("COLUMN %s.%s", name, quote_identifier(column)),
 			  PG_ARGISNULL(2) ? NULL : twp_protect_required_text(fcinfo, 2, "label"));
 	PG_RETURN_VOID();

@@ -35,13 +35,13 @@ open_target(FunctionCallInfo fcinfo, TwpTableLabel **label)
 
 	TWP_REQUIRE_ARG(0, "target");
 	relid = PG_GETARG_OID(0);
-	(void) twp_protect_qualified_name(relid);
+	(void) twp_catalog_qualified_name(relid);
 	LockRelationOid(relid, AccessExclusiveLock);
 	p = twp_protect_lookup(relid);
 	if (p == NULL || p->source != relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s is not protected%s", twp_protect_qualified_name(relid),
+				 errmsg("%s is not protected%s", twp_catalog_qualified_name(relid),
 						p != NULL ? " by a label of its own" : ""),
 				 errhint("Protect it first with twin_privacy.protect_table, or name the table whose label protects it.")));
 	*label = twp_protect_parse_table_label(twp_protect_label_text(relid, 0));
@@ -52,7 +52,7 @@ open_target(FunctionCallInfo fcinfo, TwpTableLabel **label)
 static void
 store_label(Oid relid, const TwpTableLabel *label)
 {
-	twp_protect_set_label(psprintf("TABLE %s", twp_protect_qualified_name(relid)),
+	twp_protect_set_label(psprintf("TABLE %s", twp_catalog_qualified_name(relid)),
 						  twp_protect_format_table_label(label));
 }
 
@@ -66,7 +66,7 @@ emit_drop(const char *kind, Oid relid, const char *reason)
 	appendStringInfoString(&detail, "{\"reason\": ");
 	escape_json(&detail, reason);
 	appendStringInfoChar(&detail, '}');
-	twp_event_emit(kind, twp_protect_qualified_name(relid), NULL, detail.data);
+	twp_event_emit(kind, twp_catalog_qualified_name(relid), NULL, detail.data);
 }
 
 /* Reads a column argument and its number in a relation. */
@@ -80,7 +80,7 @@ column_argument(FunctionCallInfo fcinfo, int n, const char *name, Oid relid)
 	if (get_attnum(relid, column) <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("column \"%s\" of %s does not exist", column, twp_protect_qualified_name(relid)),
+				 errmsg("column \"%s\" of %s does not exist", column, twp_catalog_qualified_name(relid)),
 				 errhint("Name one of the table's columns as %s.", name)));
 	return pstrdup(quote_identifier(column));
 }
@@ -90,7 +90,7 @@ static Oid
 table_argument(FunctionCallInfo fcinfo, int n, const char *name)
 {
 	TWP_REQUIRE_ARG(n, name);
-	(void) twp_protect_qualified_name(PG_GETARG_OID(n));
+	(void) twp_catalog_qualified_name(PG_GETARG_OID(n));
 	return PG_GETARG_OID(n);
 }
 
@@ -101,18 +101,18 @@ check_tables(Oid target, Oid provenance, Oid source)
 	if (provenance == target || provenance == source)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s cannot be its own provenance", twp_protect_qualified_name(provenance)),
+				 errmsg("%s cannot be its own provenance", twp_catalog_qualified_name(provenance)),
 				 errhint("Name the table whose rows say which row was made from which.")));
 	if (twp_catalog_owner(provenance) != twp_catalog_owner(target))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("%s has another owner than %s", twp_protect_qualified_name(provenance),
-						twp_protect_qualified_name(target)),
+				 errmsg("%s has another owner than %s", twp_catalog_qualified_name(provenance),
+						twp_catalog_qualified_name(target)),
 				 errhint("Whoever may drop the provenance takes its target with it: let both belong to one role.")));
 	if (!twp_protect_is_protected(source))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("%s is not protected", twp_protect_qualified_name(source)),
+				 errmsg("%s is not protected", twp_catalog_qualified_name(source)),
 				 errhint("Protect it first with twin_privacy.protect_table: its subject and category are what a derived row needs.")));
 }
 
@@ -166,23 +166,23 @@ twp_protect_declare_provenance(PG_FUNCTION_ARGS)
 	LockRelationOid(provenance, ShareRowExclusiveLock);
 	source = table_argument(fcinfo, 4, "source");
 	LockRelationOid(source, ShareRowExclusiveLock);
-	item = psprintf("%s(%s).%s -> %s(%s)", twp_protect_qualified_name(provenance),
+	item = psprintf("%s(%s).%s -> %s(%s)", twp_catalog_qualified_name(provenance),
 					column_argument(fcinfo, 3, "derived_column", provenance),
 					column_argument(fcinfo, 5, "source_column", provenance),
-					twp_protect_qualified_name(source),
+					twp_catalog_qualified_name(source),
 					column_argument(fcinfo, 6, "source_key", source));
 	check_tables(relid, provenance, source);
 	if (label->provenance != NIL && strcmp(label->facts[TWP_ROW_KEY], key) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("provenance knows rows of %s by column %s already", twp_protect_qualified_name(relid),
+				 errmsg("provenance knows rows of %s by column %s already", twp_catalog_qualified_name(relid),
 						label->facts[TWP_ROW_KEY]),
 				 errhint("A table's rows have one key for all its provenance.")));
 	if (!add_provenance(label, key, item, PG_ARGISNULL(7) ? NULL : twp_protect_required_text(fcinfo, 7, "untraced")))
 		PG_RETURN_VOID();
 	lock_paths(source);
 	store_label(relid, label);
-	twp_event_emit("provenance.declare", twp_protect_qualified_name(relid), NULL, NULL);
+	twp_event_emit("provenance.declare", twp_catalog_qualified_name(relid), NULL, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -200,7 +200,7 @@ twp_protect_drop_provenance(PG_FUNCTION_ARGS)
 	if (label->provenance == NIL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no provenance is declared of %s", twp_protect_qualified_name(relid)),
+				 errmsg("no provenance is declared of %s", twp_catalog_qualified_name(relid)),
 				 errhint("There is nothing to take back.")));
 	emit_drop("provenance.drop", relid, reason);
 	label->provenance = NIL;
@@ -220,7 +220,7 @@ twp_protect_drop_purpose_default(Oid relid, const TwpTableLabel *label)
 	if (column == NULL || get_attnum(relid, column) <= 0)
 		return;
 	twp_sql_connect();
-	twp_sql_exec(psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", twp_protect_qualified_name(relid),
+	twp_sql_exec(psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT", twp_catalog_qualified_name(relid),
 						  quote_identifier(column)), 0, NULL, NULL, NULL);
 	twp_sql_finish();
 }
@@ -241,9 +241,9 @@ twp_protect_declare_purpose_column(PG_FUNCTION_ARGS)
 	store_label(relid, label);
 	twp_sql_connect();
 	twp_sql_exec(psprintf("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT twin_privacy_internal.bound_purpose()",
-						  twp_protect_qualified_name(relid), column), 0, NULL, NULL, NULL);
+						  twp_catalog_qualified_name(relid), column), 0, NULL, NULL, NULL);
 	twp_sql_finish();
-	twp_event_emit("purpose_column.declare", twp_protect_qualified_name(relid), NULL, NULL);
+	twp_event_emit("purpose_column.declare", twp_catalog_qualified_name(relid), NULL, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -261,7 +261,7 @@ twp_protect_drop_purpose_column(PG_FUNCTION_ARGS)
 	if (label->facts[TWP_ROW_PURPOSE] == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("no purpose column is declared of %s", twp_protect_qualified_name(relid)),
+				 errmsg("no purpose column is declared of %s", twp_catalog_qualified_name(relid)),
 				 errhint("There is nothing to take back.")));
 	emit_drop("purpose_column.drop", relid, reason);
 	twp_protect_drop_purpose_default(relid, label);
@@ -289,11 +289,11 @@ twp_protect_label_context(PG_FUNCTION_ARGS)
 	if (label->subject == NULL && label->context == TWP_CONTEXT_NONE)
 	{
 		if (text != NULL)
-			twp_protect_set_label(psprintf("TABLE %s", twp_protect_qualified_name(relid)), NULL);
+			twp_protect_set_label(psprintf("TABLE %s", twp_catalog_qualified_name(relid)), NULL);
 	}
 	else
 		store_label(relid, label);
-	twp_event_emit("context.label", twp_protect_qualified_name(relid), NULL,
+	twp_event_emit("context.label", twp_catalog_qualified_name(relid), NULL,
 				   label->context == TWP_CONTEXT_NONE ? "{\"context\": null}" :
 				   psprintf("{\"context\": \"%s\"}", twp_protect_context_name(label->context)));
 	PG_RETURN_VOID();

@@ -66,7 +66,6 @@ extern void twp_protect_forget_provenance(Oid relid, const TwpTableLabel *label)
 extern void twp_protect_drop_purpose_default(Oid relid, const TwpTableLabel *label);
 
 /* command.c */
-extern char *twp_protect_qualified_name(Oid relid);
 extern char *twp_protect_required_text(FunctionCallInfo fcinfo, int n, const char *name);
 extern void twp_protect_set_label(const char *object, const char *label);
 

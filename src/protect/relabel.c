@@ -295,7 +295,7 @@ replace_lineage(Oid relid, const char *old, const TwpTableLabel *label)
 static void
 emit_relabel(Oid relid, AttrNumber attno)
 {
-	char	   *table = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	char	   *table = twp_catalog_qualified_name(relid);
 
 	if (attno == 0)
 		twp_event_emit("protect.table", table, NULL, NULL);

@@ -283,7 +283,7 @@ emit_proposal(int64 exception_id, const char *code, Oid target, TimestampTz unti
 	appendStringInfoString(&detail, "{\"use\": ");
 	escape_json(&detail, code);
 	appendStringInfoString(&detail, ", \"table\": ");
-	escape_json(&detail, quote_qualified_identifier(get_namespace_name(get_rel_namespace(target)), get_rel_name(target)));
+	escape_json(&detail, twp_catalog_qualified_name(target));
 	appendStringInfo(&detail, ", \"until\": \"%s\", \"reason\": ", timestamptz_to_str(until));
 	escape_json(&detail, reason);
 	appendStringInfoChar(&detail, '}');
