@@ -537,7 +537,7 @@ define_settings(void)
 							 PGC_SUSET, 0, NULL, NULL, NULL);
 }
 
-/* Starts the room: settings, the sink for events, the worker. */
+/* Starts the room: settings, the sink for events, the workers. */
 void
 twp_ledger_init(void)
 {
@@ -551,6 +551,7 @@ twp_ledger_init(void)
 		.bgw_function_name = "twp_ledger_worker_main",
 	};
 
+	BackgroundWorker flusher = worker;
 	BackgroundWorker shipper = worker;
 
 	define_settings();
@@ -564,4 +565,9 @@ twp_ledger_init(void)
 	strcpy(shipper.bgw_type, "twin_privacy ledger shipping");
 	strcpy(shipper.bgw_function_name, "twp_ledger_ship_worker_main");
 	RegisterBackgroundWorker(&shipper);
+	/* last: where processes are short, statements lead each other */
+	strcpy(flusher.bgw_name, "twin_privacy ledger flusher");
+	strcpy(flusher.bgw_type, "twin_privacy ledger flusher");
+	strcpy(flusher.bgw_function_name, "twp_ledger_flusher_worker_main");
+	RegisterBackgroundWorker(&flusher);
 }

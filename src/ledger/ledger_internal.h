@@ -191,9 +191,11 @@ typedef struct TwpLedgerShared
 	pg_atomic_uint64 flushed_pos;
 	pg_atomic_uint64 flushed_seq;
 	pg_atomic_uint32 group;		/* first of those who wait for the next flush */
+	pg_atomic_uint32 flusher;	/* what the process does that leads them when many wait (flush.c) */
 	pg_atomic_uint64 shipped_segno; /* own segments before it are on the primary, too */
 	pg_atomic_uint64 counters[TWP_COUNTERS];
 	char		reason[256];
+	Latch	   *flusher_latch;	/* set before it says that it is there */
 	Latch	   *worker_latch;	/* set under the append lock; NULL while the worker is not there */
 
 	TwpOpenSlot slots[FLEXIBLE_ARRAY_MEMBER];

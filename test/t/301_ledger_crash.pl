@@ -1,5 +1,5 @@
-# Crash rounds: eight clients read in every way there is while a backend, the
-# ledger's worker or the whole server is killed, or its standby takes over.  Every
+# Crash rounds: eight clients read in every way there is while a backend, one of the
+# ledger's processes or the whole server is killed, or its standby takes over.  Every
 # row a client received has an intent in the ledger; after each round the chain
 # verifies and nothing stays open.  TWP_CRASH_ROUNDS=100 ("make check-crash") runs the
 # long form; TWP_CRASH_MODE=binding shows that losses would be seen.
@@ -8,25 +8,40 @@ use warnings FATAL => 'all';
 
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(usleep);
 use TwinPrivacy::Cluster;
 use TwinPrivacy::Crash;
 
-my $rounds = $ENV{TWP_CRASH_ROUNDS} // 4;
+my $rounds = $ENV{TWP_CRASH_ROUNDS} // 6;
 my $mode = $ENV{TWP_CRASH_MODE} // 'statement';
 my $node = TwinPrivacy::Cluster->new_node('crash', init => [ allows_streaming => 1 ],
-	conf => "twin_privacy.ledger_commit = $mode\nrestart_after_crash = on");
+	conf => "twin_privacy.ledger_commit = $mode\nrestart_after_crash = on\nfsync = on");
 $node->safe_psql('postgres', $TwinPrivacy::Crash::set_up);
 
 my $load = TwinPrivacy::Crash->new($node);
 for my $round (1 .. $rounds)
 {
-	my $what = ('backend', 'worker', 'postmaster', 'immediate')[ $round % 4 ];
+	my $what = ('backend', 'worker', 'flusher', 'postmaster', 'immediate', 'fast')[ $round % 6 ];
 	$load->begin($round);
 	$load->kill_something($what);
-	$node->start if $what eq 'postmaster' || $what eq 'immediate';
+	$node->start if $what =~ /^(postmaster|immediate|fast)$/;
 	ok(TwinPrivacy::Cluster::await($node, 'SELECT true'), "round $round: up again after the $what was killed");
 	$load->finish($node, $mode);
 }
+
+# Ended by hand and started again, the flusher leaves nobody waiting.
+my $calm = TwinPrivacy::Crash->new($node, readings => 8000);
+my $ended = 0;
+$calm->begin($rounds + 3);
+while ($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE usename = 'nurse'}) > 0)
+{
+	my ($pid) = eval { $calm->process_of('flusher') };
+	$ended += kill 'TERM', $pid if defined $pid;
+	usleep(100_000);
+}
+cmp_ok($ended, '>', 1, "the flusher was ended $ended times");
+$calm->finish($node, $mode);
+cmp_ok($calm->{received}, '>', 4 * 8000, 'and everybody read to the end');
 
 # The primary dies under load, and so do those who read there; who reads on its
 # standby reads on while it is promoted, and then as on any primary.

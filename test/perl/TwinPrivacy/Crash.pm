@@ -99,7 +99,7 @@ sub kill_server
 	return;
 }
 
-# Kills what the round is about: backend, worker, postmaster, immediate (shutdown).
+# Kills what the round is about: backend, worker, flusher, postmaster; immediate and fast are shutdowns.
 sub kill_something
 {
 	my ($self, $what) = @_;
@@ -112,9 +112,19 @@ sub kill_something
 	{
 		$self->{node}->stop('immediate');
 	}
+	elsif ($what eq 'fast')
+	{
+		# The flusher sleeps on while everybody counts on it, and is told to end before it wakes.
+		my $flusher = $self->process_of('flusher');
+		kill 'STOP', $flusher;
+		usleep(300_000);
+		my $waker = IPC::Run::start([ 'sh', '-c', "sleep 0.5; kill -CONT $flusher" ]);
+		$self->{node}->stop('fast');
+		$waker->finish;
+	}
 	else
 	{
-		kill 'KILL', $what eq 'worker' ? $self->worker_pid : $self->{node}->safe_psql('postgres',
+		kill 'KILL', $what ne 'backend' ? $self->process_of($what) : $self->{node}->safe_psql('postgres',
 			"SELECT pid FROM pg_stat_activity WHERE usename = 'nurse' ORDER BY random() LIMIT 1");
 	}
 	return;
@@ -129,17 +139,18 @@ sub children
 	return split ' ', slurp_file("/proc/$postmaster/task/$postmaster/children");
 }
 
-# The worker has no database connection, so the statistics do not show it.
-sub worker_pid
+# Finds the ledger's worker or flusher: without a database connection, the statistics do not show them.
+sub process_of
 {
-	my ($self) = @_;
+	my ($self, $what) = @_;
+	my $name = $what eq 'worker' ? 'twin_privacy ledger' : "twin_privacy ledger $what";
 
 	for my $pid ($self->children)
 	{
 		open my $fh, '<', "/proc/$pid/cmdline" or next;
-		return $pid if (<$fh> // '') =~ /twin_privacy ledger/;
+		return $pid if (<$fh> // '') =~ /\b$name[\s\0]*\z/;
 	}
-	die 'the worker does not run';
+	die "the $what does not run";
 }
 
 # What the clients of missing markers saw around them.
