@@ -94,6 +94,15 @@ SELECT split_part(attempt(sql), ' | ', 1) FROM (VALUES
     ('UPDATE twin_privacy_internal.directive SET valid_until = ''infinity'''),
     ('DELETE FROM twin_privacy_internal.withdrawal'),
     ('TRUNCATE twin_privacy_internal.terms CASCADE')) v(sql);
+-- nor moved to where they would not be known as ours
+SELECT split_part(attempt(sql), ' | ', 1) FROM (VALUES
+    ('ALTER TABLE twin_privacy_internal.directive SET SCHEMA public'),
+    ('ALTER VIEW twin_privacy.consents SET SCHEMA public'),
+    ('ALTER SCHEMA twin_privacy_internal RENAME TO mine'),
+    ('ALTER SCHEMA twin_privacy RENAME TO mine'),
+    ('ALTER EXTENSION twin_privacy DROP TABLE twin_privacy_internal.directive'),
+    ('CREATE TABLE more () INHERITS (twin_privacy_internal.directive)'),
+    ('CREATE TABLE more (LIKE twin_privacy_internal.directive INCLUDING CONSTRAINTS); ALTER TABLE more INHERIT twin_privacy_internal.directive')) v(sql);
 SET twin_privacy.maintenance = on;
 SELECT attempt(sql) FROM (VALUES
     ('UPDATE twin_privacy_internal.directive SET valid_until = ''infinity'''),

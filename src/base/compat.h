@@ -297,6 +297,21 @@ twp_compat_forget_pages(BitmapHeapScanState *state)
 #endif
 }
 
+/* Name of the constraint that a subcommand of ALTER TABLE drops or (18) no longer enforces, or NULL. */
+static inline const char *
+twp_compat_ended_constraint(const AlterTableCmd *cmd)
+{
+#if TWP_PG18_GE
+	if (cmd->subtype == AT_AlterConstraint)
+	{
+		const ATAlterConstraint *change = (const ATAlterConstraint *) cmd->def;
+
+		return change->alterEnforceability && !change->is_enforced ? change->conname : NULL;
+	}
+#endif
+	return cmd->subtype == AT_DropConstraint ? cmd->name : NULL;
+}
+
 #if TWP_PG18_GE
 /* Empties what one index scan and its workers counted. */
 static inline void

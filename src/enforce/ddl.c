@@ -136,17 +136,24 @@ twp_enforce_check_rename(const RangeVar *relation, bool schema)
 				 errhint("See twin_privacy.check_protection(), and mend the label first.")));
 }
 
+/* Refuses, but for maintenance, a command on something of ours. */
+void
+twp_enforce_guard_own_name(const char *name)
+{
+	if (twp_sql_is_internal() || twp_in_maintenance() || twp_sql_is_installing())
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("\"%s\" changes only through the functions of twin_privacy", name),
+			 errhint("A superuser repairs with twin_privacy.maintenance.")));
+}
+
 /* Refuses commands on our own tables. */
 void
 twp_enforce_guard_own(Oid relid)
 {
-	if (!OidIsValid(relid) || !twp_catalog_is_ours(relid) || twp_sql_is_internal() ||
-		twp_in_maintenance() || twp_sql_is_installing())
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("\"%s\" changes only through the functions of twin_privacy", get_rel_name(relid)),
-			 errhint("A superuser repairs with twin_privacy.maintenance.")));
+	if (OidIsValid(relid) && twp_catalog_is_ours(relid))
+		twp_enforce_guard_own_name(get_rel_name(relid));
 }
 
 /* True when the query finds a protected table for the object. */
@@ -300,12 +307,12 @@ is_foreign_key(Oid constraint)
 	return result;
 }
 
-/* Refuses to drop the foreign key that a path to the data subject stands on. */
+/* Refuses to drop the foreign key that a path to the data subject stands on, or to enforce it no longer. */
 static void
 check_drop_constraint(Oid relid, const char *name)
 {
 	const TwpProtection *p = twp_protect_lookup(relid);
-	Oid			constraint = get_relation_constraint_oid(relid, name, true);
+	Oid			constraint = name != NULL ? get_relation_constraint_oid(relid, name, true) : InvalidOid;
 
 	if (p != NULL && p->subject.nhops > 0 && OidIsValid(constraint) && is_foreign_key(constraint))
 		twp_enforce_require_admin(relid, "DROP CONSTRAINT of a foreign key");
@@ -350,7 +357,8 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 			twp_enforce_require_admin(relid, "ALTER TABLE OF");
 			break;
 		case AT_DropConstraint:
-			check_drop_constraint(relid, cmd->name);
+		case AT_AlterConstraint:
+			check_drop_constraint(relid, twp_compat_ended_constraint(cmd));
 			break;
 		case AT_EnableTrig:
 		case AT_EnableAlwaysTrig:
@@ -434,7 +442,12 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		const AlterTableCmd *cmd = lfirst(lc);
 
 		if (cmd->subtype == AT_AddInherit)
-			twp_enforce_refuse_open_parent(twp_enforce_relation_of((RangeVar *) cmd->def), relid);
+		{
+			Oid			parent = twp_enforce_relation_of((RangeVar *) cmd->def);
+
+			twp_enforce_guard_own(parent);
+			twp_enforce_refuse_open_parent(parent, relid);
+		}
 		else if (cmd->subtype == AT_AttachPartition)
 		{
 			Oid			child = twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name);

@@ -203,6 +203,7 @@ extern bool twp_enforce_serves_protected(const char *query, Oid object);
 extern void twp_enforce_refuse_untrusted(const char *what);
 extern bool twp_enforce_type_change_is_total(Oid relid, const char *column, TypeName *name);
 extern void twp_enforce_guard_own(Oid relid);
+extern void twp_enforce_guard_own_name(const char *name);
 extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again);
 extern void twp_enforce_check_index(const IndexStmt *stmt);
 

@@ -161,11 +161,21 @@ check_definition(Node *node, bool again)
 		case T_AlterObjectSchemaStmt:
 			if (!again)
 				twp_enforce_check_rename(((AlterObjectSchemaStmt *) node)->relation, false);
+			/* elsewhere, or for as long as they were, our tables would not be known as ours */
+			twp_enforce_guard_own(twp_enforce_relation_of(((AlterObjectSchemaStmt *) node)->relation));
+			break;
+		case T_AlterExtensionContentsStmt:
+			if (strcmp(((AlterExtensionContentsStmt *) node)->extname, TWP_SCHEMA) == 0)
+				twp_enforce_guard_own_name(TWP_SCHEMA);
 			break;
 		case T_RenameStmt:
 			if (!again)
 				twp_enforce_check_rename(((RenameStmt *) node)->relation,
 										 ((RenameStmt *) node)->renameType == OBJECT_SCHEMA);
+			if (((RenameStmt *) node)->renameType == OBJECT_SCHEMA &&
+				(strcmp(((RenameStmt *) node)->subname, TWP_SCHEMA) == 0 ||
+				 strcmp(((RenameStmt *) node)->subname, TWP_INTERNAL_SCHEMA) == 0))
+				twp_enforce_guard_own_name(((RenameStmt *) node)->subname);
 			twp_enforce_guard_own(twp_enforce_relation_of(((RenameStmt *) node)->relation));
 			break;
 		default:

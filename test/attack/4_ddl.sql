@@ -293,6 +293,13 @@ ALTER TABLE clinic.visit ADD labels text[];
 SELECT * FROM clinic.visit;
 --! canary CNRYlab
 
+--! attack path_foreign_key_not_enforced
+ALTER TABLE clinic.result ALTER CONSTRAINT result_order_id_fkey NOT ENFORCED;
+SELECT 'key ' || 'ended' FROM pg_constraint WHERE conname = 'result_order_id_fkey' AND NOT conenforced;
+--! as owner:none owner:CARE
+--! canary key ended
+--! since 18
+
 --! attack path_foreign_key_dropped
 ALTER TABLE clinic.result DROP CONSTRAINT result_order_id_fkey;
 UPDATE clinic.result SET order_id = 1;
