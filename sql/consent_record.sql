@@ -119,8 +119,12 @@ SELECT attempt($$SELECT twin_privacy.record_consent('017', 'permit', 'TREAT')$$)
 SELECT attempt($$SELECT twin_privacy.record_consent('+17', 'permit', 'TREAT')$$);
 SELECT attempt($$SELECT twin_privacy.decide('017', 'TREAT', 'laboratory', 'r')$$);
 SELECT attempt($$SELECT twin_privacy.consent_summary('017')$$);
+SELECT attempt($$SELECT twin_privacy.consent_summary(E' 17\n')$$);
 SELECT twin_privacy.record_consent('patient-18', 'permit', 'TREAT') > 0;
 RESET ROLE;
+-- another spelling is not told that nobody read anything, nor that its pseudonyms are forgotten
+SELECT attempt($$SELECT twin_privacy.disclosure_report('017')$$);
+SELECT attempt($$SELECT twin_privacy.forget_pseudonyms('017')$$);
 CREATE TABLE by_uuid (patient_id uuid PRIMARY KEY, v text);
 SELECT twin_privacy.protect_table('by_uuid', subject => 'patient_id', category => 'laboratory');
 SET ROLE consent_registrar;

@@ -177,14 +177,19 @@ twp_subject_from_text(TwpSubject *subject, TwpSubjectKind kind, const char *text
 	return same;
 }
 
-/* Names the canonical form of a key that was spelt another way. */
+/* Names the canonical form of a key that was spelt another way, perhaps with blanks around it. */
 char *
 twp_subject_canonical(TwpSubjectKind kind, const char *text)
 {
+	static const char blanks[] = " \t\n\r\f\v";
 	TwpSubject	subject;
+	char	   *bare = pstrdup(text + strspn(text, blanks));
+	size_t		len = strlen(bare);
 	char	   *canonical;
 
-	if (!parse_any_spelling(&subject, kind, text))
+	while (len > 0 && strchr(blanks, bare[len - 1]) != NULL)
+		bare[--len] = '\0';
+	if (!parse_any_spelling(&subject, kind, bare))
 		return NULL;
 	canonical = twp_subject_to_text(&subject);
 	return strcmp(canonical, text) == 0 ? NULL : canonical;

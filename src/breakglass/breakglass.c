@@ -25,6 +25,7 @@
 #include "ledger/ledger.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "protect/protect.h"
 #include "uses/uses.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -79,7 +80,7 @@ get_subject(FunctionCallInfo fcinfo)
 
 	TWP_REQUIRE_ARG(0, "subject");
 	subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	twp_consent_check_subject_text(subject);
+	twp_protect_check_subject_text(subject);
 	return subject;
 }
 

@@ -157,11 +157,4 @@ extern uint64 twp_consent_changes(void);
 /* The same of what was heard until now, where nothing may be looked up. */
 extern uint64 twp_consent_changes_heard(void);
 
-/*
- * Kinds of subject keys in use, told by the room below that knows the
- * protected tables; subjects named in text are checked against them.  Raises
- * 22023 naming the canonical form when the text is another spelling of a key.
- */
-extern void twp_consent_check_subject_text(const char *subject);
-
 #endif							/* TWP_CONSENT_H */

@@ -16,6 +16,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "pgtime.h"
+#include "protect/protect.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -70,7 +71,7 @@ read_question(FunctionCallInfo fcinfo)
 	asked.category_code = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	asked.recipient = text_to_cstring(PG_GETARG_TEXT_PP(3));
 	asked.at = PG_GETARG_TIMESTAMPTZ(4);
-	twp_consent_check_subject_text(asked.subject);
+	twp_protect_check_subject_text(asked.subject);
 	twp_vocab_require_purpose(asked.purpose);
 	asked.category = twp_vocab_require_category(asked.category_code);
 	return asked;
@@ -362,7 +363,7 @@ twp_consent_summary_sql(PG_FUNCTION_ARGS)
 	twp_role_require(READERS, "read a consent summary");
 	TWP_REQUIRE_ARG(0, "subject");
 	subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	twp_consent_check_subject_text(subject);
+	twp_protect_check_subject_text(subject);
 	initStringInfo(&words);
 
 	twp_sql_connect();

@@ -16,6 +16,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "protect/protect.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -68,7 +69,7 @@ twp_consent_import(PG_FUNCTION_ARGS)
 		twp_fhir_refuse(consent.missing, "without it there is no base decision");
 	if (consent.subject == NULL)
 		twp_fhir_refuse("Consent.patient", "the consent is nobody's");
-	twp_consent_check_subject_text(consent.subject);
+	twp_protect_check_subject_text(consent.subject);
 	new.subject = consent.subject;
 	new.terms = consent.terms;
 	new.valid_from = consent.valid_from;
@@ -94,7 +95,7 @@ twp_consent_export(PG_FUNCTION_ARGS)
 					 TWP_ROLES(TWP_ROLE_AUDITOR) | TWP_ROLES(TWP_ROLE_ADMIN), "export consents");
 	TWP_REQUIRE_ARG(0, "subject");
 	subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	twp_consent_check_subject_text(subject);
+	twp_protect_check_subject_text(subject);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	snapshot = RegisterSnapshot(twp_consent_snapshot());
 	n = twp_store_directives(subject, snapshot, &directives);

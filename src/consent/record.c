@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "protect/protect.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
@@ -237,7 +238,7 @@ read_subject(FunctionCallInfo fcinfo)
 
 	TWP_REQUIRE_ARG(0, "subject");
 	subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	twp_consent_check_subject_text(subject);
+	twp_protect_check_subject_text(subject);
 	return subject;
 }
 

@@ -17,6 +17,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
+#include "protect/protect.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -65,7 +66,7 @@ static void
 check_spelling(const TwpSubject *subject)
 {
 	if (subject->kind == TWP_SUBJECT_TEXT)
-		twp_consent_check_subject_text(twp_subject_to_text(subject));
+		twp_protect_check_subject_text(twp_subject_to_text(subject));
 }
 
 /* Whether a category (argument n) is open for the subject (argument m). */
@@ -244,7 +245,7 @@ twp_decision_why(PG_FUNCTION_ARGS)
 				 errhint("See twin_privacy.protected_tables.")));
 	twp_decision_begin();
 	v = twp_decision_table(relid);
-	twp_consent_check_subject_text(subject_text);
+	twp_protect_check_subject_text(subject_text);
 	if (!twp_subject_from_text(&subject, v->protection->subject_kind, subject_text))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

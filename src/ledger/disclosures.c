@@ -17,6 +17,7 @@
 #include "ledger/statement_fields.h"
 #include "ledger/subjects_internal.h"
 #include "miscadmin.h"
+#include "protect/protect.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -207,13 +208,18 @@ Datum
 twp_ledger_disclosures_of(PG_FUNCTION_ARGS)
 {
 	RowSink		sink = {.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo};
+	char	   *subject;
 
 	TWP_REQUIRE_ARG(0, "subject");
 	InitMaterializedSRF(fcinfo, 0);
 	twp_role_require(TWP_ROLES(TWP_ROLE_AUDITOR), "read what was disclosed about a subject");
 	sink.since = PG_INT64_MIN;
-	want_subject(&sink, text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	want_subject(&sink, subject);
 	twp_statements_visit_subjects(sink.wanted, sink.wanted_count, emit_if_subject, &sink);
+	/* another spelling must not be told that nobody read anything; what was recorded when keys were of another kind is found */
+	if (tuplestore_tuple_count(sink.rsinfo->setResult) == 0)
+		twp_protect_check_subject_text(subject);
 	return (Datum) 0;
 }
 

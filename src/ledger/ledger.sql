@@ -61,7 +61,7 @@ CREATE FUNCTION twin_privacy.disclosures_of(subject text,
     LANGUAGE C VOLATILE PARALLEL UNSAFE;
 COMMENT ON FUNCTION twin_privacy.disclosures_of(text) IS
     'The recorded statements that were told of a data subject (auditor), in the row-level forms. subject: canonical text of the key. '
-    'NULL: error 22004. Error: 42501 not an auditor. Source: GDPR article 15(1)(c).';
+    'NULL: error 22004. Errors: 42501 not an auditor, 22023 nothing recorded and another spelling of a key. Source: GDPR article 15(1)(c).';
 REVOKE ALL ON FUNCTION twin_privacy.disclosures_of(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.disclosures_of(text) TO twin_privacy_auditor;
 
@@ -239,7 +239,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION twin_privacy.disclosure_report(text) IS
     'Who was given data about a data subject, in plain words to hand to a patient (auditor). subject: canonical text of the key. '
-    'NULL: error 22004. Error: 42501 not an auditor. Source: GDPR article 15(1)(c), HIPAA 45 CFR 164.528.';
+    'NULL: error 22004. Errors: as of disclosures_of. Source: GDPR article 15(1)(c), HIPAA 45 CFR 164.528.';
 REVOKE ALL ON FUNCTION twin_privacy.disclosure_report(text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION twin_privacy.disclosure_report(text) TO twin_privacy_auditor;
 

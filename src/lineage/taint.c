@@ -24,6 +24,7 @@
 #include "funcapi.h"
 #include "lineage/taint_internal.h"
 #include "miscadmin.h"
+#include "protect/protect.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -157,7 +158,7 @@ twp_lineage_list_taints_of(PG_FUNCTION_ARGS)
 
 	TWP_REQUIRE_ARG(0, "subject");
 	subject = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	twp_consent_check_subject_text(subject);
+	twp_protect_check_subject_text(subject);
 	list_taints(fcinfo, subject);
 	return (Datum) 0;
 }

@@ -19,6 +19,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "protect/protect.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -152,7 +153,7 @@ twp_operations_judge(PG_FUNCTION_ARGS)
 	{
 		char	   *key = text_to_cstring(PG_GETARG_TEXT_PP(2));
 
-		twp_consent_check_subject_text(key);
+		twp_protect_check_subject_text(key);
 		if (!twp_subject_from_text(&subject, c.protection->subject_kind, key))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

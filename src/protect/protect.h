@@ -179,6 +179,8 @@ extern List *twp_protect_labelled_relations(void);
 extern List *twp_protect_scan_labels(void);
 /* Bit mask (1 << TwpSubjectKind) of the subject keys in use. */
 extern int	twp_protect_subject_kinds(void);
+/* Refuses (22023) an empty subject and another spelling of a key of a kind in use, naming the canonical form. */
+extern void twp_protect_check_subject_text(const char *subject);
 /* Grows whenever any protection may have changed. */
 extern uint64 twp_protect_generation(void);
 

@@ -17,6 +17,7 @@
 #include "base/event.h"
 #include "catalog/pg_type.h"
 #include "port/pg_bswap.h"
+#include "protect/protect.h"
 #include "pseudonym/pseudonym_internal.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -200,6 +201,7 @@ twp_pseudonym_forget_sql(PG_FUNCTION_ARGS)
 {
 	TWP_REQUIRE_ARG(0, "subject");
 	twp_role_require(TWP_ROLES(TWP_ROLE_REGISTRAR), "forget a subject's pseudonyms");
+	twp_protect_check_subject_text(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	twp_pseudonym_forget_subject(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	PG_RETURN_VOID();
 }
