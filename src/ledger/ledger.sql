@@ -105,6 +105,8 @@ DECLARE
     profile CONSTANT text := 'https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.';
     described CONSTANT text := 'twin_privacy statement ' || d.query_fingerprint || ' on ' ||
         pg_catalog.array_to_string(d.tables, ', ') || ' for ' || pg_catalog.array_to_string(d.categories, ', ');
+    -- FHIR strings have no control characters but tab and the ends of lines
+    actor CONSTANT text := regexp_replace(nullif(d.actor, ''), '[\x01-\x08\x0B\x0C\x0E-\x1F]', ' ', 'g');
     purpose CONSTANT jsonb := CASE WHEN d.purpose IS NOT NULL THEN
         jsonb_build_array(jsonb_build_object('coding', jsonb_build_array(
             jsonb_build_object('system', reason, 'code', d.purpose)))) END;
@@ -143,9 +145,9 @@ BEGIN
                 'type', jsonb_build_object('coding', jsonb_build_array(jsonb_build_object(
                     'system', 'http://terminology.hl7.org/CodeSystem/v3-ParticipationType',
                     'code', 'IRCP', 'display', 'information recipient'))),
-                'who', jsonb_build_object('display', coalesce(nullif(d.actor, ''), d.session_role)),
+                'who', jsonb_build_object('display', coalesce(actor, d.session_role)),
                 'altId', d.session_role,
-                'name', nullif(d.actor, ''),
+                'name', actor,
                 'requestor', true,
                 'role', jsonb_build_array(jsonb_build_object('text', d.acting_role)),
                 'purposeOfUse', purpose)),

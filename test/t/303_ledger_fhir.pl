@@ -142,7 +142,7 @@ $node->safe_psql('postgres', q{
 my $before = $node->safe_psql('postgres', 'SELECT clock_timestamp()');
 $node->psql('postgres', q{
 	SELECT name FROM patient;
-	SET twin_privacy.use = 'CARE'; SET twin_privacy.actor = 'Nurse "Joy" \\ Müller';
+	SET twin_privacy.use = 'CARE'; SET twin_privacy.actor = E'Nurse "Joy" \\\\ \\x02Müller';
 	SELECT name FROM patient WHERE id < 4;
 	SELECT name FROM patient WHERE id = 9;
 	SELECT 1 / (id - 2) FROM patient WHERE id = 2}, extra_params => [ '-U', 'nurse' ], on_error_stop => 0);
@@ -159,7 +159,7 @@ for my $event (@events)
 is_deeply(\%profile, { plain => 2, Query => 1, PatientQuery => 3 },
 	'one for each patient of the first read, one for that of nobody, and what was refused or failed');
 my ($event) = grep { ($_->{meta}{profile} // [''])->[0] =~ /PatientQuery/ } @events;
-is($event->{agent}[2]{name}, 'Nurse "Joy" \\ ' . "M\x{fc}ller", 'names arrive as they are');
+is($event->{agent}[2]{name}, 'Nurse "Joy" \\ ' . " M\x{fc}ller", 'names arrive as they are, but for control characters, which FHIR has none of');
 is($event->{agent}[2]{altId}, 'nurse', 'with the login');
 is($event->{entity}[1]{what}{identifier}{value}, '1', 'of whom');
 is($event->{purposeOfEvent}[0]{coding}[0]{code}, 'TREAT', 'what for');
