@@ -414,6 +414,14 @@ CREATE INDEX ON pt_app.scored (pt_app.rounded(score), abs(score));
 SELECT twin_privacy.protect_table('pt_app.scored', subject => 'patient_id', category => 'clinical');
 SELECT severity, finding FROM twin_privacy.check_protection() WHERE object = 'pt_app.scored';
 
+-- lint: columns that show what others mask
+CREATE TABLE pt_app.shown (patient_id int, name text, birth date, again int GENERATED ALWAYS AS (patient_id + 0) STORED,
+    loud text GENERATED ALWAYS AS (upper(name)) STORED, covered text GENERATED ALWAYS AS (lower(name)) STORED, day int);
+SELECT twin_privacy.protect_table('pt_app.shown', subject => 'patient_id', category => 'clinical');
+SELECT twin_privacy.label_column('pt_app.shown', c, l) FROM (VALUES ('name', 'kind=identifier, mask=pseudonym'), ('birth', 'kind=quasi, mask=year'),
+    ('again', 'kind=plain'), ('loud', 'kind=sensitive'), ('covered', 'kind=identifier, mask=redact'), ('day', 'kind=plain')) v(c, l);
+SELECT * FROM twin_privacy.check_protection() WHERE object LIKE 'pt_app.shown%';
+
 SET client_min_messages = warning;
 DROP SCHEMA pt_ward, pt_else, pt_stream, pt_app CASCADE;
 SELECT count(*) FROM twin_privacy.protected_tables;

@@ -150,6 +150,20 @@ BEGIN ATOMIC
     FROM twin_privacy.protected_columns AS c JOIN twin_privacy.protected_tables AS t USING (target)
     WHERE c.labelled AND c.kind = 'identifier' AND c.mask = 'null' AND t.source = t.target
     UNION ALL
+    SELECT DISTINCT 'warning', c.target::text || '.' || c.column_name::text,
+           'it is computed from ' || pg_catalog.quote_ident(b.attname) || ', which is masked, and is in the clear itself',
+           'Give it a kind and a mask of its own, or leave it if what it shows is meant.'
+    FROM twin_privacy.protected_columns AS c JOIN twin_privacy.protected_tables AS t USING (target)
+    JOIN pg_attribute AS a ON a.attrelid = c.target AND a.attname = c.column_name AND a.attgenerated <> ''
+    JOIN pg_attrdef AS e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
+    JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid <> a.attnum
+     AND (d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid
+       OR d.classid = 'pg_class'::regclass AND d.objid = a.attrelid AND d.objsubid = a.attnum)
+    JOIN pg_attribute AS b ON b.attrelid = d.refobjid AND b.attnum = d.refobjsubid
+    JOIN twin_privacy.protected_columns AS s ON s.target = c.target AND s.column_name = b.attname
+    WHERE c.labelled AND c.kind IN ('plain', 'sensitive') AND t.source = t.target
+      AND (s.labelled AND s.kind IN ('identifier', 'quasi') OR b.attname = pg_catalog.split_part(t.subject, ' ', 1))
+    UNION ALL
     SELECT 'warning', t.target::text, 'trigger ' || pg_catalog.quote_ident(g.tgname) || ' sees raw rows',
            'Review the trigger: its function reads what no use was bound for.'
     FROM twin_privacy.protected_tables AS t JOIN pg_trigger AS g ON g.tgrelid = t.target
