@@ -142,6 +142,7 @@ twp_enforce_edit_message(ErrorData *error)
 {
 	if (log_level_set != 0 && !is_logged(error->elevel, log_level_set))
 		error->output_to_server = false;
+	twp_enforce_explain_closed(error);
 	if (error->elevel < ERROR || !twp_enforce_wrote_protected() ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
 		return;

@@ -58,6 +58,7 @@ typedef struct Effects
 	bool		named_carrier;
 	bool		kept_in_session;
 	bool		kept_by_us;
+	bool		asks;			/* what the binding and consents permit */
 } Effects;
 
 static HTAB *known_effects = NULL;
@@ -111,16 +112,33 @@ is_kept_in_session(Oid function, const char *name)
 		 strncmp(name, "pg_try_advisory_", strlen("pg_try_advisory_")) == 0);
 }
 
+/* True for a function of ours that has one of the names. */
+static bool
+is_one_of_ours(Oid function, const char *name, const char *const *names, int n)
+{
+	bool		found = false;
+
+	for (int i = 0; function >= FirstNormalObjectId && i < n; i++)
+		found |= strcmp(name, names[i]) == 0;
+	return found && get_func_namespace(function) == get_namespace_oid(TWP_SCHEMA, true);
+}
+
 /* True for functions of ours, open to all, that keep their argument: in the ledger, or for an officer to read. */
 static bool
 is_kept_by_us(Oid function, const char *name)
 {
-	static const char *const ours[] = {"bind_use", "break_glass", "acknowledge_use", "request_unseal", "begin_unseal"};
-	bool		found = false;
+	static const char *const names[] = {"bind_use", "break_glass", "acknowledge_use", "request_unseal", "begin_unseal"};
 
-	for (int i = 0; function >= FirstNormalObjectId && i < lengthof(ours); i++)
-		found |= strcmp(name, ours[i]) == 0;
-	return found && get_func_namespace(function) == get_namespace_oid(TWP_SCHEMA, true);
+	return is_one_of_ours(function, name, names, lengthof(names));
+}
+
+/* True for functions of ours whose answer follows the binding and consents. */
+static bool
+is_question(Oid function, const char *name)
+{
+	static const char *const names[] = {"permits", "reveal", "require_use"};
+
+	return is_one_of_ours(function, name, names, lengthof(names));
 }
 
 /* Forgets what was known when a function or a schema changes. */
@@ -170,6 +188,7 @@ effects_of(Oid function)
 	effects.named_carrier = is_named_carrier(function, name);
 	effects.kept_in_session = is_kept_in_session(function, name);
 	effects.kept_by_us = is_kept_by_us(function, name);
+	effects.asks = is_question(function, name);
 	pfree(name);
 	/* what changed while we looked may be what we found */
 	if (!effects_changed)
@@ -203,6 +222,8 @@ twp_enforce_function_executes(Oid function)
 			twp_enforce_check_again(utility);
 		twp_enforce_note_folding(effects.immutable);
 	}
+	if (effects.asks)
+		twp_enforce_note_question();
 	/* what stays in the session a client's program could keep as well */
 	if (function == F_SET_CONFIG || (holds && effects.kept_in_session))
 		carrier = holds;

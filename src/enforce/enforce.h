@@ -59,6 +59,7 @@ typedef struct TwpRun
 	bool		folds;			/* and works out a function into the plan */
 	bool		scrolls;		/* and plans for a cursor that goes both ways */
 	bool		starts;			/* a plan is being started */
+	bool		asks;			/* that asks whether something is permitted */
 	bool		temporary;		/* a command that makes a table of the session's own */
 	int			quiet;			/* level of settings at which nothing is counted, or 0 */
 	Node	   *utility;		/* the command that runs, until it was checked again */

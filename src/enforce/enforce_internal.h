@@ -129,7 +129,7 @@ extern void twp_enforce_refuse_plan(const RangeTblEntry *rte, bool stale);
 extern void twp_enforce_refuse_in_worker(PlannedStmt *plan);
 extern TwpMarkMode twp_enforce_check_marks(PlannedStmt *plan, uint64 stamp);
 extern List *twp_enforce_marked_relations(PlannedStmt *plan);
-extern bool twp_enforce_keeps_rows(PlanState *state);
+extern bool twp_enforce_keeps_rows(PlanState *state, bool function_rows);
 extern bool twp_enforce_may_update(PlannedStmt *plan);
 extern bool twp_enforce_gives_scanned_rows(const PlannedStmt *plan);
 
@@ -144,6 +144,8 @@ extern void twp_enforce_refuse_write_down(const QueryDesc *query);
 extern void twp_enforce_refuse_storing(const QueryDesc *query);
 extern void twp_enforce_refuse_folding(void);
 extern void twp_enforce_note_carrier(bool stores);
+extern void twp_enforce_note_question(void);
+extern bool twp_enforce_asks(const QueryDesc *query);
 extern bool twp_enforce_command_keeps_nothing(Node *utility);
 extern void twp_enforce_note_folding(bool folds);
 extern Node *twp_enforce_first_code_of_command(void);
@@ -242,11 +244,15 @@ extern void twp_enforce_filter_statistics(RangeTblEntry *rte, int rti);
 
 /* held.c */
 extern void twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export);
+extern void twp_enforce_note_asked(const QueryDesc *query);
+extern void twp_enforce_note_answered(void);
+extern void twp_enforce_note_open(const QueryDesc *query);
 extern void twp_enforce_note_fetched(const char *cursor);
 extern void twp_enforce_hear(void);
 extern void twp_enforce_note_horizon(TimestampTz horizon);
 extern void twp_enforce_close_held(void);
 extern void twp_enforce_check_held(void);
+extern void twp_enforce_explain_closed(ErrorData *error);
 extern void twp_enforce_check_portal(const QueryDesc *query);
 extern bool twp_enforce_rows_are_held(void);
 

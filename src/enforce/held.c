@@ -5,7 +5,8 @@
  * RETURNING, EXECUTE or FETCH, and a query over a function that read protected
  * rows keep what they gave or gathered: fetching from them asks nobody.  So each
  * portal that keeps protected rows is remembered, also where they came through
- * a portal within it.  Where PostgreSQL stores its rows, it is closed for good
+ * a portal within it, and each holdable one over tables that may be protected
+ * while it keeps their rows.  Where PostgreSQL stores its rows, it is closed for good
  * (marked failed) as soon as the binding, a consent or a label is not what it
  * was; where it runs on, it is refused the next time it is fetched from.
  *
@@ -19,6 +20,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "base/clock.h"
 #include "base/errors.h"
 #include "base/guc.h"
@@ -41,6 +43,7 @@ typedef struct HeldPortal
 {
 	Portal		portal;
 	MemoryContextCallback gone;
+	bool		open;			/* so far it keeps rows of tables that are not protected, or not yet */
 	bool		gathers;		/* rows come from a statement within the portal's own */
 	bool		may_export;
 	uint64		stamp;			/* of the binding */
@@ -84,13 +87,13 @@ protection_hash(Oid relid)
 	return p != NULL ? p->hash : 0;
 }
 
-/* Adds the protected tables of a query to what an entry keeps rows of. */
+/* Adds tables to what an entry keeps rows of. */
 static void
-add_tables(HeldPortal *entry, const QueryDesc *query)
+add_tables(HeldPortal *entry, List *relids)
 {
 	ListCell   *lc;
 
-	foreach(lc, twp_enforce_marked_relations(query->plannedstmt))
+	foreach(lc, relids)
 	{
 		MemoryContext old;
 		HeldTable  *table;
@@ -140,7 +143,9 @@ add_entry(Portal portal)
 	entry->portal = portal;
 	entry->gone.func = forget;
 	entry->gone.arg = entry;
-	twp_enforce_keep_rows(true);
+	entry->open = true;
+	entry->may_export = true;
+	entry->generation = twp_protect_generation();
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	held = lappend(held, entry);
 	MemoryContextSwitchTo(old);
@@ -155,19 +160,54 @@ note_portal(Portal portal, bool gathers, const QueryDesc *query, uint64 stamp, b
 	HeldPortal *entry = entry_of(portal);
 
 	if (entry == NULL)
-	{
 		entry = add_entry(portal);
-		entry->may_export = true;
+	if (entry->open)
+	{
+		twp_enforce_keep_rows(true);
+		entry->open = false;
 		entry->stamp = stamp;
 		entry->uses_epoch = twp_uses_epoch();
-		entry->generation = twp_protect_generation();
 		entry->changes = twp_consent_changes();
 		entry->uses_news = twp_uses_news();
 		entry->horizon = DT_NOEND;
 	}
 	entry->gathers |= gathers;
 	entry->may_export &= may_export;
-	add_tables(entry, query);
+	add_tables(entry, twp_enforce_marked_relations(query->plannedstmt));
+}
+
+/* Remembers a holdable portal over tables of which one may be protected while it keeps its rows, without a lock. */
+static void
+note_open_portal(Portal portal, const PlannedStmt *plan)
+{
+	HeldPortal *entry;
+	List	   *relids = NIL;
+	ListCell   *lc;
+
+	if (portal == NULL || (portal->cursorOptions & CURSOR_OPT_HOLD) == 0)
+		return;
+	foreach(lc, plan->rtable)
+	{
+		const RangeTblEntry *rte = lfirst(lc);
+
+		if (rte->rtekind == RTE_RELATION && rte->relid >= FirstNormalObjectId)
+			relids = lappend_oid(relids, rte->relid);
+	}
+	if (relids == NIL)
+		return;
+	entry = entry_of(portal);
+	add_tables(entry != NULL ? entry : add_entry(portal), relids);
+	list_free(relids);
+}
+
+/* Remembers the holdable portals that a query of no protected table runs in. */
+void
+twp_enforce_note_open(const QueryDesc *query)
+{
+	note_open_portal(ActivePortal, query->plannedstmt);
+	for (TwpRun *run = twp_enforce_innermost(); run != NULL; run = run->outer)
+		if (run->portal != ActivePortal)
+			note_open_portal(run->portal, query->plannedstmt);
 }
 
 /* Remembers the portal being run if it keeps what this query gives, and those it is run within. */
@@ -185,6 +225,23 @@ twp_enforce_note_held(const QueryDesc *query, uint64 stamp, bool may_export)
 			note_portal(run->portal, run->portal->holdStore == NULL, query, stamp, may_export);
 }
 
+/*
+ * Remembers the portal being run if it keeps rows of its own query that what
+ * the binding and consents permit decided, though its tables are not protected.
+ */
+void
+twp_enforce_note_asked(const QueryDesc *query)
+{
+	bool		own = ActivePortal != NULL && ActivePortal->queryDesc == query;
+	bool		gathers = own && twp_enforce_keeps_rows(query->planstate, false);
+
+	if (ActivePortal == NULL || !twp_uses_is_usable(GetCurrentTimestamp()) ||
+		!(gathers || ActivePortal->holdStore != NULL || (own && (ActivePortal->cursorOptions & CURSOR_OPT_HOLD) != 0)))
+		return;
+	twp_decision_begin();
+	note_portal(ActivePortal, gathers, query, twp_decision_stamp(), true);
+}
+
 /* Remembers the portal in which FETCH copied the rows of one that keeps them: no query ran for it. */
 void
 twp_enforce_note_fetched(const char *cursor)
@@ -197,6 +254,8 @@ twp_enforce_note_fetched(const char *cursor)
 	if (from == NULL || ActivePortal == NULL || ActivePortal->holdStore == NULL || entry_of(ActivePortal) != NULL)
 		return;
 	entry = add_entry(ActivePortal);
+	twp_enforce_keep_rows(true);
+	entry->open = from->open;
 	entry->may_export = from->may_export;
 	entry->stamp = from->stamp;
 	entry->uses_epoch = from->uses_epoch;
@@ -230,6 +289,16 @@ twp_enforce_note_horizon(TimestampTz horizon)
 	}
 }
 
+/* What the portal being run asked was answered: notes until when that holds. */
+void
+twp_enforce_note_answered(void)
+{
+	const HeldPortal *entry = held != NIL && ActivePortal != NULL ? entry_of(ActivePortal) : NULL;
+
+	if (entry != NULL && entry->stamp != 0)
+		twp_enforce_note_horizon(twp_decision_horizon());
+}
+
 /* Closes a portal for good: whoever fetches from it gets PostgreSQL's error. */
 static void
 close_portal(Portal portal)
@@ -245,7 +314,27 @@ twp_enforce_close_held(void)
 	ListCell   *lc;
 
 	foreach(lc, held)
-		close_portal(((HeldPortal *) lfirst(lc))->portal);
+	{
+		const HeldPortal *entry = lfirst(lc);
+
+		if (!entry->open)
+			close_portal(entry->portal);
+	}
+}
+
+/* Puts a hint to PostgreSQL's error for a portal that was closed here; it knows only that the portal failed. */
+void
+twp_enforce_explain_closed(ErrorData *error)
+{
+	ListCell   *lc;
+
+	if (error->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE || error->hint != NULL ||
+		error->funcname == NULL || strcmp(error->funcname, "MarkPortalActive") != 0)
+		return;
+	foreach(lc, held)
+		if (((HeldPortal *) lfirst(lc))->portal->status == PORTAL_FAILED)
+			error->hint = MemoryContextStrdup(error->assoc_context,
+											  "The binding, the role, a consent, a use or a label changed or ended since the cursor kept its rows: declare the cursor anew.");
 }
 
 /*
@@ -271,6 +360,8 @@ twp_enforce_hear(void)
 static bool
 is_fresh(const HeldPortal *entry)
 {
+	if (entry->open)
+		return true;
 	if (entry->stamp == 0)
 		return twp_in_maintenance();
 	return twp_uses_is_usable(GetCurrentTimestamp()) && entry->changes == twp_consent_changes() &&
@@ -292,7 +383,7 @@ twp_enforce_check_held(void)
 
 		/* what is still an open query, or being filled, decides anew at each fetch */
 		if (entry->portal->holdStore != NULL && entry->portal->status == PORTAL_READY &&
-			!(entry->uses_epoch == twp_uses_epoch() && protects_as_before(entry) && is_fresh(entry)))
+			!((entry->open || entry->uses_epoch == twp_uses_epoch()) && protects_as_before(entry) && is_fresh(entry)))
 			close_portal(entry->portal);
 	}
 }

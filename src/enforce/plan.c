@@ -157,9 +157,10 @@ keeps_subplans(PlanState *state)
  * True for a plan node that keeps rows it has read for later.  So does one
  * that gives several rows for one of its input: a nested loop, or functions
  * that return sets; and a merge of sorted inputs, which holds the first of each.
+ * What a function in FROM gave counts only when *function_rows says so.
  */
 static bool
-keeps_rows(PlanState *state, void *context)
+keeps_rows(PlanState *state, void *function_rows)
 {
 	if (keeps_subplans(state))
 		return true;
@@ -181,7 +182,9 @@ keeps_rows(PlanState *state, void *context)
 		case T_Limit:
 		case T_LockRows:
 		case T_Unique:
-			return planstate_tree_walker(state, keeps_rows, context);
+			return planstate_tree_walker(state, keeps_rows, function_rows);
+		case T_FunctionScan:
+			return *(bool *) function_rows || planstate_tree_walker(state, keeps_rows, function_rows);
 		default:
 			return true;
 	}
@@ -213,9 +216,9 @@ twp_enforce_gives_scanned_rows(const PlannedStmt *plan)
 	}
 }
 
-/* True when a plan keeps rows it has read, so that a later fetch gives out what was judged before. */
+/* True when a plan keeps rows it has read (functions' among them or not), so that a later fetch gives out what was judged before. */
 bool
-twp_enforce_keeps_rows(PlanState *state)
+twp_enforce_keeps_rows(PlanState *state, bool function_rows)
 {
-	return keeps_rows(state, NULL);
+	return keeps_rows(state, &function_rows);
 }

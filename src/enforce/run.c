@@ -32,16 +32,18 @@
 #include "utils/plancache.h"
 #include "utils/rel.h"
 
-/* A query in which a carrier was set up. */
-typedef struct CarryingQuery
+/* A query in which a carrier was set up, or a function that asks what is permitted. */
+typedef struct NotedQuery
 {
 	QueryDesc  *query;
-	struct CarryingQuery *next;
+	bool		carries;
+	bool		asks;
+	struct NotedQuery *next;
 	MemoryContextCallback gone;
-} CarryingQuery;
+} NotedQuery;
 
 static TwpRun *stack = NULL;	/* innermost execution */
-static CarryingQuery *carrying = NULL;
+static NotedQuery *noted = NULL;
 /* start of the client's command that read values that may not be exported; 0: none did */
 static TimestampTz has_read = 0;
 static bool starting = false;	/* a protected plan that may not export is being started */
@@ -57,9 +59,9 @@ twp_enforce_innermost(void)
 
 /* Forgets a query whose memory goes. */
 static void
-forget_carrying(void *arg)
+forget_noted(void *arg)
 {
-	for (CarryingQuery **link = &carrying; *link != NULL; link = &(*link)->next)
+	for (NotedQuery **link = &noted; *link != NULL; link = &(*link)->next)
 		if (*link == arg)
 		{
 			*link = (*link)->next;
@@ -67,28 +69,48 @@ forget_carrying(void *arg)
 		}
 }
 
-/* Remembers that a query just started has a carrier in it. */
+/* Remembers what was set up in a query just started. */
 static void
-remember_carrying(QueryDesc *query)
+remember_query(QueryDesc *query, const TwpRun *run)
 {
-	CarryingQuery *entry = MemoryContextAllocZero(query->estate->es_query_cxt, sizeof(CarryingQuery));
+	NotedQuery *entry = MemoryContextAllocZero(query->estate->es_query_cxt, sizeof(NotedQuery));
 
 	entry->query = query;
-	entry->next = carrying;
-	entry->gone.func = forget_carrying;
+	entry->carries = run->stores;
+	entry->asks = run->asks;
+	entry->next = noted;
+	entry->gone.func = forget_noted;
 	entry->gone.arg = entry;
 	MemoryContextRegisterResetCallback(query->estate->es_query_cxt, &entry->gone);
-	carrying = entry;
+	noted = entry;
+}
+
+/* What was set up in a query, or NULL. */
+static const NotedQuery *
+noted_of(const QueryDesc *query)
+{
+	for (NotedQuery *entry = noted; entry != NULL; entry = entry->next)
+		if (entry->query == query)
+			return entry;
+	return NULL;
 }
 
 /* True when a carrier was set up in the query. */
 static bool
 carries(const QueryDesc *query)
 {
-	for (CarryingQuery *entry = carrying; entry != NULL; entry = entry->next)
-		if (entry->query == query)
-			return true;
-	return false;
+	const NotedQuery *entry = noted_of(query);
+
+	return entry != NULL && entry->carries;
+}
+
+/* True when the query asks what the binding and consents permit. */
+bool
+twp_enforce_asks(const QueryDesc *query)
+{
+	const NotedQuery *entry = noted_of(query);
+
+	return entry != NULL && entry->asks;
 }
 
 /* True when a plan stores rows in a table (or file) that is not protected. */
@@ -294,8 +316,8 @@ twp_enforce_leave_setup(TwpRun *run)
 void
 twp_enforce_leave_start(TwpRun *run, QueryDesc *query)
 {
-	if (run->stores)
-		remember_carrying(query);
+	if (run->stores || run->asks)
+		remember_query(query, run);
 	twp_enforce_leave_setup(run);
 }
 
@@ -397,6 +419,14 @@ twp_enforce_note_carrier(bool stores)
 		carrier_prepared = true;
 	if (stack != NULL)
 		stack->stores |= stores;
+}
+
+/* A function was set up that asks what the binding and consents permit. */
+void
+twp_enforce_note_question(void)
+{
+	if (stack != NULL && stack->starts)
+		stack->asks = true;
 }
 
 /* The planner works out a call of a function to put the result into a plan. */

@@ -280,7 +280,7 @@ check_gathered(Statement *statement, QueryDesc *query)
 	}
 	if ((statement->changes == twp_consent_changes() &&
 		 twp_clock_latest() < statement->horizon) ||
-		(!twp_enforce_keeps_rows(query->planstate) &&
+		(!twp_enforce_keeps_rows(query->planstate, true) &&
 		 (ActivePortal == NULL || (ActivePortal->cursorOptions & CURSOR_OPT_SCROLL) == 0)))
 		return;
 	ereport(ERROR,
@@ -342,6 +342,9 @@ twp_enforce_enter_run(TwpRun *run, QueryDesc *query)
 	check_meeting(query);
 	if (statement != NULL)
 		check_run(statement, query);
+	else if (twp_enforce_asks(query))
+		twp_enforce_note_asked(query);
+	twp_enforce_note_open(query);
 	if (statement != NULL && !statement->maintenance)
 		quiet = twp_enforce_begin_quiet_run(query);
 	twp_enforce_push_run(run, query, statement, statement != NULL && !statement->may_export);
@@ -368,6 +371,8 @@ twp_enforce_leave(TwpRun *run, QueryDesc *query)
 			twp_enforce_note_horizon(twp_decision_horizon());
 		}
 	}
+	else if (twp_enforce_asks(query))
+		twp_enforce_note_answered();
 	if (query->estate != NULL)
 		twp_enforce_explain_ran(query, statement != NULL && statement->own_plan);
 	/* it may have changed the acting role */

@@ -127,6 +127,22 @@ GRANT ALL ON lair.late TO PUBLIC;
 --! after
 DROP TABLE lair.late;
 
+--! attack held_cursor_from_before_the_protection
+CREATE FUNCTION lair.f() RETURNS SETOF text LANGUAGE plpgsql AS $$BEGIN RETURN QUERY SELECT a FROM lair.late; END$$;
+DECLARE c CURSOR WITH HOLD FOR SELECT a FROM lair.late;
+DECLARE d CURSOR WITH HOLD FOR SELECT lair.f();
+DECLARE e CURSOR WITH HOLD FOR SELECT l.a, p.sex FROM lair.late l LEFT JOIN clinic.patient p USING (id);
+COMMIT;
+\! psql -XAtq -U postgres -c "SELECT twin_privacy.protect_table('lair.late', subject => 'id', category => 'demographics') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass"
+FETCH ALL FROM c; FETCH ALL FROM d; FETCH ALL FROM e;
+DROP FUNCTION lair.f;
+--! commit
+--! before
+CREATE TABLE lair.late (id bigint, a text); INSERT INTO lair.late VALUES (7700000004, 'CNRYlate');
+GRANT ALL ON lair.late TO PUBLIC;
+--! after
+DROP TABLE lair.late;
+
 --! attack rebinding_under_an_open_cursor
 \o /dev/null
 DECLARE c SCROLL CURSOR FOR SELECT * FROM clinic.patient;

@@ -76,6 +76,65 @@ foreach my $portal (sort keys %portals)
 	}
 }
 
+# rows of a table that is not protected, where a policy asks what is permitted
+$node->safe_psql('postgres', q{
+	CREATE TABLE visit AS SELECT n AS patient, 'visit ' || n AS day FROM generate_series(1, 4) n;
+	ALTER TABLE visit ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY permitted ON visit USING (twin_privacy.permits(patient, 'clinical'));
+	GRANT SELECT ON visit TO po_doctor, po_none;
+});
+foreach my $change (sort keys %changes)
+{
+	my %cursors = (
+		'a scan' => 'c CURSOR FOR SELECT day FROM visit',
+		'a sort' => 'c CURSOR FOR SELECT day FROM visit ORDER BY day',
+		'a scroll cursor' => 'c SCROLL CURSOR FOR SELECT day FROM (SELECT day FROM visit OFFSET 0) v',
+		'a held cursor' => 'c CURSOR WITH HOLD FOR SELECT day FROM visit',
+		'revealed values' => "c CURSOR FOR SELECT twin_privacy.reveal(note, patient, 'clinical') AS day FROM (VALUES (1, 'visit 1'), (2, 'visit 2'), (3, 'visit 3'), (4, 'visit 4')) v(patient, note) ORDER BY patient");
+
+	foreach my $cursor (sort keys %cursors)
+	{
+		my $client = TwinPrivacy::Protocol->new($node, 'postgres', 'po_doctor');
+
+		$client->query("SET twin_privacy.use = 'WARD'");
+		$client->query('BEGIN');
+		$client->query("DECLARE $cursors{$cursor}");
+		$client->query('FETCH 1 FROM c');
+		$client->query('COMMIT; BEGIN') if $cursor eq 'a held cursor';
+		$changes{$change}->($client);
+		my $rest = $client->open_portal('p', 'FETCH ALL FROM c', 0);
+
+		if ($change eq 'nothing')
+		{
+			like($rest, qr/visit 2 visit 3 visit 4/, "$cursor over permitted rows: the rest");
+		}
+		else
+		{
+			my $open = $change =~ /withdrawal/ && $cursor =~ /scan|scroll/ ? qr/visit 2 visit 4\D*/ : qr/TP00\d|55000/;
+			like($rest, qr/^($open)$/, "$cursor over permitted rows follows $change");
+		}
+		$client->close_connection;
+		$node->safe_psql('postgres', "SELECT twin_privacy.record_consent('3', 'permit', 'TREAT', valid => '(,)')") if $change =~ /withdrawal/;
+		$node->safe_psql('postgres', "SELECT twin_privacy.resume_use('WARD')") if $change =~ /suspended/;
+	}
+}
+
+# PostgreSQL's error for a closed portal says what to do
+{
+	my ($out, $err);
+
+	$node->psql('postgres', q{
+		SET twin_privacy.use = 'WARD';
+		BEGIN;
+		DECLARE c CURSOR WITH HOLD FOR SELECT note FROM stay;
+		COMMIT;
+		SET twin_privacy.use = '';
+		FETCH ALL FROM c;
+	}, stdout => \$out, stderr => \$err, extra_params => [ '-U', 'po_doctor' ]);
+	is($out, '', 'a held cursor after unbinding');
+	like($err, qr/ERROR: .*portal "c" cannot be run\n.*HINT: .*declare the cursor anew/s, 'says what to do');
+}
+
 # what keeps rows is not disturbed by other news
 {
 	my $client = TwinPrivacy::Protocol->new($node, 'postgres', 'po_doctor');
