@@ -90,11 +90,20 @@ BEGIN
 END $$;
 SET twin_privacy.justification = 'number outer';
 SELECT v, pg_temp.inner_count(v) FROM td_number WHERE v IN (11, 12);
+-- a filter that may tell what it is given, whatever it answers: whoever passed those before it
+CREATE FUNCTION pg_temp.whispered(x int) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RETURN false; END $$;
+SET twin_privacy.justification = 'number whispered';
+SELECT count(*) FROM td_number WHERE pg_temp.whispered(v) AND v < 20;
+SET twin_privacy.justification = 'uuid whispered';
+SELECT count(*) FROM td_uuid TABLESAMPLE system (100) WHERE pg_temp.whispered(v);
+SET twin_privacy.justification = 'text whispered';
+SELECT count(*) FROM td_text WHERE v < 20 OR (SELECT pg_temp.whispered(td_text.v));
 
 RESET SESSION AUTHORIZATION;
 CREATE TEMP TABLE expected AS
     SELECT source || ' all' AS what, subject FROM open_rows
     UNION SELECT source || ' filtered', subject FROM open_rows WHERE v % 97 = 1
+    UNION SELECT source || ' whispered', subject FROM open_rows WHERE source <> 'number' OR v < 20
     UNION SELECT source || ' limit 3', subject FROM open_rows WHERE v < 4
     UNION SELECT source || ' cursor 5', subject FROM open_rows WHERE v < 6
     UNION SELECT source || ' aborted 5', subject FROM open_rows WHERE v < 6
@@ -114,7 +123,7 @@ SELECT what, outcome, subject_count, cardinality(subjects) AS stored,
        ARRAY(SELECT subject FROM expected e WHERE e.what = t.what EXCEPT SELECT unnest(subjects)) AS missing
   FROM told t ORDER BY record_id;
 SELECT count(twin_privacy.unprotect_table(t::regclass, 'end of test')) FROM unnest('{td_number,td_uuid,td_text}'::text[]) t;
-DROP FUNCTION pg_temp.inner_count(int);
+DROP FUNCTION pg_temp.inner_count(int), pg_temp.whispered(int);
 DROP TABLE td_number, td_uuid, td_text, open_rows, expected, told;
 SELECT twin_privacy.revoke_use('TOLD', 'td_reader');
 DROP ROLE td_officer, td_chief, td_auditor, td_registrar, td_reader;

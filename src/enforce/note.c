@@ -7,12 +7,21 @@
  * end, which notes the row's subject.  It is added to the finished plan:
  * PostgreSQL orders filters by cost, and a cost high enough to come last would
  * distort the choice of plans.
+ *
+ * A filter in SQL or a procedural language may tell what it is given, by a
+ * notice for one, whatever it answers: the note goes before the first such.
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+#include "catalog/pg_language.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "enforce/enforce_internal.h"
+#include "enforce/scan_internal.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/syscache.h"
 
 typedef struct NoteContext
 {
@@ -47,13 +56,76 @@ find_rule(const NoteContext *context, const List *qual)
 	return NULL;
 }
 
+/* True for a function that is written in SQL or a procedural language. */
+static bool
+is_told(Oid function, void *arg)
+{
+	HeapTuple	tuple;
+	Oid			language;
+
+	if (function < FirstNormalObjectId)
+		return false;
+	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	language = ((Form_pg_proc) GETSTRUCT(tuple))->prolang;
+	ReleaseSysCache(tuple);
+	return language != INTERNALlanguageId && language != ClanguageId;
+}
+
+/* True when a filter gives what it is about to such a function, to a domain's checks or to a query. */
+static bool
+may_tell(Node *node, void *arg)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, CoerceToDomain) || (IsA(node, SubPlan) && ((SubPlan *) node)->parParam != NIL))
+		return true;
+	return check_functions_in_node(node, is_told, arg) || expression_tree_walker(node, may_tell, arg);
+}
+
+/* Puts a note before the first filter that may tell; false when there is none. */
+static bool
+note_before_code(const NoteContext *context, List **qual, const FuncExpr *rule)
+{
+	ListCell   *lc;
+
+	foreach(lc, *qual)
+		if (may_tell(lfirst(lc), NULL))
+		{
+			*qual = list_insert_nth(*qual, foreach_current_index(lc), make_note(context, rule));
+			return true;
+		}
+	return false;
+}
+
+/* The functions that the notes are about. */
+static NoteContext
+note_context(void)
+{
+	return (NoteContext) {
+		.row_visible = twp_enforce_function_oid(TWP_FN_ROW_VISIBLE),
+		.row_noted = twp_enforce_function_oid(TWP_FN_ROW_NOTED),
+	};
+}
+
+/* The filters of a scan that judges by the rule and notes who passes them itself, with a note where they may tell. */
+List *
+twp_enforce_note_scan(List *qual, const FuncExpr *rule)
+{
+	NoteContext context = note_context();
+
+	(void) note_before_code(&context, &qual, rule);
+	return qual;
+}
+
 /* Adds the note to one plan node that scans protected rows. */
 static void
 note_node(const NoteContext *context, Plan *plan)
 {
 	FuncExpr   *rule = find_rule(context, plan->qual);
 
-	if (rule != NULL)
+	if (rule != NULL && !note_before_code(context, &plan->qual, rule))
 		plan->qual = lappend(plan->qual, make_note(context, rule));
 }
 
@@ -101,10 +173,7 @@ note_plan(const NoteContext *context, Plan *plan)
 void
 twp_enforce_planned(PlannedStmt *plan)
 {
-	NoteContext context = {
-		.row_visible = twp_enforce_function_oid(TWP_FN_ROW_VISIBLE),
-		.row_noted = twp_enforce_function_oid(TWP_FN_ROW_NOTED),
-	};
+	NoteContext context = note_context();
 
 	twp_enforce_explain_planned();
 	note_plan(&context, plan->planTree);

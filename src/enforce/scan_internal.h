@@ -16,6 +16,8 @@
 extern Oid	twp_enforce_row_visible_oid(void);
 /* True when the rows of the relation need no more than their subject, and what they are made from, to be judged. */
 extern bool twp_enforce_scan_can_judge(Oid relid);
+/* The filters of our scan, with a note of the row's subject before those that may tell what they are given. */
+extern List *twp_enforce_note_scan(List *qual, const FuncExpr *rule);
 /* Makes the node known. */
 extern void twp_enforce_scan_init(void);
 /* How a plan node of ours begins to run. */

@@ -147,7 +147,7 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *best_path, List *tlist
 			others = lappend(others, lfirst(lc));
 	Assert(list_length(others) + 1 == list_length(clauses));
 	scan->scan.plan.targetlist = tlist;
-	scan->scan.plan.qual = extract_actual_clauses(others, false);
+	scan->scan.plan.qual = twp_enforce_note_scan(extract_actual_clauses(others, false), castNode(FuncExpr, rule->clause));
 	scan->scan.scanrelid = rel->relid;
 	scan->flags = best_path->flags;
 	scan->custom_private = list_make1(copyObject(rule->clause));
