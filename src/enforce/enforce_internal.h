@@ -187,6 +187,8 @@ extern TwpOutcome twp_enforce_outcome_of_error(void);
 extern void twp_enforce_record_refusal(List *relids);
 /* A visible row of the running statement was of this subject. */
 extern void twp_enforce_note_subject(const TwpSubject *subject);
+/* An expression that notes the subject of the row a row rule is about. */
+extern Node *twp_enforce_make_note(const FuncExpr *rule);
 /* The set to note many in, or NULL: then each is told by itself. */
 extern TwpSubjectSet *twp_enforce_noting(void);
 /* COPY ... TO a file or program is under way (results leave the database). */

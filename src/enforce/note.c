@@ -40,6 +40,15 @@ make_note(const NoteContext *context, const FuncExpr *rule)
 	return makeFuncExpr(context->row_noted, BOOLOID, copyObject(args), InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
+/* The same for a row that is found by its key and not by a scan. */
+Node *
+twp_enforce_make_note(const FuncExpr *rule)
+{
+	NoteContext context = {.row_noted = twp_enforce_function_oid(TWP_FN_ROW_NOTED)};
+
+	return (Node *) make_note(&context, rule);
+}
+
 /* The row rule among a scan's filters, or NULL. */
 static FuncExpr *
 find_rule(const NoteContext *context, const List *qual)

@@ -190,6 +190,25 @@ keeps_rows(PlanState *state, void *function_rows)
 	}
 }
 
+/* True for a scan that notes rows before its last filter, which may drop them (note.c). */
+static bool
+notes_early(const Plan *scan)
+{
+	ListCell   *lc;
+	int			first = IsA(scan, CustomScan) ? 0 : 1;	/* behind the row rule */
+
+	if (list_length(scan->qual) <= first + 1)
+		return false;
+	for_each_from(lc, scan->qual, first)
+	{
+		const FuncExpr *call = lfirst(lc);
+
+		if (IsA(call, FuncExpr) && call->funcid == twp_enforce_function_oid(TWP_FN_ROW_NOTED))
+			return lnext(scan->qual, lc) != NULL;
+	}
+	return false;
+}
+
 /*
  * True for a plan that gives out the very rows its one scan lets through: then
  * the subjects noted are exactly those the client was told of.
@@ -197,7 +216,7 @@ keeps_rows(PlanState *state, void *function_rows)
 bool
 twp_enforce_gives_scanned_rows(const PlannedStmt *plan)
 {
-	if (plan->subplans != NIL || plan->commandType != CMD_SELECT)
+	if (plan->subplans != NIL || plan->commandType != CMD_SELECT || notes_early(plan->planTree))
 		return false;
 	switch (nodeTag(plan->planTree))
 	{

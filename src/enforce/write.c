@@ -242,21 +242,35 @@ arbiter_columns(const OnConflictExpr *conflict, int rti)
 	return columns;
 }
 
-/* Adds the checks for the row that is there: what it was found by must be open, or it would tell whose a guessed key is. */
+/*
+ * Adds the checks for the row that is there: what it was found by must be open,
+ * or it would tell whose a guessed key is.  PostgreSQL makes them after the
+ * condition of DO UPDATE, which may tell what it is given: they stand before it,
+ * too, with a note of whom the statement is told of.
+ */
 static void
 check_conflicting_row(Query *query, int rti, const TwpTableVerdict *v)
 {
 	Bitmapset  *columns = arbiter_columns(query->onConflict, rti);
+	Node	   *row = twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti);
+	List	   *conditions = list_make1(twp_enforce_make_note((FuncExpr *) twp_enforce_row_expr(TWP_FN_ROW_VISIBLE, v, rti)));
 	int			member = -1;
 
+	if (query->onConflict->onConflictWhere != NULL)
+		conditions = lappend(conditions, query->onConflict->onConflictWhere);
 	while ((member = bms_next_member(columns, member)) >= 0)
 	{
 		Node	   *check = twp_enforce_cell_check(v, rti, member + FirstLowInvalidHeapAttributeNumber);
 
 		if (check != NULL)
+		{
 			add_check(query, v, WCO_RLS_CONFLICT_CHECK, check);
+			conditions = lcons(copyObject(check), conditions);
+		}
 	}
-	add_check(query, v, WCO_RLS_CONFLICT_CHECK, twp_enforce_row_expr(TWP_FN_ROW_WRITABLE, v, rti));
+	add_check(query, v, WCO_RLS_CONFLICT_CHECK, row);
+	conditions = lcons(copyObject(row), conditions);
+	query->onConflict->onConflictWhere = (Node *) make_andclause(conditions);
 }
 
 /*

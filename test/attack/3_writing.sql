@@ -292,6 +292,17 @@ SELECT 'SEEN' || rolname FROM pg_roles WHERE rolname LIKE 'stored%';
 --! as super:CARE
 --! canary SEENstored_[fm]
 
+--! attack conflict_condition_sees_the_hidden_row
+CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
+INSERT INTO clinic.lab_order AS o VALUES (4, 550000000 * 10::bigint + 1, 'x', 1) ON CONFLICT (id) DO UPDATE SET price = 1 WHERE lair.tell(o.code);
+INSERT INTO clinic.lab_order AS o VALUES (4, 550000000 * 10::bigint + 1, 'x', 1) ON CONFLICT (id) DO UPDATE SET price = 1 WHERE lair.tell(o::text);
+--! as owner:CARE doc:CARE bypass:CARE super:CARE
+
+--! attack conflict_condition_guesses_hidden_values
+INSERT INTO clinic.lab_order AS o VALUES (4, 550000000 * 10::bigint + 1, 'x', 1) ON CONFLICT (id) DO UPDATE SET price = 1 WHERE 1 / (o.price - 867530 * 10 - 9) > 0;
+--! as owner:CARE doc:CARE super:CARE
+--! canary division by zero
+
 --! attack path_moved_by_delete_and_insert
 ALTER TABLE clinic.result ALTER CONSTRAINT result_order_id_fkey DEFERRABLE INITIALLY DEFERRED;
 DELETE FROM clinic.lab_order WHERE id = 1;
