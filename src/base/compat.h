@@ -27,6 +27,7 @@
 #include "nodes/primnodes.h"
 #include "optimizer/optimizer.h"
 #include "parser/parse_relation.h"
+#include "utils/guc_tables.h"
 
 /* 16 moved the varlena macros out of postgres.h (commit d952373a987). */
 #if TWP_PG16_GE
@@ -336,6 +337,22 @@ twp_compat_forget_searches(PlanState *state)
 	else if (IsA(state, BitmapIndexScanState))
 		twp_compat_forget_searched(&((BitmapIndexScanState *) state)->biss_Instrument,
 								   ((BitmapIndexScanState *) state)->biss_SharedInfo);
+#endif
+}
+
+/* A setting of PostgreSQL's own whose value is a text. */
+static inline struct config_string *
+twp_compat_text_setting(const char *name)
+{
+#if TWP_PG16_GE
+	return (struct config_string *) find_option(name, false, false, ERROR);
+#else
+	struct config_generic **settings = get_guc_variables();
+
+	for (int i = 0; i < GetNumConfigOptions(); i++)
+		if (strcmp(settings[i]->name, name) == 0)
+			return (struct config_string *) settings[i];
+	elog(ERROR, "there is no setting \"%s\"", name);
 #endif
 }
 

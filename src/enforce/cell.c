@@ -454,7 +454,10 @@ twp_enforce_cell_writable(PG_FUNCTION_ARGS)
 	RowState   *row;
 	const TwpColumnVerdict *column = look_at_cell(fcinfo, &row);
 
-	if (!PG_ARGISNULL(0) && !cell_is_open(row, column))
+	if (PG_ARGISNULL(0))
+		PG_RETURN_BOOL(true);
+	twp_enforce_refuse_hidden_column(row->v, PG_GETARG_INT16(3));
+	if (!cell_is_open(row, column))
 		refuse_closed_cell(row, fcinfo);
 	PG_RETURN_BOOL(true);
 }
@@ -544,7 +547,7 @@ Datum
 twp_enforce_row_deletable(PG_FUNCTION_ARGS)
 {
 	RowState   *row = call_state(fcinfo, PG_GETARG_OID(0), (uint64) PG_GETARG_INT64(1));
-	TwpCategorySet needs = needs_of_subject(row);
+	TwpCategorySet needs = twp_protect_path_needs(row->relid);
 
 	look_at_row(row, fcinfo->args[2]);
 	if (!row->has_subject || (row->open & needs) != needs)

@@ -19,6 +19,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
+#include "commands/defrem.h"
 #include "enforce/enforce_internal.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -136,26 +137,6 @@ twp_enforce_check_rename(const RangeVar *relation, bool schema)
 				 errhint("See twin_privacy.check_protection(), and mend the label first.")));
 }
 
-/* Refuses, but for maintenance, a command on something of ours. */
-void
-twp_enforce_guard_own_name(const char *name)
-{
-	if (twp_sql_is_internal() || twp_in_maintenance() || twp_sql_is_installing())
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("\"%s\" changes only through the functions of twin_privacy", name),
-			 errhint("A superuser repairs with twin_privacy.maintenance.")));
-}
-
-/* Refuses commands on our own tables. */
-void
-twp_enforce_guard_own(Oid relid)
-{
-	if (OidIsValid(relid) && twp_catalog_is_ours(relid))
-		twp_enforce_guard_own_name(get_rel_name(relid));
-}
-
 /* True when the query finds a protected table for the object. */
 bool
 twp_enforce_serves_protected(const char *query, Oid object)
@@ -184,22 +165,6 @@ twp_enforce_refuse_untrusted(const char *what)
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 			 errmsg("%s that serves a protected table takes an administrator of protection", what),
 			 errhint("It could see raw rows: ask a member of twin_privacy_admin to review and do it.")));
-}
-
-/* True when a type's conversion and input run no user's code. */
-static bool
-is_builtin_type(TypeName *name)
-{
-	Oid			type = InvalidOid;
-	int32		typmod;
-	Type		tuple = LookupTypeName(NULL, name, &typmod, true);
-
-	if (tuple != NULL)
-	{
-		type = typeTypeId(tuple);
-		ReleaseSysCache(tuple);
-	}
-	return OidIsValid(type) && type < FirstNormalObjectId;
 }
 
 /* True when a column definition computes its value from the row. */
@@ -242,10 +207,7 @@ check_drop_column(Oid relid, const char *column)
 			 errhint("Protect the table by another column first, with twin_privacy.protect_table.")));
 }
 
-/*
- * True when a unique key has the subject in it: a new row's is one its writer
- * may write, so it meets rows of that subject only.
- */
+/* True when a unique key has the subject in it: a new row's is one its writer may write, so it meets that subject's rows only. */
 static bool
 has_subject(Oid relid, const List *columns)
 {
@@ -264,10 +226,8 @@ has_subject(Oid relid, const List *columns)
 }
 
 /*
- * Refuses constraints that run expressions, unique keys by which hidden rows
- * could be asked for values, and foreign keys from columns
- * other than the one that leads to the data subject: whether a guessed value
- * is "still referenced" would tell who has it.
+ * Refuses constraints that run expressions, unique keys by which hidden rows could be asked for values, and foreign
+ * keys from columns other than the data subject's: whether a guessed value is "still referenced" would tell who has it.
  */
 static void
 check_constraint(Oid relid, const Constraint *constraint)
@@ -292,35 +252,58 @@ check_constraint(Oid relid, const Constraint *constraint)
 			twp_enforce_require_admin(relid, "a foreign key from a column that does not lead to the data subject");
 }
 
-/* True for a foreign key. */
-static bool
-is_foreign_key(Oid constraint)
+/* The constraint of a table by its name, to be released; NULL where there is none. */
+HeapTuple
+twp_enforce_find_constraint(Oid relid, const char *name)
 {
-	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
-	bool		result = false;
+	Oid			constraint = OidIsValid(relid) ? get_relation_constraint_oid(relid, name, true) : InvalidOid;
 
-	if (HeapTupleIsValid(tuple))
-	{
-		result = ((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN;
-		ReleaseSysCache(tuple);
-	}
-	return result;
+	return OidIsValid(constraint) ? SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint)) : NULL;
 }
 
-/* Refuses to drop the foreign key that a path to the data subject stands on, or to enforce it no longer. */
+/* True for a foreign key; *leads says whether it is from the subject's column and no other. */
+static bool
+is_foreign_key(Oid relid, const char *name, AttrNumber subject, bool *leads)
+{
+	HeapTuple	tuple = twp_enforce_find_constraint(relid, name);
+	bool		found = HeapTupleIsValid(tuple) &&
+		((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN;
+	AttrNumber	own[INDEX_MAX_KEYS];
+	AttrNumber	theirs[INDEX_MAX_KEYS];
+	int			n = 0;
+
+	if (found)
+		DeconstructFkConstraintRow(tuple, &n, own, theirs, NULL, NULL, NULL, NULL, NULL);
+	*leads = n == 1 && own[0] == subject;
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return found;
+}
+
+/* Refuses to drop the foreign key that a path to the data subject stands on, or to enforce it no longer, and to try others. */
 static void
-check_drop_constraint(Oid relid, const char *name)
+check_named_constraint(Oid relid, const AlterTableCmd *cmd)
 {
 	const TwpProtection *p = twp_protect_lookup(relid);
-	Oid			constraint = name != NULL ? get_relation_constraint_oid(relid, name, true) : InvalidOid;
+	const char *name = cmd->subtype == AT_ValidateConstraint ? cmd->name : twp_compat_ended_constraint(cmd);
+	bool		leads;
 
-	if (p != NULL && p->subject.nhops > 0 && OidIsValid(constraint) && is_foreign_key(constraint))
+	if (p == NULL || name == NULL || !OidIsValid(get_relation_constraint_oid(relid, name, true)))
+		return;
+	if (!is_foreign_key(relid, name, p->subject.start, &leads))
+		leads = false;
+	else if (cmd->subtype != AT_ValidateConstraint && p->subject.nhops > 0)
 		twp_enforce_require_admin(relid, "DROP CONSTRAINT of a foreign key");
+	if (cmd->subtype == AT_ValidateConstraint && !leads)
+		twp_enforce_require_admin(relid, "VALIDATE CONSTRAINT");
 }
 
-/* Refuses one subcommand of ALTER TABLE where it would open or read the table. */
+/*
+ * Refuses one subcommand of ALTER TABLE where it would open or read the table.  What types and constraints it had is
+ * known before the command only; a table that came under its name later was not looked at.
+ */
 static void
-check_alter_command(Oid relid, const AlterTableCmd *cmd)
+check_alter_command(Oid relid, const AlterTableCmd *cmd, bool again, bool seen)
 {
 	const ColumnDef *column = (const ColumnDef *) cmd->def;
 
@@ -334,13 +317,13 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 					 errhint("Use twin_privacy.unprotect_table to end its protection.")));
 			break;
 		case AT_AlterColumnType:
-			if (column->raw_default != NULL || !is_builtin_type(column->typeName))
-				twp_enforce_require_admin(relid, "ALTER COLUMN TYPE with an expression or a user-defined type");
-			else if (!twp_enforce_type_change_is_total(relid, cmd->name, column->typeName))
-				twp_enforce_require_admin(relid, "ALTER COLUMN TYPE to a type that cannot hold every value");
+			if (!again)
+				twp_enforce_check_conversion(relid, cmd->name, column);
+			else if (!seen)
+				twp_enforce_require_admin(relid, "ALTER COLUMN TYPE");
 			break;
 		case AT_AddColumn:
-			if (is_generated(column) || !is_builtin_type(column->typeName))
+			if (is_generated(column) || !twp_enforce_type_is_builtin(column->typeName))
 				twp_enforce_require_admin(relid, "ADD COLUMN with a check, a generated value or a user-defined type");
 			break;
 #if TWP_PG17_GE
@@ -357,8 +340,12 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 			twp_enforce_require_admin(relid, "ALTER TABLE OF");
 			break;
 		case AT_DropConstraint:
+			if (again && !seen)
+				twp_enforce_require_admin(relid, "DROP CONSTRAINT");
+			/* fall through */
 		case AT_AlterConstraint:
-			check_drop_constraint(relid, twp_compat_ended_constraint(cmd));
+		case AT_ValidateConstraint:
+			check_named_constraint(relid, cmd);
 			break;
 		case AT_EnableTrig:
 		case AT_EnableAlwaysTrig:
@@ -369,9 +356,6 @@ check_alter_command(Oid relid, const AlterTableCmd *cmd)
 		case AT_EnableAlwaysRule:
 		case AT_EnableReplicaRule:
 			twp_enforce_require_admin(relid, "enabling a trigger or rule");
-			break;
-		case AT_ValidateConstraint:
-			twp_enforce_require_admin(relid, "VALIDATE CONSTRAINT");
 			break;
 		case AT_DropColumn:
 			check_drop_column(relid, cmd->name);
@@ -431,8 +415,16 @@ check_alter_provenance(Oid relid, const AlterTableCmd *cmd)
 void
 twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 {
+	static const AlterTableStmt *seen = NULL;
+	static Oid	seen_relid = InvalidOid;
 	Oid			relid = twp_enforce_relation_of(stmt->relation);
 	ListCell   *lc;
+
+	if (!again)
+	{
+		seen = stmt;
+		seen_relid = OidIsValid(relid) && twp_protect_is_protected(relid) ? relid : InvalidOid;
+	}
 
 	twp_enforce_guard_own(relid);
 	if (!OidIsValid(relid) || twp_in_maintenance() || twp_sql_is_internal())
@@ -442,12 +434,11 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		const AlterTableCmd *cmd = lfirst(lc);
 
 		if (cmd->subtype == AT_AddInherit)
-		{
-			Oid			parent = twp_enforce_relation_of((RangeVar *) cmd->def);
-
-			twp_enforce_guard_own(parent);
-			twp_enforce_refuse_open_parent(parent, relid);
-		}
+			twp_enforce_guard_own(twp_enforce_relation_of((RangeVar *) cmd->def));
+		else if (cmd->subtype == AT_AttachPartition)
+			twp_enforce_guard_own(twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
+		if (cmd->subtype == AT_AddInherit)
+			twp_enforce_refuse_open_parent(twp_enforce_relation_of((RangeVar *) cmd->def), relid);
 		else if (cmd->subtype == AT_AttachPartition)
 		{
 			Oid			child = twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name);
@@ -474,7 +465,16 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		return;
 	}
 	foreach(lc, stmt->cmds)
-		check_alter_command(relid, lfirst(lc));
+		check_alter_command(relid, lfirst(lc), again, seen == stmt && seen_relid == relid);
+}
+
+/* True for an operator class that is not PostgreSQL's own. */
+static bool
+is_users_opclass(const IndexStmt *stmt, List *name)
+{
+	Oid			method = get_index_am_oid(stmt->accessMethod, true);
+
+	return name != NIL && OidIsValid(method) && get_opclass_oid(method, name, true) >= FirstNormalObjectId;
 }
 
 /* Looks at a CREATE INDEX: expressions and predicates run over raw rows. */
@@ -490,10 +490,10 @@ twp_enforce_check_index(const IndexStmt *stmt)
 	{
 		const IndexElem *element = lfirst(lc);
 
-		computes |= element->expr != NULL || element->opclass != NIL;
+		computes |= element->expr != NULL || is_users_opclass(stmt, element->opclass);
 	}
 	if (computes)
-		twp_enforce_require_admin(relid, "an index with an expression, a predicate or an operator class");
+		twp_enforce_require_admin(relid, "an index with an expression, a predicate or a user's operator class");
 	if (stmt->unique && !has_subject(relid, stmt->indexParams))
 		twp_enforce_require_admin(relid, "a unique index without the data subject");
 }

@@ -358,6 +358,13 @@ twp_enforce_check_side_effect(Node *utility)
 				 errhint("Run it as a command of its own, or ask for a use with export.")));
 }
 
+/* True where a setting that other sessions see would tell what was read. */
+bool
+twp_enforce_setting_tells(void)
+{
+	return IsTransactionState() && !twp_sql_is_internal() && (twp_enforce_holds_values() || twp_enforce_has_read());
+}
+
 /*
  * True for commands that store what functions in them give: defaults and
  * conversions of a rewrite, index expressions, statistics, bounds, rows of

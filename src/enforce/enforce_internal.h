@@ -39,6 +39,7 @@ extern bool twp_enforce_is_foreign_key_query(const Query *query);
 /* ALTER TABLE is adding or validating a foreign key, and no query of a user's runs (utility.c). */
 extern bool twp_enforce_adding_foreign_key;
 extern void twp_enforce_check_again(Node *utility);
+extern HeapTuple twp_enforce_find_constraint(Oid relid, const char *name);
 extern bool twp_enforce_adds_foreign_key_between(Oid from, Oid to);
 /* True where PostgreSQL itself is about to run a foreign-key query (run.c). */
 extern bool twp_enforce_in_foreign_key_check(void);
@@ -95,6 +96,7 @@ extern void twp_enforce_owed_at_transaction_end(XactEvent event);
 extern void twp_enforce_owed_at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent);
 
 /* wrap.c, write.c */
+extern void twp_enforce_refuse_hidden_column(const TwpTableVerdict *v, AttrNumber attno);
 extern Node *twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno);
 /* What stands for a system column that must not tell a row's place. */
 extern Expr *twp_enforce_empty_system_column(const TwpTableVerdict *v, AttrNumber attno);
@@ -205,9 +207,10 @@ extern void twp_enforce_check_rename(const RangeVar *relation, bool schema);
 extern bool twp_enforce_is_trusted(void);
 extern bool twp_enforce_serves_protected(const char *query, Oid object);
 extern void twp_enforce_refuse_untrusted(const char *what);
-extern bool twp_enforce_type_change_is_total(Oid relid, const char *column, TypeName *name);
+extern bool twp_enforce_type_is_builtin(TypeName *name);
+extern void twp_enforce_check_conversion(Oid relid, const char *column, const ColumnDef *definition);
 extern void twp_enforce_guard_own(Oid relid);
-extern void twp_enforce_guard_own_name(const char *name);
+extern void twp_enforce_guard_ours(Node *node);
 extern void twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again);
 extern void twp_enforce_check_index(const IndexStmt *stmt);
 

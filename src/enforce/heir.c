@@ -315,11 +315,6 @@ twp_enforce_check_beside_default(Oid parent)
 void
 twp_enforce_check_create_table(const CreateStmt *stmt)
 {
-	ListCell   *lc;
-
-	/* rows of a child would count as our table's */
-	foreach(lc, stmt->inhRelations)
-		twp_enforce_guard_own(twp_enforce_relation_of(lfirst(lc)));
 	if (stmt->partbound != NULL && stmt->inhRelations != NIL)
 		twp_enforce_check_beside_default(twp_enforce_relation_of(linitial(stmt->inhRelations)));
 }

@@ -7,15 +7,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "base/catalog.h"
 #include "base/guc.h"
 #include "breakglass/breakglass.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "enforce/enforce_internal.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 typedef struct UtilityState
 {
@@ -26,53 +29,64 @@ typedef struct UtilityState
 bool		twp_enforce_adding_foreign_key = false;
 static const AlterTableStmt *adding = NULL; /* valid while that is set */
 
+/* The table a subcommand's foreign key leads to; InvalidOid where it neither adds nor validates one. */
+static Oid
+referenced_by(const AlterTableStmt *stmt, const AlterTableCmd *cmd)
+{
+	const Constraint *constraint = (const Constraint *) cmd->def;
+	Oid			result = InvalidOid;
+	HeapTuple	tuple;
+
+	if (cmd->subtype == AT_AddConstraint && constraint->contype == CONSTR_FOREIGN)
+		return twp_enforce_relation_of(constraint->pktable);
+	if (cmd->subtype != AT_ValidateConstraint)
+		return InvalidOid;
+	tuple = twp_enforce_find_constraint(twp_enforce_relation_of(stmt->relation), cmd->name);
+	if (HeapTupleIsValid(tuple))
+	{
+		result = ((Form_pg_constraint) GETSTRUCT(tuple))->confrelid;
+		ReleaseSysCache(tuple);
+	}
+	return result;
+}
+
 /*
- * True for an ALTER TABLE that adds foreign keys and nothing else: a check or
- * a conversion beside them would run a user's code meanwhile.
+ * True for an ALTER TABLE that adds or validates foreign keys and nothing else:
+ * a check or a conversion beside them would run a user's code meanwhile.
  */
 static bool
 adds_foreign_key(const Node *node)
 {
+	const AlterTableStmt *stmt = (const AlterTableStmt *) node;
 	ListCell   *lc;
 
 	if (!IsA(node, AlterTableStmt))
 		return false;
-	foreach(lc, ((const AlterTableStmt *) node)->cmds)
-	{
-		const AlterTableCmd *cmd = lfirst(lc);
-
-		if (cmd->subtype != AT_AddConstraint ||
-			((Constraint *) cmd->def)->contype != CONSTR_FOREIGN)
+	foreach(lc, stmt->cmds)
+		if (!OidIsValid(referenced_by(stmt, lfirst(lc))))
 			return false;
-	}
 	return true;
 }
 
 /* True when a relation is the other or stands below it. */
 static bool
-is_part_of(Oid relid, const RangeVar *range)
+is_part_of(Oid relid, Oid whole)
 {
-	Oid			whole = twp_enforce_relation_of(range);
-
 	return OidIsValid(whole) &&
 		(relid == whole || list_member_oid(find_all_inheritors(whole, NoLock, NULL), relid));
 }
 
-/* True when the command under way adds a foreign key from the one relation to the other. */
+/* True when the command under way adds or validates a foreign key from the one relation to the other. */
 bool
 twp_enforce_adds_foreign_key_between(Oid from, Oid to)
 {
 	ListCell   *lc;
 
-	if (!twp_enforce_adding_foreign_key || !is_part_of(from, adding->relation))
+	if (!twp_enforce_adding_foreign_key || !is_part_of(from, twp_enforce_relation_of(adding->relation)))
 		return false;
 	foreach(lc, adding->cmds)
-	{
-		const Constraint *constraint = (const Constraint *) ((const AlterTableCmd *) lfirst(lc))->def;
-
-		if (constraint->pktable != NULL && is_part_of(to, constraint->pktable))
+		if (is_part_of(to, referenced_by(adding, lfirst(lc))))
 			return true;
-	}
 	return false;
 }
 
@@ -96,6 +110,7 @@ remember(Node *node)
 static void
 check_definition(Node *node, bool again)
 {
+	twp_enforce_guard_ours(node);
 	switch (nodeTag(node))
 	{
 		case T_AlterTableStmt:
@@ -108,14 +123,12 @@ check_definition(Node *node, bool again)
 			twp_enforce_require_admin(twp_enforce_relation_of(((AlterPolicyStmt *) node)->table), "ALTER POLICY");
 			break;
 		case T_CreateTrigStmt:
-			twp_enforce_guard_own(twp_enforce_relation_of(((CreateTrigStmt *) node)->relation));
 			twp_enforce_require_admin(twp_enforce_relation_of(((CreateTrigStmt *) node)->relation), "CREATE TRIGGER");
 			if (TRIGGER_FOR_BEFORE(((CreateTrigStmt *) node)->timing) && ((CreateTrigStmt *) node)->row &&
 				TRIGGER_FOR_UPDATE(((CreateTrigStmt *) node)->events))
 				twp_enforce_guard_step(twp_enforce_relation_of(((CreateTrigStmt *) node)->relation), "a trigger before updates");
 			break;
 		case T_RuleStmt:
-			twp_enforce_guard_own(twp_enforce_relation_of(((RuleStmt *) node)->relation));
 			twp_enforce_require_admin(twp_enforce_relation_of(((RuleStmt *) node)->relation), "CREATE RULE");
 			break;
 		case T_CreateStmt:
@@ -161,22 +174,11 @@ check_definition(Node *node, bool again)
 		case T_AlterObjectSchemaStmt:
 			if (!again)
 				twp_enforce_check_rename(((AlterObjectSchemaStmt *) node)->relation, false);
-			/* elsewhere, or for as long as they were, our tables would not be known as ours */
-			twp_enforce_guard_own(twp_enforce_relation_of(((AlterObjectSchemaStmt *) node)->relation));
-			break;
-		case T_AlterExtensionContentsStmt:
-			if (strcmp(((AlterExtensionContentsStmt *) node)->extname, TWP_SCHEMA) == 0)
-				twp_enforce_guard_own_name(TWP_SCHEMA);
 			break;
 		case T_RenameStmt:
 			if (!again)
 				twp_enforce_check_rename(((RenameStmt *) node)->relation,
 										 ((RenameStmt *) node)->renameType == OBJECT_SCHEMA);
-			if (((RenameStmt *) node)->renameType == OBJECT_SCHEMA &&
-				(strcmp(((RenameStmt *) node)->subname, TWP_SCHEMA) == 0 ||
-				 strcmp(((RenameStmt *) node)->subname, TWP_INTERNAL_SCHEMA) == 0))
-				twp_enforce_guard_own_name(((RenameStmt *) node)->subname);
-			twp_enforce_guard_own(twp_enforce_relation_of(((RenameStmt *) node)->relation));
 			break;
 		default:
 			break;

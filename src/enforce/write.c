@@ -35,8 +35,8 @@ typedef struct ReplaceContext
 } ReplaceContext;
 
 /* Refuses to write a column outside the use, or to compute from it what is written. */
-static void
-refuse_hidden_column(const TwpTableVerdict *v, AttrNumber attno)
+void
+twp_enforce_refuse_hidden_column(const TwpTableVerdict *v, AttrNumber attno)
 {
 	if (v->columns[attno - 1].rule != TWP_CELL_HIDE)
 		return;
@@ -67,7 +67,7 @@ replace_vars(Node *node, ReplaceContext *context)
 			return twp_compat_returning(twp_enforce_whole_row(context->function, context->v, var), var);
 		/* a hidden column reads as NULL, which must not be stored as if it were the value */
 		if (context->function == TWP_FN_CELL_STRICT)
-			refuse_hidden_column(context->v, var->varattno);
+			twp_enforce_refuse_hidden_column(context->v, var->varattno);
 		return twp_compat_returning(twp_enforce_cell_expr(context->function, context->v,
 														  var->varattno, (Node *) var, var), var);
 	}
@@ -116,7 +116,7 @@ guard_assignments(List *target_list, const TwpTableVerdict *v, int rti)
 		tle->expr = (Expr *) replace_vars((Node *) tle->expr, &strict);
 		if (tle->resjunk || tle->resno > v->natts)
 			continue;
-		refuse_hidden_column(v, tle->resno);
+		twp_enforce_refuse_hidden_column(v, tle->resno);
 		if (twp_protect_decides_subject(v->relid, tle->resno))
 			tle->expr = (Expr *) twp_enforce_cell_call(TWP_FN_SUBJECT_WRITE, v, tle->resno,
 													   (Node *) tle->expr, &like);
@@ -156,8 +156,8 @@ twp_enforce_cell_check(const TwpTableVerdict *v, int rti, AttrNumber attno)
 
 	if (attno <= 0 || attno > v->natts)
 		return NULL;
-	refuse_hidden_column(v, attno);
-	if (v->columns[attno - 1].rule != TWP_CELL_GATE)
+	/* many applications name every column, and leave NULL what they do not know */
+	if (v->columns[attno - 1].rule != TWP_CELL_GATE && v->columns[attno - 1].rule != TWP_CELL_HIDE)
 		return NULL;
 	get_atttypetypmodcoll(v->relid, attno, &type, &typmod, &collation);
 	return twp_enforce_cell_call(TWP_FN_CELL_WRITABLE, v, attno,
@@ -260,8 +260,11 @@ check_conflicting_row(Query *query, int rti, const TwpTableVerdict *v)
 		conditions = lappend(conditions, query->onConflict->onConflictWhere);
 	while ((member = bms_next_member(columns, member)) >= 0)
 	{
-		Node	   *check = twp_enforce_cell_check(v, rti, member + FirstLowInvalidHeapAttributeNumber);
+		AttrNumber	attno = member + FirstLowInvalidHeapAttributeNumber;
+		Node	   *check = twp_enforce_cell_check(v, rti, attno);
 
+		if (attno > 0 && attno <= v->natts)
+			twp_enforce_refuse_hidden_column(v, attno);
 		if (check != NULL)
 		{
 			add_check(query, v, WCO_RLS_CONFLICT_CHECK, check);

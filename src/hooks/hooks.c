@@ -8,6 +8,7 @@
 
 #include "base/catalog.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -26,6 +27,7 @@
 #include "rewrite/rowsecurity.h"
 #include "storage/ipc.h"
 #include "tcop/utility.h"
+#include "utils/guc_tables.h"
 
 static planner_hook_type next_planner = NULL;
 static ExecutorStart_hook_type next_executor_start = NULL;
@@ -38,6 +40,7 @@ static needs_fmgr_hook_type next_needs_fmgr = NULL;
 static row_security_policy_hook_type next_permissive = NULL;
 static object_access_hook_type next_object_access = NULL;
 static emit_log_hook_type next_emit_log = NULL;
+static GucStringCheckHook next_application_name = NULL;
 static shmem_request_hook_type next_shmem_request = NULL;
 static shmem_startup_hook_type next_shmem_startup = NULL;
 
@@ -243,6 +246,20 @@ permissive_policies(CmdType command, Relation relation)
 	return list_concat(policies, twp_enforce_permissive_policies(command, relation));
 }
 
+/* Looks at a new name of the application, which every session may see, however it is set. */
+static bool
+check_application_name(char **value, void **extra, GucSource source)
+{
+	if (source == PGC_S_SESSION && twp_enforce_setting_tells())
+	{
+		GUC_check_errcode(ERRCODE_TWP_OUTSIDE_USE);
+		GUC_check_errmsg("application_name may not be set where protected tables were read");
+		GUC_check_errhint("Other sessions see it: set it in a command of its own, or ask for a use with export.");
+		return false;
+	}
+	return next_application_name == NULL || next_application_name(value, extra, source);
+}
+
 /* Asks for shared memory, room by room. */
 static void
 request_shmem(void)
@@ -307,4 +324,6 @@ twp_hooks_init(void)
 	object_access_hook = access_object;
 	next_emit_log = emit_log_hook;
 	emit_log_hook = edit_message;
+	next_application_name = twp_compat_text_setting("application_name")->check_hook;
+	twp_compat_text_setting("application_name")->check_hook = check_application_name;
 }

@@ -519,6 +519,22 @@ SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'cl
 --! after
 DROP TABLE lair.mine, lair.was_mine;
 
+--! attack longest_value_under_a_waiting_command
+\! psql -XAtq -U att_owner -c "BEGIN" -c "LOCK lair.mine" -c "SELECT pg_sleep(1)" -c "ALTER TABLE lair.mine RENAME TO was_mine" -c "ALTER TABLE lair.target RENAME TO mine" -c "COMMIT" > /dev/null &
+SELECT lair.await_lock('lair.mine');
+ALTER TABLE lair.mine ALTER b TYPE varchar(10);
+SELECT 'CON' || 'VERTED' FROM pg_attribute WHERE attrelid = 'lair.mine'::regclass AND atttypmod = 14;
+--! canary CONVERTED
+--! as owner:none
+--! commit
+--! before
+CREATE TABLE lair.target (a bigint, b text); INSERT INTO lair.target VALUES (7700000004, 'CNRYtarget');
+CREATE TABLE lair.mine (a bigint, b text); INSERT INTO lair.mine VALUES (1, '5');
+ALTER TABLE lair.target OWNER TO att_owner; ALTER TABLE lair.mine OWNER TO att_owner;
+SELECT twin_privacy.protect_table('lair.target', subject => 'a', category => 'clinical') FROM twin_privacy.protected_tables WHERE target = 'clinic.patient'::regclass;
+--! after
+DROP TABLE lair.mine, lair.was_mine;
+
 --! attack new_partition_with_a_check_on_hidden_column
 CREATE FUNCTION lair.tell(text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RAISE NOTICE 'told %', $1; RETURN true; END$$;
 CREATE TABLE clinic.visit_9 PARTITION OF clinic.visit (CHECK (lair.tell(hidden))) FOR VALUES FROM (900) TO (1000);

@@ -228,6 +228,38 @@ DELETE FROM pg_seclabel WHERE provider = 'twin_privacy';
 SELECT * FROM clinic.patient;
 --! as super:RES super:none
 
+--! attack our_table_moved_out_and_back
+ALTER TABLE twin_privacy_internal.approved_use SET SCHEMA lair;
+UPDATE lair.approved_use SET basis = 'legal_obligation';
+ALTER TABLE lair.approved_use SET SCHEMA twin_privacy_internal;
+SELECT * FROM clinic.patient;
+--! as super:RES super:CARE
+
+--! attack our_schema_renamed_and_back
+ALTER SCHEMA twin_privacy_internal RENAME TO elsewhere;
+UPDATE elsewhere.approved_use SET basis = 'legal_obligation';
+ALTER SCHEMA elsewhere RENAME TO twin_privacy_internal;
+SELECT * FROM clinic.patient;
+--! as super:RES super:CARE
+
+--! attack our_table_below_another
+CREATE TABLE lair.upper (LIKE twin_privacy_internal.approved_use) PARTITION BY LIST (basis);
+ALTER TABLE lair.upper ATTACH PARTITION twin_privacy_internal.approved_use DEFAULT;
+UPDATE lair.upper SET basis = 'legal_obligation';
+SELECT * FROM clinic.patient;
+--! as super:RES super:CARE
+
+--! attack our_schema_given_away
+ALTER SCHEMA twin_privacy_internal OWNER TO att_owner;
+ALTER EXTENSION twin_privacy DROP TABLE twin_privacy_internal.use_grant;
+CREATE TABLE lair.lower () INHERITS (twin_privacy_internal.directive);
+CREATE POLICY p ON twin_privacy_internal.directive USING (true);
+SELECT 'CN' || 'RYbelow' FROM pg_class WHERE oid = to_regclass('lair.lower');
+SELECT 'CN' || 'RYowner' FROM pg_namespace WHERE nspname = 'twin_privacy_internal' AND nspowner = 'att_owner'::regrole;
+SELECT 'CN' || 'RYgone' FROM pg_class c WHERE c.oid = 'twin_privacy_internal.use_grant'::regclass AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e');
+--! open maintenance:none
+--! as super:none
+
 --! attack cast_errors
 SELECT name::int FROM clinic.patient;
 SELECT extra::date FROM clinic.patient WHERE extra > 'J';

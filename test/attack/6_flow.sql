@@ -377,6 +377,14 @@ SELECT 'STO' || 'RED' || application_name FROM pg_stat_activity;
 --! as doc:CARE owner:CARE
 --! canary STOREDkept_[fm]
 
+--! attack write_down_application_name_by_functions
+DO $$DECLARE kept text; BEGIN SELECT 'kept_' || min(sex) INTO kept FROM clinic.patient; PERFORM set_config('application_name', kept, false); END$$;
+DO $$DECLARE kept text; BEGIN SELECT 'kept_' || min(sex) INTO kept FROM clinic.patient; kept := set_config('application_name', kept, false); END$$;
+DO $$DECLARE kept text; BEGIN SELECT 'kept_' || min(sex) INTO kept FROM clinic.patient; UPDATE pg_settings SET setting = kept WHERE name = 'application_name'; END$$;
+SELECT 'STO' || 'RED' || application_name FROM pg_stat_activity;
+--! as doc:CARE owner:CARE
+--! canary STOREDkept_[fm]
+
 --! attack write_down_modifying_cte
 CREATE TABLE lair.copy (stored text);
 WITH u AS (UPDATE clinic.patient SET sex = sex RETURNING sex) INSERT INTO lair.copy SELECT sex FROM u;

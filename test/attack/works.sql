@@ -285,3 +285,23 @@ COPY clinic.visit TO STDOUT;
 ALTER TABLE clinic.diary ADD FOREIGN KEY (patient_id) REFERENCES clinic.patient;
 ALTER TABLE clinic.diary DROP CONSTRAINT diary_patient_id_fkey;
 --! as owner:none super:none
+
+--! attack columns_indexes_and_keys_of_an_orm
+ALTER TABLE clinic.visit ADD COLUMN number bigserial;
+ALTER TABLE clinic.patient ADD COLUMN rank smallserial, ADD COLUMN place point, ADD COLUMN tags text[] DEFAULT '{}';
+ALTER TABLE clinic.patient ADD COLUMN email varchar(254) NULL;
+ALTER TABLE clinic.patient ALTER COLUMN email TYPE varchar(300) USING "email"::varchar(300);
+ALTER TABLE clinic.cohort ALTER COLUMN bucket TYPE bigint USING bucket::bigint;
+ALTER TABLE clinic.patient ALTER COLUMN email TYPE text USING email;
+CREATE INDEX patient_email_like ON clinic.patient (email varchar_pattern_ops);
+CREATE INDEX patient_name_like ON clinic.patient (name text_pattern_ops DESC);
+CREATE INDEX visit_labels ON clinic.visit USING gin (labels array_ops);
+ALTER TABLE clinic.diary ADD CONSTRAINT diary_patient FOREIGN KEY (patient_id) REFERENCES clinic.patient NOT VALID;
+ALTER TABLE clinic.diary VALIDATE CONSTRAINT diary_patient;
+ALTER TABLE clinic.diary VALIDATE CONSTRAINT no_such_constraint;
+ALTER TABLE clinic.lab_order ADD COLUMN visit_number bigint NULL REFERENCES clinic.cohort DEFERRABLE INITIALLY DEFERRED;
+DELETE FROM clinic.patient WHERE id = 5500000001;
+ALTER TABLE clinic.base ADD CONSTRAINT base_patient FOREIGN KEY (patient_id) REFERENCES clinic.patient NOT VALID;
+ALTER TABLE clinic.base VALIDATE CONSTRAINT base_patient;
+SELECT id, rank IS NOT NULL, place, tags, email FROM clinic.patient ORDER BY id;
+--! as owner:ALL super:ALL
