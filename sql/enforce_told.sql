@@ -10,15 +10,18 @@ CREATE ROLE td_reader LOGIN;
 CREATE TABLE td_number (id bigint, v int);
 CREATE TABLE td_uuid (id uuid, v int);
 CREATE TABLE td_text (id text, v int);
+CREATE TABLE td_key (id bigint, v int UNIQUE);
+INSERT INTO td_key VALUES (1001, 1), (1002, 2);
 -- 300 integers beside each other and two far away; everybody but each tenth permits
 INSERT INTO td_number SELECT 1000 + i * 7 % 300, i FROM generate_series(0, 2999) i;
 INSERT INTO td_number VALUES (-5000000000, 3000), (7000000000, 3001);
 INSERT INTO td_uuid SELECT md5((i * 7 % 300)::text)::uuid, i FROM generate_series(0, 999) i;
 INSERT INTO td_text SELECT 'p-' || i * 7 % 300, i FROM generate_series(0, 999) i;
 SELECT twin_privacy.protect_table(t::regclass, subject => 'id', category => 'laboratory')
-  FROM unnest('{td_number,td_uuid,td_text}'::text[]) t;
-SELECT twin_privacy.label_column(t::regclass, 'v', 'kind=plain') FROM unnest('{td_number,td_uuid,td_text}'::text[]) t;
+  FROM unnest('{td_number,td_uuid,td_text,td_key}'::text[]) t;
+SELECT twin_privacy.label_column(t::regclass, 'v', 'kind=plain') FROM unnest('{td_number,td_uuid,td_text,td_key}'::text[]) t;
 GRANT SELECT ON td_number, td_uuid, td_text TO td_reader;
+GRANT ALL ON td_key TO td_reader;
 SET SESSION AUTHORIZATION td_registrar;
 SET client_min_messages = error;
 SELECT count(twin_privacy.record_consent(s, decision => 'permit', purpose => 'TREAT'))
@@ -98,6 +101,9 @@ SET twin_privacy.justification = 'uuid whispered';
 SELECT count(*) FROM td_uuid TABLESAMPLE system (100) WHERE pg_temp.whispered(v);
 SET twin_privacy.justification = 'text whispered';
 SELECT count(*) FROM td_text WHERE v < 20 OR (SELECT pg_temp.whispered(td_text.v));
+-- a row that ON CONFLICT found is told of as well
+SET twin_privacy.justification = 'conflict';
+INSERT INTO td_key VALUES (1003, 2) ON CONFLICT (v) DO UPDATE SET v = 20 RETURNING id;
 
 RESET SESSION AUTHORIZATION;
 CREATE TEMP TABLE expected AS
@@ -112,6 +118,7 @@ CREATE TEMP TABLE expected AS
     UNION SELECT 'number rescanned', subject FROM open_rows WHERE source = 'number' AND v BETWEEN 100 AND 104
     UNION SELECT 'number+uuid+text joined', subject FROM open_rows
     UNION SELECT 'number outer', subject FROM open_rows WHERE source = 'number' AND v IN (11, 12)
+    UNION SELECT 'conflict', '1002'
     UNION SELECT 'inner ' || v, subject FROM open_rows WHERE source = 'uuid' AND v IN (11, 12);
 CREATE TEMP TABLE told AS
     SELECT record_id, CASE WHEN parent_id IS NULL THEN justification
@@ -122,8 +129,8 @@ SELECT what, outcome, subject_count, cardinality(subjects) AS stored,
        ARRAY(SELECT unnest(subjects) EXCEPT SELECT subject FROM expected e WHERE e.what = t.what) AS too_many,
        ARRAY(SELECT subject FROM expected e WHERE e.what = t.what EXCEPT SELECT unnest(subjects)) AS missing
   FROM told t ORDER BY record_id;
-SELECT count(twin_privacy.unprotect_table(t::regclass, 'end of test')) FROM unnest('{td_number,td_uuid,td_text}'::text[]) t;
+SELECT count(twin_privacy.unprotect_table(t::regclass, 'end of test')) FROM unnest('{td_number,td_uuid,td_text,td_key}'::text[]) t;
 DROP FUNCTION pg_temp.inner_count(int), pg_temp.whispered(int);
-DROP TABLE td_number, td_uuid, td_text, open_rows, expected, told;
+DROP TABLE td_number, td_uuid, td_text, td_key, open_rows, expected, told;
 SELECT twin_privacy.revoke_use('TOLD', 'td_reader');
 DROP ROLE td_officer, td_chief, td_auditor, td_registrar, td_reader;

@@ -286,14 +286,14 @@ check_named_constraint(Oid relid, const AlterTableCmd *cmd)
 {
 	const TwpProtection *p = twp_protect_lookup(relid);
 	const char *name = cmd->subtype == AT_ValidateConstraint ? cmd->name : twp_compat_ended_constraint(cmd);
+	bool		foreign;
 	bool		leads;
 
 	if (p == NULL || name == NULL || !OidIsValid(get_relation_constraint_oid(relid, name, true)))
 		return;
-	if (!is_foreign_key(relid, name, p->subject.start, &leads))
-		leads = false;
-	else if (cmd->subtype != AT_ValidateConstraint && p->subject.nhops > 0)
-		twp_enforce_require_admin(relid, "DROP CONSTRAINT of a foreign key");
+	foreign = is_foreign_key(relid, name, p->subject.start, &leads);
+	if (cmd->subtype != AT_ValidateConstraint && foreign && p->subject.nhops > 0)
+		twp_enforce_require_admin(relid, cmd->subtype == AT_DropConstraint ? "DROP CONSTRAINT of a foreign key" : "NOT ENFORCED on a foreign key");
 	if (cmd->subtype == AT_ValidateConstraint && !leads)
 		twp_enforce_require_admin(relid, "VALIDATE CONSTRAINT");
 }
@@ -425,7 +425,6 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		seen = stmt;
 		seen_relid = OidIsValid(relid) && twp_protect_is_protected(relid) ? relid : InvalidOid;
 	}
-
 	twp_enforce_guard_own(relid);
 	if (!OidIsValid(relid) || twp_in_maintenance() || twp_sql_is_internal())
 		return;
@@ -434,15 +433,17 @@ twp_enforce_check_alter_table(const AlterTableStmt *stmt, bool again)
 		const AlterTableCmd *cmd = lfirst(lc);
 
 		if (cmd->subtype == AT_AddInherit)
-			twp_enforce_guard_own(twp_enforce_relation_of((RangeVar *) cmd->def));
-		else if (cmd->subtype == AT_AttachPartition)
-			twp_enforce_guard_own(twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name));
-		if (cmd->subtype == AT_AddInherit)
-			twp_enforce_refuse_open_parent(twp_enforce_relation_of((RangeVar *) cmd->def), relid);
+		{
+			Oid			parent = twp_enforce_relation_of((RangeVar *) cmd->def);
+
+			twp_enforce_guard_own(parent);
+			twp_enforce_refuse_open_parent(parent, relid);
+		}
 		else if (cmd->subtype == AT_AttachPartition)
 		{
 			Oid			child = twp_enforce_relation_of(((PartitionCmd *) cmd->def)->name);
 
+			twp_enforce_guard_own(child);
 			twp_enforce_refuse_open_parent(relid, child);
 			/* whether its rows keep to the bounds is a question about hidden values; once attached all are */
 			if (!again)

@@ -90,6 +90,7 @@ extern void twp_enforce_end_quiet(int level);
 extern void twp_enforce_explain_started(QueryDesc *query, int eflags);
 /* A function is about to be set up for execution. */
 extern void twp_enforce_function_executes(Oid function);
+/* True where a setting that other sessions see would tell what was read. */
 extern bool twp_enforce_setting_tells(void);
 /* A relation is about to be emptied. */
 extern void twp_enforce_drops(Oid relid, int attno);

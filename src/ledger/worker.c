@@ -136,5 +136,6 @@ twp_ledger_worker_main(Datum arg)
 	twp_ledger_note_clock();
 	if (twp_ledger_drain())
 		twp_anchor_write();
-	proc_exit(0);
+	/* ended by the postmaster or by hand; in the latter case it is started again */
+	proc_exit(1);
 }

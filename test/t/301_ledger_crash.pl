@@ -25,11 +25,11 @@ for my $round (1 .. $rounds)
 	$load->begin($round);
 	$load->kill_something($what);
 	$node->start if $what =~ /^(postmaster|immediate|fast)$/;
-	ok(TwinPrivacy::Cluster::await($node, 'SELECT true'), "round $round: up again after the $what was killed");
+	ok(TwinPrivacy::Cluster::await($node, 'SELECT true'), "round $round: up again ($what)");
 	$load->finish($node, $mode);
 }
 
-# Ended by hand and started again, the flusher leaves nobody waiting.
+# Ended by hand and started again, the flusher leaves nobody waiting, and the worker is missed by nobody.
 my $calm = TwinPrivacy::Crash->new($node, readings => 8000);
 my $ended = 0;
 $calm->begin($rounds + 3);
@@ -40,6 +40,9 @@ while ($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHER
 	usleep(100_000);
 }
 cmp_ok($ended, '>', 1, "the flusher was ended $ended times");
+kill 'TERM', $calm->process_of('worker');
+usleep(300_000);
+ok(TwinPrivacy::Cluster::await($node, 'SELECT worker_running FROM twin_privacy_internal.ledger_figures()'), 'the worker is started again');
 $calm->finish($node, $mode);
 cmp_ok($calm->{received}, '>', 4 * 8000, 'and everybody read to the end');
 
